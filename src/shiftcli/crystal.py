@@ -1,0 +1,382 @@
+"""A crystal as every room of shiftcli sees it, its checks, and its distinct sites.
+
+`Crystal` holds all atoms of one unit cell (or of one isolated molecule). Readers
+make it, `hydrogens` may return a corrected copy, everything later only reads it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from shiftcli.errors import StructureError
+
+#: Elements the networks know, in the order of the density channels.
+ELEMENTS = ("H", "C", "N", "O")
+
+#: Nuclide that each element's shielding is reported for.
+SPECIES = {"H": "1H", "C": "13C", "N": "15N", "O": "17O"}
+
+#: Refusals that the user may override, and the flag each leaves on its rows.
+OVERRIDES = {
+    "elements": "other-elements-ignored",
+    "hydrogens": "hydrogens-missing",
+    "overlaps": "atoms-overlap",
+}
+
+#: Two atoms closer than this (Å) are taken for a mistake.
+OVERLAP_DISTANCE = 0.6
+
+#: Distance (Å) within which two atoms count as copies under a symmetry operation.
+SYMMETRY_TOLERANCE = 0.01
+
+#: Above this number of atoms no symmetry is searched for (the search is quadratic).
+MAX_ATOMS_FOR_SYMMETRY_SEARCH = 2000
+
+
+@dataclass(frozen=True)
+class Site:
+    """One symmetry-distinct atom.
+
+    Attributes
+    ----------
+    label : str
+        The atom's label in the file.
+    element : str
+        Chemical symbol.
+    atoms : numpy.ndarray
+        Indices of the site's copies in the crystal, shape (multiplicity,).
+    """
+
+    label: str
+    element: str
+    atoms: np.ndarray
+
+    @property
+    def multiplicity(self) -> int:
+        """Number of copies of the site in the unit cell."""
+        return len(self.atoms)
+
+    @property
+    def species(self) -> str:
+        """Nuclide of the site, such as ``13C``; the bare symbol for other elements."""
+        return SPECIES.get(self.element, self.element)
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """All atoms of one unit cell, or of one isolated molecule.
+
+    Attributes
+    ----------
+    elements : numpy.ndarray
+        Chemical symbols, shape (n,), dtype ``<U2``. Deuterium is ``H``.
+    positions : numpy.ndarray
+        Cartesian coordinates in Å, shape (n, 3), float64.
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule.
+    labels : tuple of str
+        Label of each atom; symmetry copies share the label of their site.
+    site_ids : numpy.ndarray or None
+        Running number (from 0) of the distinct site of each atom, shape (n,), where
+        the file states its symmetry; None where it has to be searched for.
+    name : str
+        Name of the structure inside its file (CIF block, ``NAME=``), may be empty.
+    source : str
+        The file, as the user named it.
+    expected : mapping of str to float
+        Atoms of each element that one unit cell should hold by the file's own formula
+        and Z; empty where the file does not say.
+    warnings : tuple of str
+        What the user should know: dropped disorder, moved hydrogens, odd counts.
+    flags : mapping of int to tuple of str
+        Flags of single sites, by site number in `sites`.
+    shieldings : numpy.ndarray or None
+        Isotropic shieldings in ppm that came with the file, shape (n,), NaN if absent.
+    baseline : numpy.ndarray or None
+        A second prediction that came with the file, in ppm, shape (n,).
+    """
+
+    elements: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray | None
+    labels: tuple[str, ...]
+    site_ids: np.ndarray | None = None
+    name: str = ""
+    source: str = ""
+    expected: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    flags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    shieldings: np.ndarray | None = None
+    baseline: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    @property
+    def where(self) -> str:
+        """File and block, for messages."""
+        return f"{self.source}: {self.name}" if self.name and self.source else self.source or self.name
+
+    @property
+    def formula(self) -> str:
+        """Atoms of the cell in Hill order, such as ``C8 H9 N O2``."""
+        counts = Counter(self.elements.tolist())
+        hill = [e for e in ("C", "H") if e in counts and "C" in counts]
+        rest = sorted(set(counts) - set(hill))
+        return " ".join(f"{e}{counts[e] if counts[e] > 1 else ''}" for e in hill + rest)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """Symmetry-distinct sites in the order of their first atoms."""
+        ids = self.site_ids
+        if ids is None:
+            ids = find_equivalent_atoms(self.cell, self.elements, self.positions)
+        _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+        members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+        return tuple(
+            Site(self.labels[first[k]], str(self.elements[first[k]]), members[k])
+            for k in np.argsort(first)
+        )
+
+    def with_warning(self, text: str) -> Crystal:
+        """Return a copy with one more warning."""
+        return replace(self, warnings=(*self.warnings, text))
+
+
+def find_equivalent_atoms(
+    cell: np.ndarray | None, elements: np.ndarray, positions: np.ndarray
+) -> np.ndarray:
+    """Find which atoms of a cell are copies of each other under its space group.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); with None every atom is distinct.
+    elements : numpy.ndarray
+        Chemical symbols, shape (n,).
+    positions : numpy.ndarray
+        Cartesian coordinates in Å, shape (n, 3).
+
+    Returns
+    -------
+    numpy.ndarray
+        For each atom the index of the first atom it is equivalent to, shape (n,).
+
+    Notes
+    -----
+    The search is spglib's, with `SYMMETRY_TOLERANCE`. Cells of more than
+    `MAX_ATOMS_FOR_SYMMETRY_SEARCH` atoms are taken as they are.
+    """
+    n = len(elements)
+    if cell is None or n > MAX_ATOMS_FOR_SYMMETRY_SEARCH:
+        return np.arange(n)
+    import spglib
+
+    numbers = np.unique(elements, return_inverse=True)[1] + 1
+    fractional = positions @ np.linalg.inv(cell)
+    try:
+        dataset = spglib.get_symmetry_dataset((cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE)
+    except Exception:  # spglib's own errors differ between its versions
+        dataset = None
+    return np.arange(n) if dataset is None else np.asarray(dataset.equivalent_atoms)
+
+
+def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
+    """Refuse a crystal that the networks cannot know, or mark it where allowed.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal to check.
+    allow : collection of str
+        Refusals to override, out of `OVERRIDES`.
+
+    Returns
+    -------
+    Crystal
+        The crystal; where an override was needed, with a warning and with flags on the
+        affected sites, and without the atoms of other elements.
+
+    Raises
+    ------
+    StructureError
+        If the structure has no atoms, NaN coordinates, an unusable cell, elements other
+        than H, C, N, O, too few hydrogens, or overlapping atoms.
+    """
+    _check_geometry(crystal)
+    for name, find in _CHECKS.items():
+        problem, atoms = find(crystal)
+        if not problem:
+            continue
+        if name not in allow:
+            raise StructureError(
+                problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
+            )
+        crystal = _flag_sites(crystal, atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
+        if name == "elements":
+            crystal = _keep_atoms(crystal, np.isin(crystal.elements, ELEMENTS))
+    return crystal
+
+
+def _check_geometry(crystal: Crystal) -> None:
+    if len(crystal) == 0:
+        raise StructureError("no atoms", where=crystal.where)
+    bad = ~np.isfinite(crystal.positions).all(axis=1)
+    if bad.any():
+        label = crystal.labels[int(np.argmax(bad))]
+        raise StructureError(f"atom {label} has no finite coordinates", where=crystal.where)
+    if crystal.cell is None:
+        return
+    if not np.isfinite(crystal.cell).all():
+        raise StructureError("the unit cell has a value that is not finite", where=crystal.where)
+    volume = abs(np.linalg.det(crystal.cell))
+    if volume / len(crystal) < 1.0:
+        raise StructureError(
+            f"unit cell of {volume:.1f} Å³ for {len(crystal)} atoms", where=crystal.where,
+            hint="check the cell lengths and angles",
+        )
+
+
+def _other_elements(crystal: Crystal) -> tuple[str, np.ndarray]:
+    known = np.isin(crystal.elements, ELEMENTS)
+    others = ", ".join(sorted(set(crystal.elements[~known].tolist())))
+    first = crystal.labels[int(np.argmin(known))] if others else ""
+    text = f"contains {others} (first at atom {first}); the networks know H, C, N and O"
+    return (text if others else ""), np.arange(len(crystal))
+
+
+def _missing_hydrogens(crystal: Crystal) -> tuple[str, np.ndarray]:
+    found = int((crystal.elements == "H").sum())
+    wanted = round(crystal.expected.get("H", 0))
+    everything = np.arange(len(crystal))
+    if found == 0:
+        return "no hydrogen atoms", everything
+    # The count says something about hydrogens only where the rest of the cell is complete.
+    heavy = {e: n for e, n in crystal.expected.items() if e != "H"}
+    complete = all(round(n) == int((crystal.elements == e).sum()) for e, n in heavy.items())
+    if complete and found < wanted:
+        return f"{found} hydrogen atoms in the cell, the formula says {wanted}", everything
+    return "", everything
+
+
+def _overlapping_atoms(crystal: Crystal) -> tuple[str, np.ndarray]:
+    pairs = close_pairs(crystal, OVERLAP_DISTANCE)
+    if not len(pairs):
+        return "", pairs
+    i, j = pairs[0]
+    text = (
+        f"atoms {crystal.labels[i]} and {crystal.labels[j]} are closer than {OVERLAP_DISTANCE} Å"
+    )
+    return text, np.unique(pairs)
+
+
+_CHECKS = {
+    "elements": _other_elements,
+    "hydrogens": _missing_hydrogens,
+    "overlaps": _overlapping_atoms,
+}
+
+
+def close_pairs(crystal: Crystal, distance: float) -> np.ndarray:
+    """Pairs of atoms (also periodic images) closer than a distance.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+    distance : float
+        Limit in Å.
+
+    Returns
+    -------
+    numpy.ndarray
+        Atom indices with i <= j, shape (pairs, 2); i == j is an atom and its own image.
+    """
+    from scipy.spatial import cKDTree
+
+    points, origin = periodic_images(crystal.cell, crystal.positions, distance)
+    near = cKDTree(points).query_ball_point(crystal.positions, distance)
+    counts = np.array([len(hits) for hits in near])
+    first = np.repeat(np.arange(len(crystal)), counts)
+    image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
+    is_self = np.linalg.norm(points[image] - crystal.positions[first], axis=1) < 1e-9
+    is_self &= origin[image] == first
+    pairs = np.stack([first, origin[image]], axis=1)[~is_self]
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def periodic_images(
+    cell: np.ndarray | None, positions: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """All periodic images of a cell's atoms within reach of its atoms.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); with None there are no images.
+    positions : numpy.ndarray
+        Cartesian coordinates in Å, shape (n, 3).
+    radius : float
+        Every image closer than this (Å) to any point of the atoms' bounding
+        parallelepiped is found.
+
+    Returns
+    -------
+    points : numpy.ndarray
+        Coordinates of the images in Å, shape (m, 3), the atoms themselves among them.
+    origin : numpy.ndarray
+        Index of the atom each image is a copy of, shape (m,).
+    """
+    if cell is None:
+        return positions, np.arange(len(positions))
+    inverse = np.linalg.inv(cell)
+    fractional = positions @ inverse
+    # The distance between lattice planes along axis a is 1 / |column a of the inverse|.
+    reach = radius * np.linalg.norm(inverse, axis=0)
+    low, high = fractional.min(axis=0) - reach, fractional.max(axis=0) + reach
+    points, origin = fractional, np.arange(len(positions))
+    for axis in range(3):
+        first = np.ceil(low[axis] - points[:, axis]).astype(int)
+        last = np.floor(high[axis] - points[:, axis]).astype(int)
+        counts = last - first + 1
+        copies = np.repeat(np.arange(len(points)), counts)
+        step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        points, origin = points[copies], origin[copies]
+        points[:, axis] += first[copies] + step
+    return points @ cell, origin
+
+
+def _flag_sites(crystal: Crystal, atoms: np.ndarray, flag: str) -> Crystal:
+    marked = set(np.asarray(atoms).tolist())
+    flags = dict(crystal.flags)
+    for k, site in enumerate(crystal.sites):
+        if marked.intersection(site.atoms.tolist()):
+            flags[k] = (*flags.get(k, ()), flag)
+    return replace(crystal, flags=flags)
+
+
+def _keep_atoms(crystal: Crystal, keep: np.ndarray) -> Crystal:
+    kept_sites = [k for k, site in enumerate(crystal.sites) if keep[site.atoms[0]]]
+    site_ids = np.empty(len(crystal), dtype=int)
+    for k, site in enumerate(crystal.sites):
+        site_ids[site.atoms] = k
+    new_ids = np.searchsorted(kept_sites, site_ids[keep])
+
+    def only(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else values[keep]
+
+    return replace(
+        crystal,
+        elements=crystal.elements[keep],
+        positions=crystal.positions[keep],
+        labels=tuple(np.asarray(crystal.labels, dtype=object)[keep]),
+        site_ids=new_ids,
+        flags={new: crystal.flags[old] for new, old in enumerate(kept_sites) if old in crystal.flags},
+        shieldings=only(crystal.shieldings),
+        baseline=only(crystal.baseline),
+    )

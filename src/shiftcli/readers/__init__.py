@@ -1,0 +1,118 @@
+"""A path becomes crystals: CIF, extended XYZ, PDB, magres and POSCAR, plain or gzipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, get_args
+
+from shiftcli.crystal import Crystal
+from shiftcli.errors import ReadError, UsageError
+from shiftcli.readers.sources import (
+    STDIN,
+    find_files,
+    format_of_name,
+    format_of_text,
+    load,
+    safe_text,
+)
+
+__all__ = ["Disorder", "find_files", "iter_structures", "read"]
+
+#: What to do with disorder: keep the major component, or refuse.
+Disorder = Literal["major", "error"]
+
+# Modules are named and not imported, so that a CIF does not wait for ASE.
+_READERS = {
+    "cif": ("shiftcli.readers.cif", "read_cif"),
+    "extxyz": ("shiftcli.readers.ase_formats", "read_extxyz"),
+    "poscar": ("shiftcli.readers.ase_formats", "read_poscar"),
+    "pdb": ("shiftcli.readers.pdb", "read_pdb"),
+    "magres": ("shiftcli.readers.magres", "read_magres"),
+}
+_KNOW_DISORDER = ("cif", "pdb")
+
+
+def iter_structures(
+    path: str | Path, *, disorder: Disorder = "major", shielding_column: str | None = None
+) -> Iterator[Crystal | ReadError]:
+    """Read the structures of a file one by one.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file, plain or gzipped, or ``-`` for standard input. The suffix names the
+        format; where it does not, the contents do.
+    disorder : {"major", "error"}
+        Keep the major component of disorder, or refuse disordered structures.
+    shielding_column : str, optional
+        Column of an extended XYZ file with shieldings; without it the usual names.
+
+    Yields
+    ------
+    Crystal or ReadError
+        One item a structure; a structure that cannot be read is its error, and the next
+        follows.
+
+    Raises
+    ------
+    UsageError
+        If `disorder` is none of the choices.
+    """
+    if disorder not in get_args(Disorder):
+        raise UsageError(f"disorder is 'major' or 'error', not '{safe_text(disorder)}'")
+    source = str(path)
+    try:
+        text = load(path)
+    except ReadError as error:
+        yield error
+        return
+    kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
+    if not kind:
+        yield ReadError(
+            "no known structure format", where=safe_text(source, 200),
+            hint="CIF, extended XYZ, PDB, magres and POSCAR are read",
+        )  # fmt: skip
+        return
+    module, function = _READERS[kind]
+    options: dict[str, object] = {}
+    if kind in _KNOW_DISORDER:
+        options["disorder"] = disorder
+    if kind == "extxyz":
+        options["shielding_column"] = shielding_column
+    yield from getattr(import_module(module), function)(text, source, **options)
+
+
+def read(
+    path: str | Path, *, disorder: Disorder = "major", shielding_column: str | None = None
+) -> list[Crystal]:
+    """Read all structures of a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file, as in `iter_structures`.
+    disorder : {"major", "error"}
+        Keep the major component of disorder, or refuse disordered structures.
+    shielding_column : str, optional
+        Column of an extended XYZ file with shieldings.
+
+    Returns
+    -------
+    list of Crystal
+        The structures in the order of the file.
+
+    Raises
+    ------
+    ReadError
+        At the first structure that cannot be read.
+    UsageError
+        If `disorder` is none of the choices.
+    """
+    crystals = []
+    for item in iter_structures(path, disorder=disorder, shielding_column=shielding_column):
+        if isinstance(item, ReadError):
+            raise item
+        crystals.append(item)
+    return crystals

@@ -1,0 +1,248 @@
+"""Extended XYZ and POSCAR, through ASE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+
+import numpy as np
+
+from shiftcli.crystal import Crystal
+from shiftcli.errors import ReadError
+from shiftcli.readers.atoms import element_of, listed, make_crystal, numbered
+from shiftcli.readers.sources import safe_text
+
+#: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
+SHIELDING_COLUMNS = (
+    "ms_shielding", "shielding", "shieldings", "cs", "cs_iso", "ms_iso", "sigma_iso", "sigma",
+    "ms", "nmr_shielding", "magnetic_shielding",
+)  # fmt: skip
+
+_NAME_KEYS = ("NAME", "name", "Name", "title", "Title", "label", "refcode")
+_LABEL_COLUMNS = ("labels", "label", "atom_labels", "site_labels", "castep_labels")
+
+
+def read_extxyz(
+    text: str, source: str, shielding_column: str | None = None
+) -> Iterator[Crystal | ReadError]:
+    """Read the frames of a plain or extended XYZ file.
+
+    Parameters
+    ----------
+    text : str
+        Contents of the file, one or more frames after each other.
+    source : str
+        Name of the file, for messages.
+    shielding_column : str, optional
+        Column that holds the shieldings; without it one of `SHIELDING_COLUMNS`.
+
+    Yields
+    ------
+    Crystal or ReadError
+        One item a frame.
+    """
+    frames = list(_split_frames(text, source))
+    for number, frame in enumerate(frames, 1):
+        where = f"{safe_text(source, 200)}: frame {number}" if len(frames) > 1 else source
+        try:
+            if isinstance(frame, ReadError):
+                raise frame
+            crystal = _read_frame(frame, where, source, shielding_column)
+            if not crystal.name and len(frames) > 1:
+                crystal = replace(crystal, name=f"#{number}")
+            yield crystal
+        except ReadError as error:
+            yield error
+
+
+def _split_frames(text: str, source: str) -> Iterator[list[str] | ReadError]:
+    lines = text.splitlines()
+    start = 0
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        where = safe_text(source, 200)
+        if not re.fullmatch(r"\s*\d{1,9}\s*", lines[start]):
+            yield ReadError(
+                f"line {start + 1} should be a number of atoms but is "
+                f"'{safe_text(lines[start], 30)}'",
+                where=where,
+            )
+            return  # nothing says where the next frame starts
+        n = int(lines[start])
+        frame = lines[start : start + n + 2]
+        if len(frame) < n + 2:
+            yield ReadError(
+                f"cut off: line {start + 1} announces {n} atoms, {max(len(frame) - 2, 0)} follow",
+                where=where,
+            )
+            return
+        yield frame
+        start += n + 2
+
+
+def _read_frame(frame: list[str], where: str, source: str, shielding_column: str | None) -> Crystal:
+    from ase.io.extxyz import read_xyz
+
+    comment = frame[1]
+    is_extended = "Lattice" in comment or "Properties" in comment
+    if len(frame) == 2:
+        raise ReadError("no atoms", where=where)
+    labels = _put_symbols(frame, where)
+    # Free text in the comment of a plain XYZ file would be taken for key=value pairs.
+    lines = [frame[0], comment if is_extended else "", *frame[2:]]
+    try:
+        atoms = next(iter(read_xyz(StringIO("\n".join(lines) + "\n"), slice(0, 1))))
+    except Exception as error:  # ASE raises whatever its parts raise
+        reason = safe_text(error, 100) or type(error).__name__
+        raise ReadError(f"not a readable XYZ frame: {reason}", where=where) from error
+    name = next((atoms.info[k] for k in _NAME_KEYS if k in atoms.info), "")
+    cell, warnings = _periodicity(atoms, where)
+    shieldings, baseline, warning = _shieldings(atoms.arrays, shielding_column, where)
+    symbols = np.array(atoms.get_chemical_symbols())
+    for column in _LABEL_COLUMNS:
+        if column in atoms.arrays and atoms.arrays[column].dtype.kind in "UO":
+            labels = [str(label) for label in atoms.arrays[column]]
+            break
+    return make_crystal(
+        symbols,
+        atoms.positions,
+        cell,
+        labels or numbered(symbols.tolist()),
+        source=source,
+        name=str(name) if is_extended else comment.strip(),
+        warnings=[*warnings, *filter(None, [warning])],
+        shieldings=shieldings,
+        baseline=baseline,
+    )
+
+
+def _put_symbols(frame: list[str], where: str) -> list[str]:
+    """Replace labels and isotopes in the species column; return them as labels if any."""
+    match = re.search(r"Properties\s*=\s*\"?(\S+)", frame[1])
+    column = 0
+    if match:
+        fields = match[1].strip('"').split(":")
+        names = fields[::3]
+        if "species" not in names:
+            return []
+        at = names.index("species")
+        counts = fields[2::3][:at]
+        if not all(count.isdigit() for count in counts):
+            return []
+        column = sum(int(count) for count in counts)
+    texts = [tokens[column] if len(tokens := line.split()) > column else "" for line in frame[2:]]
+    if all(text in _PLAIN for text in texts):
+        return []
+    symbols = [_symbol(text) for text in texts]
+    for k, (text, symbol) in enumerate(zip(texts, symbols, strict=True)):
+        if not symbol:
+            raise ReadError(
+                f"atom {k + 1}: no element is called '{safe_text(text, 20)}'", where=where
+            )
+        if text != symbol:
+            tokens = frame[2 + k].split()
+            tokens[column] = symbol
+            frame[2 + k] = " ".join(tokens)
+    if any(text.isdigit() for text in texts):
+        return []
+    # Labels such as C12 or D3 are kept; bare symbols among them are numbered.
+    made = numbered(symbols)
+    return [made[k] if t.capitalize() == s or t in ("D", "T") else t
+            for k, (t, s) in enumerate(zip(texts, symbols, strict=True))]  # fmt: skip
+
+
+_PLAIN = frozenset(("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I", "Si"))
+
+
+def _symbol(text: str) -> str:
+    from ase.data import chemical_symbols
+
+    if text.isdigit():
+        return chemical_symbols[int(text)] if 0 < int(text) < len(chemical_symbols) else ""
+    if text.capitalize() in chemical_symbols[1:]:
+        return text.capitalize()
+    return element_of(text)
+
+
+def _periodicity(atoms: object, where: str) -> tuple[np.ndarray | None, list[str]]:
+    pbc, cell = atoms.pbc, atoms.cell.array
+    if not pbc.any():
+        return None, []
+    if not cell.any():
+        raise ReadError("periodic, but without a unit cell", where=where)
+    if pbc.all():
+        return cell, []
+    axes = " ".join("FT"[int(p)] for p in pbc)
+    return cell, [f"periodic in some directions only (pbc {axes}): taken as a crystal in all three"]
+
+
+def _shieldings(
+    arrays: dict[str, np.ndarray], wanted: str | None, where: str
+) -> tuple[np.ndarray | None, np.ndarray | None, str]:
+    """Isotropic shieldings, a second prediction, and a warning, from a frame's columns."""
+    if wanted is not None:
+        if wanted not in arrays:
+            columns = listed([name for name in arrays if name not in ("numbers", "positions")])
+            raise ReadError(
+                f"no column '{safe_text(wanted, 30)}'", where=where,
+                hint=f"the file has {columns or 'no further column'}",
+            )  # fmt: skip
+        column = wanted
+    else:
+        plain = {name.lower().split("/")[0]: name for name in arrays}
+        column = next((plain[c] for c in SHIELDING_COLUMNS if c in plain), None)
+    if column is None:
+        return None, None, ""
+    values = arrays[column]
+    n = len(arrays["positions"])
+    width = values.size // n
+    if values.dtype.kind not in "fi" or width not in (1, 2, 9):
+        problem = f"column '{safe_text(column, 30)}' holds no shieldings"
+        if wanted is not None:
+            raise ReadError(problem, where=where, hint="1, 2 or 9 numbers an atom")
+        return None, None, f"{problem} (1, 2 or 9 numbers an atom): ignored"
+    values = values.reshape(n, width).astype(float)
+    if width == 9:
+        return values[:, [0, 4, 8]].mean(axis=1), None, ""
+    return values[:, 0].copy(), values[:, 1].copy() if width == 2 else None, ""
+
+
+def read_poscar(text: str, source: str) -> Iterator[Crystal | ReadError]:
+    """Read a POSCAR or CONTCAR file.
+
+    Parameters
+    ----------
+    text : str
+        Contents of the file.
+    source : str
+        Name of the file, for messages.
+
+    Yields
+    ------
+    Crystal or ReadError
+        One item.
+    """
+    import warnings as python_warnings
+
+    from ase.io.vasp import read_vasp
+
+    try:
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore")
+            atoms = read_vasp(StringIO(text))
+    except Exception as error:  # ASE raises whatever its parts raise
+        reason = safe_text(error, 100) or type(error).__name__
+        yield ReadError(f"not a readable POSCAR: {reason}", where=safe_text(source, 200))
+        return
+    symbols = atoms.get_chemical_symbols()
+    try:
+        yield make_crystal(
+            symbols, atoms.positions, atoms.cell.array, numbered(symbols),
+            source=source, name=text.split("\n", 1)[0].strip(),
+        )  # fmt: skip
+    except ReadError as error:
+        yield error

@@ -1,0 +1,160 @@
+"""What all readers share: chemical symbols, labels, and the making of a `Crystal`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from shiftcli.crystal import Crystal
+from shiftcli.errors import ReadError
+from shiftcli.readers.sources import safe_text
+
+#: Chemical symbols; D and T are hydrogens and come out as H.
+SYMBOLS = frozenset(
+    """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se
+    Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy
+    Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf
+    Es Fm Md No Lr D T""".split()  # noqa: SIM905 (a list of 105 strings would not be clearer)
+)
+
+#: Two capitals that mean an element and not, say, carbon alpha.
+_CAPITAL_PAIRS = frozenset({"CL", "BR", "SI", "LI", "ZN", "FE", "CU"})
+
+_ISOLATED = "no unit cell: predicted as an isolated molecule"
+
+
+def element_of(text: str, formula: Collection[str] = ()) -> str:
+    """Chemical symbol in an atom's type or label, such as ``C`` in ``C12A``.
+
+    Parameters
+    ----------
+    text : str
+        Type symbol or label.
+    formula : collection of str
+        Elements of the structure's formula; they decide what ``CA1`` or ``Ho2`` means.
+
+    Returns
+    -------
+    str
+        The symbol (deuterium and tritium as ``H``), or an empty string.
+    """
+    letters = re.match(r"[A-Za-z]*", text.strip().lstrip("*"))[0][:2]
+    one, two = letters[:1].upper(), letters.capitalize()
+    candidates = [two, one] if len(letters) == 2 else [one]
+    if len(letters) == 2 and two not in formula:
+        lone_letter_in_formula = one in formula or (one == "D" and "H" in formula)
+        capitals = letters.isupper() or letters.islower()
+        if lone_letter_in_formula or (capitals and letters.upper() not in _CAPITAL_PAIRS):
+            candidates = [one, two]
+    symbol = next((c for c in candidates if c in SYMBOLS), "")
+    return "H" if symbol in ("D", "T") else symbol
+
+
+def numbered(elements: Sequence[str]) -> list[str]:
+    """Labels made of element and running number: C1, C2, H1, …"""
+    counts: Counter[str] = Counter()
+    labels = []
+    for element in elements:
+        counts[element] += 1
+        labels.append(f"{element}{counts[element]}")
+    return labels
+
+
+def distinct(labels: Sequence[str]) -> tuple[list[str], str]:
+    """Make repeated labels distinguishable.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Labels, some perhaps the same.
+
+    Returns
+    -------
+    labels : list of str
+        The labels, the second of a name with ``_2`` and so on.
+    warning : str
+        Which labels were repeated, empty when none was.
+    """
+    taken = set(labels)
+    seen: Counter[str] = Counter()
+    result, repeated = [], []
+    for label in labels:
+        seen[label] += 1
+        if seen[label] > 1:
+            repeated.append(label)
+            while (new := f"{label}_{seen[label]}") in taken:
+                seen[label] += 1
+            taken.add(new)
+            label = new
+        result.append(label)
+    warning = (
+        f"repeated labels made distinct: {listed(dict.fromkeys(repeated))}" if repeated else ""
+    )
+    return result, warning
+
+
+def listed(labels: Collection[str], limit: int = 12) -> str:
+    """Labels as a list for a message, shortened when there are many."""
+    names = [safe_text(label, 20) for label in list(labels)[:limit]]
+    more = len(labels) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def make_crystal(
+    elements: Sequence[str],
+    positions: np.ndarray,
+    cell: np.ndarray | None,
+    labels: Sequence[str],
+    *,
+    source: str,
+    name: str = "",
+    **others: object,
+) -> Crystal:
+    """Put a `Crystal` together and refuse what is no geometry.
+
+    Parameters
+    ----------
+    elements, positions, cell, labels, source, name
+        As in `Crystal`; a `cell` of None gives a warning.
+    **others
+        Further attributes of `Crystal`.
+
+    Returns
+    -------
+    Crystal
+
+    Raises
+    ------
+    ReadError
+        If there are no atoms, or a coordinate or the cell is not finite, or the cell has
+        no volume.
+    """
+    name = safe_text(name)
+    where = ": ".join(filter(None, (safe_text(source, 200), name)))
+    positions = np.asarray(positions, dtype=float).reshape(-1, 3)
+    if len(positions) == 0:
+        raise ReadError("no atoms", where=where)
+    bad = ~np.isfinite(positions).all(axis=1)
+    if bad.any():
+        label = safe_text(labels[int(np.argmax(bad))], 20)
+        raise ReadError(f"atom {label} has a coordinate that is not a number", where=where)
+    warnings = tuple(others.pop("warnings", ()))
+    if cell is None:
+        warnings += (_ISOLATED,)
+    else:
+        cell = np.asarray(cell, dtype=float)
+        if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1.0:
+            raise ReadError("the unit cell is not finite or has no volume", where=where)
+    return Crystal(
+        elements=np.asarray(elements, dtype="<U2"),
+        positions=positions,
+        cell=cell,
+        labels=tuple(safe_text(label, 20) for label in labels),
+        source=str(source),
+        name=name,
+        warnings=warnings,
+        **others,
+    )

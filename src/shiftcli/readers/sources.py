@@ -1,0 +1,209 @@
+"""From what the user names (files, folders, patterns, standard input) to text.
+
+Compression, encoding and the guess of a format happen here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import re
+import sys
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from shiftcli.errors import ReadError
+
+#: Name of standard input among the paths.
+STDIN = "-"
+
+#: Format by suffix (after a final ``.gz`` is taken off).
+SUFFIXES = {
+    ".cif": "cif",
+    ".mcif": "cif",
+    ".mmcif": "cif",
+    ".xyz": "extxyz",
+    ".extxyz": "extxyz",
+    ".pdb": "pdb",
+    ".ent": "pdb",
+    ".magres": "magres",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+}
+
+#: Larger files are refused: no crystal needs them, and a mistaken path should not fill the memory.
+MAX_BYTES = 500_000_000
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+
+def safe_text(text: object, limit: int = 60) -> str:
+    """Make text from a file harmless in a message: one line, no controls, not long.
+
+    Parameters
+    ----------
+    text : object
+        What the file says.
+    limit : int
+        Longest result in characters.
+
+    Returns
+    -------
+    str
+        The text on one line, cut with an ellipsis.
+    """
+    line = " ".join(_CONTROL.sub(" ", str(text)).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def find_files(paths: Iterable[str | Path]) -> list[str]:
+    """Expand folders and patterns into the structure files they hold.
+
+    Parameters
+    ----------
+    paths : iterable of str or pathlib.Path
+        Files, folders (searched recursively for known suffixes), patterns such as
+        ``*.cif``, or ``-`` for standard input.
+
+    Returns
+    -------
+    list of str
+        Files in the order of `paths`, sorted within a folder or pattern, each once. A
+        file that is named but is not there stays in the list: reading it tells why.
+
+    Raises
+    ------
+    ReadError
+        If a folder holds no structure file, or a pattern matches nothing.
+    """
+    found: list[str] = []
+    for path in map(str, paths):
+        if path == STDIN or Path(path).is_file():
+            found.append(path)
+        elif Path(path).is_dir():
+            found += _files_below(Path(path))
+        elif any(sign in path for sign in "*?["):
+            found += _files_matching(path)
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _files_below(folder: Path) -> list[str]:
+    files = sorted(str(p) for p in folder.rglob("*") if p.is_file() and format_of_name(p.name))
+    if not files:
+        raise ReadError("no structure files in this folder", where=safe_text(folder, 200))
+    return files
+
+
+def _files_matching(pattern: str) -> list[str]:
+    files: list[str] = []
+    for hit in sorted(glob.glob(pattern, recursive=True)):
+        files += _files_below(Path(hit)) if Path(hit).is_dir() else [hit]
+    if not files:
+        raise ReadError("no file matches this pattern", where=safe_text(pattern, 200))
+    return files
+
+
+def format_of_name(name: str) -> str:
+    """Format that a file's name stands for, empty when it says nothing."""
+    path = Path(name)
+    if path.suffix.lower() == ".gz":
+        path = path.with_suffix("")
+    if path.suffix.lower() in SUFFIXES:
+        return SUFFIXES[path.suffix.lower()]
+    return "poscar" if re.match(r"(POSCAR|CONTCAR)([._-]|$)", path.name) else ""
+
+
+def format_of_text(text: str) -> str:
+    """Format that a text looks like, empty when it looks like none.
+
+    Parameters
+    ----------
+    text : str
+        Contents of a file.
+
+    Returns
+    -------
+    str
+        One of the formats in `SUFFIXES`, or an empty string.
+    """
+    head = text[:200_000].splitlines()
+    if head and head[0].startswith("#$magres-abinitio"):
+        return "magres"
+    if any(re.match(r"\s*data_\S", line, re.IGNORECASE) for line in head):
+        return "cif"
+    if any(re.match(r"(CRYST1|ATOM  |HETATM|HEADER|MODEL )", line) for line in head):
+        return "pdb"
+    if head and re.fullmatch(r"\s*\d+\s*", head[0]):
+        return "extxyz"
+    lattice = [re.fullmatch(r"\s*[-+.\deE]+(\s+[-+.\deE]+){2}.*", line) for line in head[2:5]]
+    if len(lattice) == 3 and all(lattice) and re.match(r"\s*[-+.\deE]+", head[1]):
+        return "poscar"
+    return ""
+
+
+def load(path: str | Path) -> str:
+    """Read a file or standard input as text, decompressed.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        File, plain or gzipped, or ``-``.
+
+    Returns
+    -------
+    str
+        Its text, with ``\\n`` at the end of lines.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be opened, is damaged, binary, not UTF-8, or empty.
+    """
+    where = safe_text(path, 200)
+    try:
+        data = sys.stdin.buffer.read() if str(path) == STDIN else _read_bytes(Path(path), where)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise ReadError(f"cannot be read: {reason}", where=where) from error
+    if data.startswith(b"\x1f\x8b"):
+        data = _decompress(data, where)
+    text = _decode(data, where)
+    if not text.strip():
+        raise ReadError("the file is empty", where=where)
+    return text
+
+
+def _read_bytes(path: Path, where: str) -> bytes:
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise ReadError(f"larger than {MAX_BYTES // 10**6} MB", where=where)
+    return path.read_bytes()
+
+
+def _decompress(data: bytes, where: str) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(data, MAX_BYTES)
+        if unpacker.unconsumed_tail:
+            raise ReadError(f"larger than {MAX_BYTES // 10**6} MB unpacked", where=where)
+        # Several gzip members may follow each other; gzip.decompress knows them.
+        return gzip.decompress(data) if unpacker.unused_data or not unpacker.eof else plain
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReadError("the gzip file is damaged or cut off", where=where) from error
+
+
+def _decode(data: bytes, where: str) -> str:
+    if b"\x00" in data:
+        raise ReadError("a binary file (or UTF-16), not a structure in UTF-8 text", where=where)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ReadError(
+            f"not UTF-8 text: byte 0x{data[error.start]:02x} in line {line}",
+            where=where,
+            hint="convert it, for example with iconv -f latin1 -t utf-8",
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")

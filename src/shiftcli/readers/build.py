@@ -1,0 +1,191 @@
+"""From atom sites and symmetry to all atoms of the cell, for CIF, PDB and magres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftcli.crystal import Crystal
+from shiftcli.errors import ReadError
+from shiftcli.readers.atoms import listed, make_crystal
+from shiftcli.readers.disorder import Rows, expand_disordered, is_disordered, keep_major
+from shiftcli.readers.formula import (
+    compare,
+    counts,
+    parse_formula,
+    same_heavy_atoms,
+    units_in_cell,
+)
+from shiftcli.readers.sources import safe_text
+from shiftcli.readers.symmetry import Symmetry, fits_cell
+
+#: A cell with more space for each atom (Å³; organic crystals have 8 to 12) is incomplete.
+ROOMY = 40.0
+
+_P1 = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """All atoms that one candidate symmetry makes."""
+
+    symmetry: Symmetry
+    images: np.ndarray
+    site: np.ndarray
+    warning: str
+
+    def counts(self, elements: np.ndarray) -> dict[str, int]:
+        return counts(elements[self.site].tolist())
+
+
+def build_crystal(
+    rows: Rows,
+    cell: np.ndarray,
+    candidates: list[Symmetry],
+    *,
+    formula: str = "",
+    z: float = float("nan"),
+    disorder: str = "major",
+    source: str,
+    name: str,
+    where: str,
+    warnings: list[str] = (),
+) -> Crystal:
+    """Resolve disorder, apply the symmetry, and compare with the formula.
+
+    Parameters
+    ----------
+    rows : Rows
+        The atom sites.
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3).
+    candidates : list of Symmetry
+        What the file says about its symmetry, the most trusted first; may be empty.
+    formula : str
+        Formula of one unit as the file has it, or empty.
+    z : float
+        Formula units in the cell, NaN where not given.
+    disorder : {"major", "error"}
+        Keep the major component, or refuse.
+    source, name, where : str
+        File, structure, and both, for messages.
+    warnings : list of str
+        Warnings so far.
+
+    Returns
+    -------
+    Crystal
+
+    Raises
+    ------
+    ReadError
+        If the disorder cannot be resolved or is not wanted, the cell does not fit the
+        symmetry, or no symmetry is stated and the sites are not all of the cell.
+    """
+    warnings = list(warnings)
+    if len(rows) == 0:
+        raise ReadError("no atoms", where=where)
+    rows = _major_component(rows, cell, disorder, where, warnings)
+    unit = parse_formula(formula)
+    if formula and not unit:
+        warnings.append(f"formula '{safe_text(formula, 40)}' not understood")
+    expected = {e: n * z for e, n in unit.items()} if unit and z > 0 else {}
+    chosen = _expand(rows, cell, candidates, expected, where, warnings)
+    found = chosen.counts(rows.elements)
+    if not candidates and not same_heavy_atoms(expected, found):
+        raise ReadError(
+            f"no symmetry operations, and {len(rows)} atom sites are not the whole cell"
+            + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),
+            where=where,
+            hint="add the symmetry operations or the space group",
+        )
+    if unit and not z > 0:
+        z = units_in_cell(unit, found)
+        expected = {e: n * z for e, n in unit.items()} if z else {}
+        if not z:
+            warnings.append(
+                f"Z is not given, and no number of formula units {safe_text(formula, 40)} makes "
+                f"the {sum(found.values())} atoms in the cell"
+            )
+    if expected and (text := compare(formula, z, expected, found)):
+        warnings.append(text)
+    volume = abs(np.linalg.det(cell)) / len(chosen.site)
+    if volume > ROOMY:
+        warnings.append(
+            f"{volume:.0f} Å³ for each atom: the cell is mostly empty, or atoms are missing"
+        )
+    if chosen.warning:
+        warnings.append(chosen.warning)
+    stated = len(chosen.symmetry) > 1 and not chosen.warning
+    return make_crystal(
+        rows.elements[chosen.site],
+        chosen.images @ cell,
+        cell,
+        [rows.labels[k] for k in chosen.site],
+        source=source,
+        name=name,
+        site_ids=chosen.site if stated else None,
+        expected=expected,
+        warnings=warnings,
+    )
+
+
+def _major_component(
+    rows: Rows, cell: np.ndarray, disorder: str, where: str, warnings: list[str]
+) -> Rows:
+    disordered = is_disordered(rows)
+    if not disordered.any():
+        return rows
+    first = int(np.argmax(disordered))
+    if disorder == "error":
+        raise ReadError(
+            f"disorder at {int(disordered.sum())} of {len(rows)} atom sites, "
+            f"first at {safe_text(rows.labels[first], 20)}",
+            where=where,
+            hint="--disorder major keeps the major component",
+        )
+    keep = keep_major(rows, cell)
+    dropped = [label for label, k in zip(rows.labels, keep, strict=True) if not k]
+    partial = [
+        label
+        for label, k, o in zip(rows.labels, keep, rows.occupancies, strict=True)
+        if k and o < 0.99
+    ]
+    if dropped:
+        warnings.append(f"disorder: {len(dropped)} minor sites left out: {listed(dropped)}")
+    if partial:
+        warnings.append(
+            f"disorder: {len(partial)} partly occupied sites taken as full: {listed(partial)}"
+        )
+    return rows.take(keep)
+
+
+def _expand(
+    rows: Rows,
+    cell: np.ndarray,
+    candidates: list[Symmetry],
+    expected: dict[str, float],
+    where: str,
+    warnings: list[str],
+) -> _Expansion:
+    """Atoms of the first candidate that makes formula × Z, else of the first."""
+    fitting = [s for s in candidates if fits_cell(s, cell)]
+    if candidates and not fitting:
+        raise ReadError(
+            f"the cell does not obey its symmetry ({candidates[0].origin})", where=where,
+            hint="check the cell and the space group",
+        )  # fmt: skip
+    expansions = [
+        _Expansion(s, *expand_disordered(rows, cell, s, where)) for s in (fitting or [_P1])
+    ]
+    for expansion in expansions:
+        if expected and same_heavy_atoms(expected, expansion.counts(rows.elements)):
+            break
+    else:
+        expansion = expansions[0]
+    if not candidates:
+        warnings.append("no symmetry is stated: taken as P 1")
+    elif expansion.symmetry.origin != "the file's operations":
+        warnings.append(f"symmetry taken from {expansion.symmetry.origin}")
+    return expansion

@@ -1,0 +1,304 @@
+"""Disorder: the one component of a crystal that a calculation can hold.
+
+A CIF marks alternatives by groups (``_atom_site_disorder_group``, SHELX's PART) inside
+assemblies. A negative group is disordered about a symmetry element: it overlaps with its
+own images, so only some of the images can be there at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shiftcli.crystal import periodic_images
+from shiftcli.errors import ReadError
+from shiftcli.readers.atoms import listed
+from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
+
+#: Occupancies from here on count as full.
+FULL = 0.99
+
+#: Closer atoms (Å) cannot both be there: two heavy atoms, a hydrogen and a heavy atom, two
+#: hydrogens (1.55 Å apart at least on one atom; 0.9 Å between the positions of a rotor).
+CLASH = {0: 1.0, 1: 0.7, 2: 1.25}
+
+#: Longest bonds (Å) that hold a disordered fragment together, by number of hydrogens.
+BOND = {0: 1.9, 1: 1.3, 2: 0.9}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The atom sites of a file.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Labels.
+    elements : numpy.ndarray
+        Chemical symbols, shape (n,).
+    fractional : numpy.ndarray
+        Fractional coordinates, shape (n, 3).
+    occupancies : numpy.ndarray
+        Occupancies from 0 to 1, shape (n,).
+    assemblies, groups : tuple of str
+        Disorder assembly and group, empty where the file gives none.
+    """
+
+    labels: tuple[str, ...]
+    elements: np.ndarray
+    fractional: np.ndarray
+    occupancies: np.ndarray
+    assemblies: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, keep: np.ndarray) -> Rows:
+        """The rows where `keep` is true."""
+
+        def pick(values: Sequence[str]) -> tuple[str, ...]:
+            return tuple(value for value, k in zip(values, keep, strict=True) if k)
+
+        return replace(
+            self,
+            labels=pick(self.labels),
+            elements=self.elements[keep],
+            fractional=self.fractional[keep],
+            occupancies=self.occupancies[keep],
+            assemblies=pick(self.assemblies),
+            groups=pick(self.groups),
+        )
+
+
+def is_disordered(rows: Rows) -> np.ndarray:
+    """Rows with partial occupancy or with an alternative, shape (n,)."""
+    groups = defaultdict(set)
+    for assembly, group in zip(rows.assemblies, rows.groups, strict=True):
+        if group:
+            groups[assembly].add(group)
+    alternative = [
+        bool(g) and (g.startswith("-") or len(groups[a]) > 1)
+        for a, g in zip(rows.assemblies, rows.groups, strict=True)
+    ]
+    return (rows.occupancies < FULL) | np.array(alternative, dtype=bool)
+
+
+def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
+    """Choose the major component among the rows of a disordered structure.
+
+    Parameters
+    ----------
+    rows : Rows
+        Atom sites, none of zero occupancy.
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3).
+
+    Returns
+    -------
+    numpy.ndarray
+        True for the rows to keep, shape (n,).
+
+    Notes
+    -----
+    Inside an assembly (or, without one, inside a region of disordered atoms that are
+    close to each other) the group of highest occupancy stays, and each further group
+    whose occupancy adds up with it to more than one, which hence is no alternative.
+    Partly occupied atoms without a group stay where they are at least half there and
+    nothing of higher occupancy is in their place.
+    """
+    keep = np.ones(len(rows), dtype=bool)
+    disordered = is_disordered(rows)
+    grouped = disordered & np.array([bool(g) for g in rows.groups], dtype=bool)
+    for region in _regions(rows, cell, np.flatnonzero(grouped)):
+        keep[region] = _major_groups(rows, region)
+    _thin_out(rows, cell, keep, np.flatnonzero(disordered & ~grouped))
+    return keep
+
+
+def _regions(rows: Rows, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
+    """Split disordered atoms into independent sets, by assembly or by distance."""
+    assemblies = np.array(rows.assemblies, dtype=object)
+    for assembly in dict.fromkeys(assemblies[atoms]):
+        members = atoms[assemblies[atoms] == assembly]
+        if assembly:
+            yield members
+        else:
+            yield from _components(rows, cell, members)
+
+
+def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    elements, positions = rows.elements[members], rows.fractional[members] @ cell
+    pairs = np.array(
+        [
+            (i, j)
+            for i, j, d, h in _near(elements, positions, cell, 1.9)
+            if d < BOND[h] or d < CLASH[h]
+        ]
+    ).reshape(-1, 2)
+    n = len(members)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    count, component = connected_components(graph, directed=False)
+    for k in range(count):
+        yield members[component == k]
+
+
+def _major_groups(rows: Rows, region: np.ndarray) -> np.ndarray:
+    groups = [rows.groups[k] for k in region]
+    occupancy = {
+        group: float(np.mean([rows.occupancies[k] for k in region if rows.groups[k] == group]))
+        for group in dict.fromkeys(groups)
+    }
+    kept: dict[str, float] = {}
+    for group, value in sorted(occupancy.items(), key=lambda item: -item[1]):
+        alone = len(occupancy) == 1
+        is_there = value > 0.495 or (alone and group.startswith("-")) or (not alone and not kept)
+        if is_there and all(value + other > 1.02 for other in kept.values()):
+            kept[group] = value
+    return np.array([group in kept for group in groups])
+
+
+def _thin_out(rows: Rows, cell: np.ndarray, keep: np.ndarray, atoms: np.ndarray) -> None:
+    """Drop partly occupied rows without a group that are rare or in a better one's place."""
+    if not len(atoms):
+        return
+    rivals: dict[int, list[int]] = defaultdict(list)
+    bonds: dict[int, list[int]] = defaultdict(list)
+    for i, j, d, h in _near(rows.elements, rows.fractional @ cell, cell, 1.3):
+        if i != j and d < CLASH[h]:
+            rivals[i].append(j)
+        elif i != j and h == 1:
+            bonds[i].append(j)
+    keep[atoms] = False
+    heavy_first = sorted(
+        atoms, key=lambda k: (rows.elements[k] == "H", -round(float(rows.occupancies[k]), 3))
+    )
+    for k in heavy_first:
+        is_free = not any(keep[j] for j in rivals[k])
+        # A hydrogen goes with the atom that carries it.
+        lost_parent = rows.elements[k] == "H" and bonds[k] and not any(keep[j] for j in bonds[k])
+        keep[k] = rows.occupancies[k] > 0.495 and is_free and not lost_parent
+
+
+def _near(
+    elements: np.ndarray, positions: np.ndarray, cell: np.ndarray, reach: float
+) -> Iterator[tuple[int, int, float, int]]:
+    """Ordered pairs of atoms with distance and number of hydrogens, images included."""
+    from scipy.spatial import cKDTree
+
+    points, origin = periodic_images(cell, positions, reach)
+    is_hydrogen = (elements == "H").astype(int)
+    hits = cKDTree(points).query_ball_point(positions, reach)
+    for i, images in enumerate(hits):
+        for image in sorted(images):
+            j = int(origin[image])
+            d = float(np.linalg.norm(points[image] - positions[i]))
+            if j != i or d > 1e-6:
+                yield i, j, d, int(is_hydrogen[i] + is_hydrogen[j])
+
+
+def expand_disordered(
+    rows: Rows, cell: np.ndarray, symmetry: Symmetry, where: str
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Apply the symmetry to rows of which some overlap with their own images.
+
+    Parameters
+    ----------
+    rows : Rows
+        The kept rows.
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3).
+    symmetry : Symmetry
+        The operations.
+    where : str
+        File and block, for messages.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        Fractional coordinates of all atoms, shape (atoms, 3).
+    site : numpy.ndarray
+        Row of each atom, shape (atoms,).
+    warning : str
+        What was left out, empty where no image was. Where one was, the crystal no longer
+        has the symmetry.
+
+    Raises
+    ------
+    ReadError
+        If atoms still overlap.
+    """
+    images, site, operation = expand(rows.fractional, cell, symmetry)
+    partial = is_disordered(rows)
+    if not partial.any():
+        return images, site, ""
+    fragment = np.full(len(rows), -1)
+    for number, members in enumerate(_components(rows, cell, np.flatnonzero(partial))):
+        fragment[members] = number
+    keep, dropped = _choose_images(rows, cell, images, site, operation, fragment, symmetry)
+    images, site = images[keep], site[keep]
+    _refuse_overlaps(rows, cell, images, site, partial, where)
+    if not dropped:
+        return images, site, ""
+    labels = [rows.labels[k] for k in sorted(dropped)]
+    return images, site, (
+        "disorder about a symmetry element: one of the overlapping images kept "
+        f"for {listed(labels)}; the symmetry is lowered"
+    )  # fmt: skip
+
+
+def _choose_images(
+    rows: Rows,
+    cell: np.ndarray,
+    images: np.ndarray,
+    site: np.ndarray,
+    operation: np.ndarray,
+    fragment: np.ndarray,
+    symmetry: Symmetry,
+) -> tuple[np.ndarray, set[int]]:
+    """Keep whole images of disordered fragments so that no two kept ones overlap."""
+    conflicts: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    unit = [(int(fragment[s]), int(g)) for s, g in zip(site, operation, strict=True)]
+    for i, j, d, h in _near(rows.elements[site], images @ cell, cell, max(CLASH.values())):
+        overlap = SPECIAL_POSITION_TOLERANCE <= d < CLASH[h] or (
+            d < CLASH[h] and site[i] != site[j]
+        )
+        if overlap and unit[i][0] >= 0 and unit[j][0] >= 0 and unit[i] != unit[j]:
+            conflicts[unit[i]].add(unit[j])
+    if not conflicts:
+        return np.ones(len(site), dtype=bool), set()
+    members: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for atom, u in enumerate(unit):
+        members[u].append(atom)
+    kept: set[tuple[int, int]] = set()
+    for u in sorted(conflicts):
+        if not conflicts[u] & kept:
+            kept.add(u)
+    lost = set(conflicts) - kept
+    keep = np.array([u not in lost for u in unit])
+    return keep, {int(site[atom]) for u in lost for atom in members[u]}
+
+
+def _refuse_overlaps(
+    rows: Rows,
+    cell: np.ndarray,
+    images: np.ndarray,
+    site: np.ndarray,
+    partial: np.ndarray,
+    where: str,
+) -> None:
+    for i, j, d, h in _near(rows.elements[site], images @ cell, cell, max(CLASH.values())):
+        # Real geometries of poor quality come closer than those that are taken for rivals.
+        if (partial[site[i]] or partial[site[j]]) and d < 0.8 * CLASH[h]:
+            names = f"{rows.labels[site[i]]} and {rows.labels[site[j]]}"
+            raise ReadError(
+                f"disorder that cannot be resolved: atoms {names} stay {d:.2f} Å apart",
+                where=where,
+                hint="leave one component in the file",
+            )

@@ -1,0 +1,133 @@
+"""Space-group operations: where a file states them, and all atoms they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import gemmi
+
+#: Images of one atom closer than this (Å) are one atom on a special position.
+SPECIAL_POSITION_TOLERANCE = 0.3
+
+#: Relative change of the metric up to which a cell counts as obeying its symmetry.
+METRIC_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """The operations of a space group.
+
+    Attributes
+    ----------
+    rotations : numpy.ndarray
+        Rotation parts in fractional coordinates, shape (m, 3, 3).
+    translations : numpy.ndarray
+        Translation parts, shape (m, 3).
+    origin : str
+        Where the operations come from, for messages.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    origin: str
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    def images(self, fractional: np.ndarray) -> np.ndarray:
+        """Images of sites, shape (sites, operations, 3), wrapped into the cell."""
+        images = np.einsum("mij,nj->nmi", self.rotations, fractional) + self.translations
+        return images - np.floor(images)
+
+
+def from_operations(operations: list[gemmi.Op], origin: str) -> Symmetry:
+    """Make a `Symmetry` of gemmi's operations; repeated ones count once."""
+    unique = {op.wrap().triplet(): op for op in operations}
+    den = 24.0  # gemmi.Op.DEN
+    return Symmetry(
+        np.array([op.rot for op in unique.values()]) / den,
+        np.array([op.tran for op in unique.values()]) / den,
+        origin,
+    )
+
+
+def missing_operation(operations: list[gemmi.Op]) -> str:
+    """First product of two operations that is not among them, empty for a group."""
+    known = {op.wrap().triplet() for op in operations}
+    for a, b in product(operations, operations):
+        triplet = (a * b).wrap().triplet()
+        if triplet not in known:
+            return triplet
+    return ""
+
+
+def fits_cell(symmetry: Symmetry, cell: np.ndarray) -> bool:
+    """Whether all operations leave the cell's metric as it is."""
+    metric = cell @ cell.T
+    lengths = np.sqrt(np.diag(metric))
+    turned = symmetry.rotations.transpose(0, 2, 1) @ metric @ symmetry.rotations
+    return bool((abs(turned - metric) / np.outer(lengths, lengths) < METRIC_TOLERANCE).all())
+
+
+def expand(
+    fractional: np.ndarray, cell: np.ndarray, symmetry: Symmetry
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Apply all operations to all sites.
+
+    Parameters
+    ----------
+    fractional : numpy.ndarray
+        Sites in fractional coordinates, shape (n, 3).
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3).
+    symmetry : Symmetry
+        The operations.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        Fractional coordinates of all atoms, shape (atoms, 3), the copies of a site
+        after each other. Images within `SPECIAL_POSITION_TOLERANCE` of each other are
+        one atom at their mean.
+    site : numpy.ndarray
+        Site of each atom, shape (atoms,).
+    operation : numpy.ndarray
+        The first operation that makes the atom, shape (atoms,).
+    """
+    images = symmetry.images(fractional)
+    n, m = images.shape[:2]
+    distance = np.linalg.norm(_shortest(images - fractional[:, None]) @ cell, axis=2)
+    is_special = (distance < SPECIAL_POSITION_TOLERANCE).sum(axis=1) > 1
+    atoms, sites, operations = [], [], []
+    for k in range(n):
+        if is_special[k]:
+            merged, first = _merge(images[k], cell)
+        else:
+            merged, first = images[k], np.arange(m)
+        atoms.append(merged)
+        operations.append(first)
+        sites.append(np.full(len(merged), k))
+    return np.concatenate(atoms), np.concatenate(sites), np.concatenate(operations)
+
+
+def _merge(images: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    left = np.arange(len(images))
+    merged, first = [], []
+    while len(left):
+        offsets = _shortest(images[left] - images[left[0]])
+        same = np.linalg.norm(offsets @ cell, axis=1) < SPECIAL_POSITION_TOLERANCE
+        mean = images[left[0]] + offsets[same].mean(axis=0)
+        merged.append(mean - np.floor(mean))
+        first.append(left[0])
+        left = left[~same]
+    return np.array(merged), np.array(first)
+
+
+def _shortest(offsets: np.ndarray) -> np.ndarray:
+    """Fractional differences without whole cells; right for atoms that are close."""
+    return offsets - np.round(offsets)

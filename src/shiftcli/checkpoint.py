@@ -1,0 +1,140 @@
+"""A network to and from one safetensors file, with the metadata that rebuilds it.
+
+Nothing is ever unpickled: tensors come from safetensors, everything else from JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from shiftcli.errors import WeightsError
+from shiftcli.network import Architecture, MR3DDenseNet
+
+#: Version of the metadata's layout.
+FORMAT = 1
+
+#: Key under which the metadata stand in the safetensors header.
+_KEY = "shiftcli"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What belongs to a network beside its tensors.
+
+    Attributes
+    ----------
+    nucleus : str
+        Element that it predicts: H, C, N or O.
+    mean, scale : float
+        Shielding = mean + scale · output, in ppm.
+    architecture : Architecture
+        Layers, grids and density kernel.
+    orientation : str
+        Orientations it was trained with, ``frames`` or ``random``.
+    validation : dict
+        Figures on the validation crystals: ``rmse``, ``n``, ``crystals``.
+    training : dict
+        Resolved configuration and data of the run that made it.
+    """
+
+    nucleus: str
+    mean: float
+    scale: float
+    architecture: Architecture
+    orientation: str
+    validation: dict = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
+
+
+def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
+    """Write a network to one file, atomically.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, with suffix ``.safetensors``.
+    network : MR3DDenseNet
+        The network.
+    metadata : Metadata
+        What belongs to it.
+    half : bool
+        Store the weights of convolutions and linear layers as float16 (half the size);
+        normalisation stays float32.
+    """
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        tensor = tensor.detach().cpu().contiguous()
+        is_weight = tensor.is_floating_point() and tensor.ndim > 1
+        tensors[name] = tensor.half() if half and is_weight else tensor
+    text = json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)
+    write_tensors(path, tensors, {_KEY: text})
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    """Write a safetensors file so that a crash leaves the old file or the new, never half."""
+    from safetensors.torch import save_file
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(tensors, temporary, metadata=header)
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
+    """Read a network, in evaluation mode and float32.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by `save`.
+
+    Returns
+    -------
+    network : MR3DDenseNet
+    metadata : Metadata
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, of a newer format, or its tensors do not fit the
+        architecture it states or are not finite.
+    """
+    try:
+        tensors, header = read_tensors(path)
+        values = json.loads(header[_KEY])
+        if values.pop("format") != FORMAT:
+            raise ValueError("format of another program version")
+        values["architecture"] = Architecture.from_dict(values["architecture"])
+        metadata = Metadata(**values)
+        network = MR3DDenseNet(metadata.architecture)
+        if not all(torch.isfinite(t).all() for t in tensors.values()):
+            raise ValueError("values that are not finite")
+        own = network.state_dict()
+        network.load_state_dict({k: t.to(own[k].dtype) for k, t in tensors.items() if k in own})
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"cannot use this network: {reason}", where=str(path), hint="train or download it again"
+        ) from error
+    return network.eval(), metadata
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file; ValueError where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            return tensors, handle.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

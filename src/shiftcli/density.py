@@ -1,0 +1,216 @@
+"""Equations 1 and 2 of the paper: atoms become densities on five nested grids.
+
+The same PyTorch code serves CPU and CUDA. Liu et al., J. Phys. Chem. Lett. 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from shiftcli.crystal import ELEMENTS
+
+#: Edge d of each grid in Å (paper, "Data Representation").
+GRIDS = (4.0, 6.0, 8.0, 10.0, 14.0)
+
+#: Voxels along one edge of every grid.
+VOXELS = 16
+
+#: σ² of Equation 1 in Å² (from the authors' published code).
+SIGMA_SQUARED = 1.0 / 3.0
+
+#: Names of the density kernels.
+KERNELS = ("gaussian", "slater", "form-factor")
+
+#: ζ of the Slater kernel r·exp(−ζr) for H, C, N, O (supplementary information), 1/Å.
+SLATER_ZETA = (1.0, 3.14, 3.83, 4.45)
+
+#: Distance (Å) beyond which exp(−r²/σ²) is below half the smallest float16.
+GAUSSIAN_REACH = 2.4
+
+#: Exponents are kept above this, so that products of three exponentials never become
+#: subnormal numbers, on which processors are a hundred times slower (e^−25 is 1e−11).
+_LOWEST_EXPONENT = -25.0
+
+#: Segments (the atoms of one element in one environment) are padded to one of these.
+_SEGMENT_SIZES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+#: Atom coordinates worked on at once: small enough for a core's cache, large for a GPU.
+_CHUNK = {"cpu": 4096, "cuda": 1 << 19}
+
+
+def grid_axis(edge: float, **like) -> torch.Tensor:
+    """Voxel coordinates along one axis, Equation 2: (15/2 − i)·d/15.
+
+    Parameters
+    ----------
+    edge : float
+        Edge d of the grid in Å.
+    **like
+        dtype and device of the result.
+
+    Returns
+    -------
+    torch.Tensor
+        Coordinates in Å, shape (16,).
+    """
+    index = torch.arange(VOXELS, **like)
+    return ((VOXELS - 1) / 2 - index) * edge / (VOXELS - 1)
+
+
+def voxelize(
+    positions: torch.Tensor,
+    channels: torch.Tensor,
+    *,
+    grids: Sequence[float] = GRIDS,
+    kernel: str = "gaussian",
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """Densities of environments on nested grids, Equation 1.
+
+    Parameters
+    ----------
+    positions : torch.Tensor
+        Neighbours relative to the central atom in Å, shape (n, m, 3), any device.
+    channels : torch.Tensor
+        Index of each neighbour's element, shape (n, m), ascending in each row but for
+        padding, which is negative and stands at the end.
+    grids : sequence of float
+        Edges of the grids in Å.
+    kernel : {"gaussian", "slater", "form-factor"}
+        Density of one atom: exp(−r²/σ²) with σ² = 1/3 Å²; r·exp(−ζr); the inverse Fourier
+        transform of the X-ray form factor (International Tables C, four Gaussians and a
+        constant, whose delta function is left out).
+    dtype : torch.dtype
+        Floating-point type of the result; sums are always made in float32.
+
+    Returns
+    -------
+    torch.Tensor
+        Densities, shape (n, grids · 4, 16, 16, 16), channels-last in memory; the channel
+        of grid g and element e is 4·g + e. A density is dimensionless for the Gaussian, in
+        Å for the Slater kernel, in electrons/Å³ for the form factor.
+
+    Raises
+    ------
+    ValueError
+        If the kernel is not known.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"unknown density kernel {kernel!r}: one of {', '.join(KERNELS)}")
+    n, elements = len(positions), len(ELEMENTS)
+    positions = positions.float()
+    # A Gaussian writes every voxel once; the other kernels add up, in float32.
+    working = dtype if kernel == "gaussian" else torch.float32
+    volume = torch.zeros(
+        n * elements, len(grids), VOXELS**3, dtype=working, device=positions.device
+    )
+    atoms = positions.reshape(-1, 3)
+    row = torch.arange(n, device=positions.device)[:, None]
+    segments = torch.where(channels < 0, -1, row * elements + channels).reshape(-1)
+    extent = torch.where(segments < 0, math.inf, atoms.abs().amax(dim=1))
+    for g in sorted(range(len(grids)), key=lambda k: -grids[k]):
+        # From the largest grid down, so that each search starts from the survivors.
+        seen = (extent < grids[g] / 2 + _reach(kernel)).nonzero()[:, 0]
+        atoms, segments, extent = atoms[seen], segments[seen], extent[seen]
+        if kernel == "slater":
+            _add_slater(volume[:, g], atoms, segments, grids[g])
+        else:
+            for element, weight, inverse_width in _gaussians(kernel):
+                own = slice(None) if element is None else segments % elements == element
+                _add_gaussians(
+                    volume[:, g], atoms[own], segments[own], grids[g], weight, inverse_width
+                )
+    shaped = volume.view(n, elements, len(grids), VOXELS, VOXELS, VOXELS).transpose(1, 2)
+    shaped = shaped.reshape(n, len(grids) * elements, VOXELS, VOXELS, VOXELS)
+    return shaped.to(dtype).contiguous(memory_format=torch.channels_last_3d)
+
+
+def _reach(kernel: str) -> float:
+    """Distance from a grid's box at which an atom no longer matters, in Å."""
+    return GAUSSIAN_REACH if kernel == "gaussian" else math.inf
+
+
+def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
+    """Element (None: all), weight and 1/σ² in 1/Å² of every Gaussian in a kernel."""
+    if kernel == "gaussian":
+        return [(None, 1.0, 1.0 / SIGMA_SQUARED)]
+    import gemmi
+
+    # f(s) = Σ a·exp(−b·s²/4), with s = 2·sinθ/λ, transforms to
+    # ρ(r) = Σ a·(4π/b)^(3/2)·exp(−4π²r²/b).
+    result = []
+    for k, element in enumerate(ELEMENTS):
+        factor = gemmi.Element(element).it92
+        for a, b in zip(factor.a, factor.b, strict=True):
+            result.append((k, a * (4 * math.pi / b) ** 1.5, 4 * math.pi**2 / b))
+    return result
+
+
+def _segment_batches(atoms: torch.Tensor, segments: torch.Tensor, total: int):
+    """Group atoms by segment, in batches of segments padded to about the same size.
+
+    Yields (segment numbers (s,), coordinates (s, k, 3)), padding far away. `segments` must
+    be sorted, as the caller's selection from sorted rows leaves it.
+    """
+    counts = torch.bincount(segments, minlength=total)
+    starts = torch.cumsum(counts, 0) - counts
+    far = atoms.new_full((1, 3), 1.0e4)
+    source = torch.cat([atoms, far])
+    sizes = torch.tensor(_SEGMENT_SIZES, device=atoms.device)
+    bucket = torch.bucketize(counts, sizes)
+    bucket[counts == 0] = -1
+    for b in bucket.unique().tolist():
+        if b < 0:
+            continue
+        members = (bucket == b).nonzero()[:, 0]
+        size = _SEGMENT_SIZES[b] if b < len(_SEGMENT_SIZES) else int(counts[members].max())
+        offset = torch.arange(size, device=atoms.device)
+        for part in members.split(max(1, _CHUNK[atoms.device.type] // size)):
+            index = starts[part, None] + offset
+            index = torch.where(offset < counts[part, None], index, len(atoms))
+            yield part, source[index]
+
+
+def _add_gaussians(
+    volume: torch.Tensor,
+    atoms: torch.Tensor,
+    segments: torch.Tensor,
+    edge: float,
+    weight: float,
+    inverse_width: float,
+) -> None:
+    """Add weight·exp(−r²/σ²) of every atom to its segment's grid, shape (segments, 4096).
+
+    The Gaussian is separable: 48 exponentials an atom, and the sum over a segment's atoms
+    is the matrix product X^T (Y ⊗ Z).
+    """
+    scale = math.sqrt(inverse_width)
+    axis = grid_axis(edge, dtype=torch.float32, device=atoms.device) * scale
+    for part, coordinates in _segment_batches(atoms * scale, segments, len(volume)):
+        factors = coordinates[..., None] - axis
+        factors.mul_(factors).neg_().clamp_(min=_LOWEST_EXPONENT).exp_()
+        x, y, z = factors.unbind(2)
+        yz = (y[..., :, None] * z[..., None, :]).flatten(2)
+        density = torch.bmm(x.transpose(1, 2), yz).flatten(1)
+        if weight == 1.0:
+            volume[part] = density.to(volume.dtype)
+        else:
+            volume[part] += weight * density
+
+
+def _add_slater(
+    volume: torch.Tensor, atoms: torch.Tensor, segments: torch.Tensor, edge: float
+) -> None:
+    """Add r·exp(−ζr) of every atom to its segment's grid, shape (segments, 4096)."""
+    axis = grid_axis(edge, dtype=torch.float32, device=atoms.device)
+    points = torch.cartesian_prod(axis, axis, axis)
+    zeta = torch.tensor(SLATER_ZETA, device=atoms.device)
+    for part, coordinates in _segment_batches(atoms, segments, len(volume)):
+        for one, own in zip(part.tolist(), coordinates, strict=True):
+            for some in own.split(256):
+                r = torch.cdist(points, some)
+                slater = r * torch.exp(-zeta[one % len(ELEMENTS)] * r)
+                volume[one] += slater.sum(dim=1)

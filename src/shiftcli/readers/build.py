@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from shiftcli.readers.symmetry import Symmetry, fits_cell
 #: A cell with more space for each atom (Å³; organic crystals have 8 to 12) is incomplete.
 ROOMY = 40.0
 
+#: Around a molecule without a cell, so large that no image is near.
+_BOX = 1e5 * np.eye(3)
+
 _P1 = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
 
 
@@ -41,7 +44,7 @@ class _Expansion:
 
 def build_crystal(
     rows: Rows,
-    cell: np.ndarray,
+    cell: np.ndarray | None,
     candidates: list[Symmetry],
     *,
     formula: str = "",
@@ -58,8 +61,9 @@ def build_crystal(
     ----------
     rows : Rows
         The atom sites.
-    cell : numpy.ndarray
-        Lattice vectors as rows in Å, shape (3, 3).
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule, whose
+        rows then hold Cartesian coordinates.
     candidates : list of Symmetry
         What the file says about its symmetry, the most trusted first; may be empty.
     formula : str
@@ -86,6 +90,18 @@ def build_crystal(
     warnings = list(warnings)
     if len(rows) == 0:
         raise ReadError("no atoms", where=where)
+    if cell is None:
+        boxed = replace(rows, fractional=rows.fractional @ np.linalg.inv(_BOX))
+        rows = _major_component(boxed, _BOX, disorder, where, warnings)
+        return make_crystal(
+            rows.elements,
+            rows.fractional @ _BOX,
+            None,
+            rows.labels,
+            source=source,
+            name=name,
+            warnings=warnings,
+        )
     rows = _major_component(rows, cell, disorder, where, warnings)
     unit = parse_formula(formula)
     if formula and not unit:

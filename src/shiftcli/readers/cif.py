@@ -18,7 +18,7 @@ import numpy as np
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, listed, make_crystal, numbered
+from shiftcli.readers.atoms import distinct, element_of, listed, numbered
 from shiftcli.readers.build import build_crystal
 from shiftcli.readers.disorder import Rows
 from shiftcli.readers.formula import parse_formula
@@ -164,19 +164,14 @@ def _read_block(
     labels, elements = table.names(keep)
     labels, repeated = distinct(labels)
     warnings += [repeated] if repeated else []
-    if cell is None:
-        return make_crystal(
-            elements, coordinates, None, labels, source=source, name=name, warnings=warnings
-        )
     occupancies, assemblies, groups = table.disorder(keep, labels)
     rows = Rows(
         tuple(labels), np.array(elements, dtype="<U2"), coordinates, occupancies, assemblies, groups
     )
-    candidates = _symmetries(block, where)
     return build_crystal(
         rows,
         cell,
-        candidates,
+        _symmetries(block, where) if cell is not None else [],
         formula=_value(block, _FORMULA),
         z=_number(_value(block, "_cell_formula_units_Z")),
         disorder=disorder,

@@ -7,7 +7,7 @@ make it, `hydrogens` may return a corrected copy, everything later only reads it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,10 +26,17 @@ OVERRIDES = {
     "elements": "other-elements-ignored",
     "hydrogens": "hydrogens-missing",
     "overlaps": "atoms-overlap",
+    "valence": "too-many-bonds",
 }
 
 #: Two atoms closer than this (Å) are taken for a mistake.
 OVERLAP_DISTANCE = 0.6
+
+#: More neighbours than this within bonding distance are disorder that the file does not mark.
+MOST_BONDS = {"C": 4, "N": 4, "O": 3}
+
+#: Longest bonds (Å) between H, C, N and O: with and without a hydrogen, and to other elements.
+LONGEST_BOND = {"hydrogen": 1.2, "heavy": 1.75, "other": 2.8}
 
 #: Distance (Å) within which two atoms count as copies under a symmetry operation.
 SYMMETRY_TOLERANCE = 0.01
@@ -120,7 +127,9 @@ class Crystal:
     @property
     def where(self) -> str:
         """File and block, for messages."""
-        return f"{self.source}: {self.name}" if self.name and self.source else self.source or self.name
+        return (
+            f"{self.source}: {self.name}" if self.name and self.source else self.source or self.name
+        )
 
     @property
     def formula(self) -> str:
@@ -180,7 +189,9 @@ def find_equivalent_atoms(
     numbers = np.unique(elements, return_inverse=True)[1] + 1
     fractional = positions @ np.linalg.inv(cell)
     try:
-        dataset = spglib.get_symmetry_dataset((cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE)
+        dataset = spglib.get_symmetry_dataset(
+            (cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE
+        )
     except Exception:  # spglib's own errors differ between its versions
         dataset = None
     return np.arange(n) if dataset is None else np.asarray(dataset.equivalent_atoms)
@@ -206,7 +217,8 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
     ------
     StructureError
         If the structure has no atoms, NaN coordinates, an unusable cell, elements other
-        than H, C, N, O, too few hydrogens, or overlapping atoms.
+        than H, C, N, O, too few hydrogens, overlapping atoms, or atoms with more bonds than
+        they can have.
     """
     _check_geometry(crystal)
     for name, find in _CHECKS.items():
@@ -218,9 +230,9 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
                 problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
             )
         crystal = _flag_sites(crystal, atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
-        if name == "elements":
-            crystal = _keep_atoms(crystal, np.isin(crystal.elements, ELEMENTS))
-    return crystal
+    known = np.isin(crystal.elements, ELEMENTS)
+    # Last, for the other checks need to see what the known atoms are bonded to.
+    return crystal if known.all() else _keep_atoms(crystal, known)
 
 
 def _check_geometry(crystal: Crystal) -> None:
@@ -237,7 +249,8 @@ def _check_geometry(crystal: Crystal) -> None:
     volume = abs(np.linalg.det(crystal.cell))
     if volume / len(crystal) < 1.0:
         raise StructureError(
-            f"unit cell of {volume:.1f} Å³ for {len(crystal)} atoms", where=crystal.where,
+            f"unit cell of {volume:.1f} Å³ for {len(crystal)} atoms",
+            where=crystal.where,
             hint="check the cell lengths and angles",
         )
 
@@ -261,6 +274,11 @@ def _missing_hydrogens(crystal: Crystal) -> tuple[str, np.ndarray]:
     complete = all(round(n) == int((crystal.elements == e).sum()) for e, n in heavy.items())
     if complete and found < wanted:
         return f"{found} hydrogen atoms in the cell, the formula says {wanted}", everything
+    bare = np.isin(crystal.elements, list(MOST_BONDS)) & (_bonds(crystal) == 0)
+    if bare.any():
+        labels = dict.fromkeys(crystal.labels[k] for k in np.flatnonzero(bare))
+        text = f"no atom is bonded to {_some(labels)}: its hydrogen atoms are missing"
+        return text, np.flatnonzero(bare)
     return "", everything
 
 
@@ -269,16 +287,49 @@ def _overlapping_atoms(crystal: Crystal) -> tuple[str, np.ndarray]:
     if not len(pairs):
         return "", pairs
     i, j = pairs[0]
-    text = (
-        f"atoms {crystal.labels[i]} and {crystal.labels[j]} are closer than {OVERLAP_DISTANCE} Å"
-    )
+    text = f"atoms {crystal.labels[i]} and {crystal.labels[j]} are closer than {OVERLAP_DISTANCE} Å"
     return text, np.unique(pairs)
+
+
+def _too_many_bonds(crystal: Crystal) -> tuple[str, np.ndarray]:
+    bonds = _bonds(crystal)
+    most = np.array([MOST_BONDS.get(e, np.inf) for e in crystal.elements.tolist()])
+    crowded = np.flatnonzero(bonds > most)
+    if not len(crowded):
+        return "", crowded
+    first = int(crowded[0])
+    text = f"atom {crystal.labels[first]} has {bonds[first]} bonds: disorder that is not marked?"
+    return text, crowded
+
+
+def _bonds(crystal: Crystal) -> np.ndarray:
+    """Number of neighbours within bonding distance of each atom, shape (n,)."""
+    from scipy.spatial import cKDTree
+
+    reach = max(LONGEST_BOND.values())
+    points, origin = periodic_images(crystal.cell, crystal.positions, reach)
+    near = cKDTree(points).query_ball_point(crystal.positions, reach)
+    first = np.repeat(np.arange(len(crystal)), [len(hits) for hits in near])
+    image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
+    distance = np.linalg.norm(points[image] - crystal.positions[first], axis=1)
+    other = ~np.isin(crystal.elements, ELEMENTS)
+    hydrogen = crystal.elements == "H"
+    longest = np.full(len(first), LONGEST_BOND["heavy"])
+    longest[hydrogen[first] | hydrogen[origin[image]]] = LONGEST_BOND["hydrogen"]
+    longest[other[first] | other[origin[image]]] = LONGEST_BOND["other"]
+    return np.bincount(first[(distance > 1e-9) & (distance < longest)], minlength=len(crystal))
+
+
+def _some(labels: Iterable[str]) -> str:
+    names = list(labels)
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 _CHECKS = {
     "elements": _other_elements,
     "hydrogens": _missing_hydrogens,
     "overlaps": _overlapping_atoms,
+    "valence": _too_many_bonds,
 }
 
 
@@ -376,7 +427,9 @@ def _keep_atoms(crystal: Crystal, keep: np.ndarray) -> Crystal:
         positions=crystal.positions[keep],
         labels=tuple(np.asarray(crystal.labels, dtype=object)[keep]),
         site_ids=new_ids,
-        flags={new: crystal.flags[old] for new, old in enumerate(kept_sites) if old in crystal.flags},
+        flags={
+            new: crystal.flags[old] for new, old in enumerate(kept_sites) if old in crystal.flags
+        },
         shieldings=only(crystal.shieldings),
         baseline=only(crystal.baseline),
     )

@@ -6,6 +6,7 @@ make it, `hydrogens` may return a corrected copy, everything later only reads it
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -188,12 +189,15 @@ def find_equivalent_atoms(
 
     numbers = np.unique(elements, return_inverse=True)[1] + 1
     fractional = positions @ np.linalg.inv(cell)
-    try:
-        dataset = spglib.get_symmetry_dataset(
-            (cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE
-        )
-    except Exception:  # spglib's own errors differ between its versions
-        dataset = None
+    with warnings.catch_warnings():
+        # spglib announces its next interface at every call; as an error it would hide the answer.
+        warnings.simplefilter("ignore")
+        try:
+            dataset = spglib.get_symmetry_dataset(
+                (cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE
+            )
+        except Exception:  # spglib's own errors differ between its versions
+            dataset = None
     return np.arange(n) if dataset is None else np.asarray(dataset.equivalent_atoms)
 
 

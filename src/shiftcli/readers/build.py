@@ -21,7 +21,7 @@ from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import Symmetry, fits_cell
 
 #: A cell with more space for each atom (Å³; organic crystals have 8 to 12) is incomplete.
-ROOMY = 40.0
+ROOMY = 100.0
 
 #: Around a molecule without a cell, so large that no image is near.
 _BOX = 1e5 * np.eye(3)

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import gemmi
 import numpy as np
@@ -100,7 +101,7 @@ def _split_blocks(text: str) -> Iterator[tuple[int, str]]:
     first = starts[0] if starts else len(lines)
     if any(line.strip() and not line.lstrip().startswith("#") for line in lines[:first]):
         starts.insert(0, 0)
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         yield start, "\n".join(lines[start:end])
 
 

@@ -1,0 +1,164 @@
+"""Extended XYZ and POSCAR."""
+
+import numpy as np
+import pytest
+
+from shiftcli.errors import ReadError
+from shiftcli.readers.ase_formats import read_extxyz, read_poscar
+
+LATTICE = 'Lattice="5 0 0 0 6 0 0 0 7"'
+FRAME = f"""3
+{LATTICE} Properties=species:S:1:pos:R:3:CS:R:2 NAME=WATER
+O\t1.0 1.0 1.0 250.0 251.5
+H 1.9 1.0 1.0 25.0 25.5
+H 0.8 1.9 1.0 26.0 26.5
+"""
+PLAIN = "3\nwater = it's odd \"text\nO 1 1 1\nH 1.9 1 1\nD 0.8 1.9 1\n"
+
+
+def frames(text, reader=read_extxyz, **options):
+    return list(reader(text, "f.xyz", **options))
+
+
+def one(text, reader=read_extxyz, **options):
+    (item,) = frames(text, reader, **options)
+    if isinstance(item, ReadError):
+        raise item
+    return item
+
+
+def test_cell_name_shieldings_and_baseline():
+    crystal = one(FRAME)
+    assert crystal.name == "WATER"
+    assert crystal.labels == ("O1", "H1", "H2")
+    assert crystal.warnings == ()
+    np.testing.assert_array_equal(crystal.shieldings, [250, 25, 26])
+    np.testing.assert_array_equal(crystal.baseline, [251.5, 25.5, 26.5])
+    np.testing.assert_array_equal(np.diag(crystal.cell), [5, 6, 7])
+
+
+@pytest.mark.parametrize(
+    "name", ["CS", "cs_iso", "sigma", "ms", "shielding", "MS_shielding", "MS_shielding/ppm"]
+)
+def test_names_of_the_shielding_column(name):
+    text = FRAME.replace("CS:R:2", f"x:R:1:{name}:R:1")
+    crystal = one(text)
+    np.testing.assert_array_equal(crystal.shieldings, [251.5, 25.5, 26.5])
+    assert crystal.baseline is None
+
+
+def test_tensor_gives_its_isotropic_part():
+    text = FRAME.replace("CS:R:2", "ms:R:9")
+    for values in ("250.0 251.5", "25.0 25.5", "26.0 26.5"):
+        text = text.replace(values, "10 1 2 3 20 4 5 6 60")
+    np.testing.assert_allclose(one(text).shieldings, 30)
+
+
+def test_column_by_request():
+    text = FRAME.replace("CS:R:2", "first:R:1:second:R:1")
+    assert one(text).shieldings is None
+    np.testing.assert_array_equal(
+        one(text, shielding_column="second").shieldings, [251.5, 25.5, 26.5]
+    )
+    with pytest.raises(ReadError, match=r"no column 'third' \(the file has first, second\)"):
+        one(text, shielding_column="third")
+
+
+def test_column_of_a_strange_width_is_left_out():
+    crystal = one(FRAME.replace("CS:R:2", "x:R:1:CS:S:1"))
+    assert crystal.shieldings is None
+    assert "'CS' holds no shieldings" in crystal.warnings[0]
+
+
+@pytest.mark.parametrize("text", [PLAIN, FRAME.replace(" NAME", ' pbc="F F F" NAME')])
+def test_without_a_lattice_it_is_a_molecule(text):
+    crystal = one(text)
+    assert crystal.cell is None
+    assert crystal.warnings == ("no unit cell: predicted as an isolated molecule",)
+    assert crystal.elements.tolist() == ["O", "H", "H"]
+
+
+def test_slab_is_taken_as_a_crystal_with_a_warning():
+    crystal = one(FRAME.replace(" NAME", ' pbc="T T F" NAME'))
+    assert crystal.cell is not None
+    assert "pbc T T F" in crystal.warnings[0]
+
+
+def test_labels_isotopes_and_numbers_as_species():
+    assert one(PLAIN).name == "water = it's odd \"text"
+    crystal = one(PLAIN.replace("O 1", "O1W 1").replace("H 1", "HA 1"))
+    assert crystal.labels == ("O1W", "HA", "H2")
+    assert crystal.elements.tolist() == ["O", "H", "H"]
+    assert one(PLAIN.replace("O 1", "8 1")).elements[0] == "O"
+    labelled = FRAME.replace("CS:R:2", "labels:S:1:CS:R:1").replace(" 250.0", " O7a")
+    assert one(labelled.replace(" 25.0", " H7a").replace(" 26.0", " H7b")).labels == (
+        "O7a", "H7a", "H7b",
+    )  # fmt: skip
+
+
+def test_several_frames_are_numbered():
+    crystals = frames(FRAME.replace(" NAME=WATER", "") * 2 + "\n" + FRAME)
+    assert [c.name for c in crystals] == ["#1", "#2", "WATER"]
+
+
+def test_a_bad_frame_does_not_hide_the_others():
+    items = frames(
+        FRAME.replace("1.9 1.0", "1.9 oops") + FRAME.replace("1.9 1.0", "nan 1.0") + FRAME
+    )
+    assert "frame 1: not a readable XYZ frame" in str(items[0])
+    assert str(items[1]) == "f.xyz: WATER: atom H1 has a coordinate that is not a number"
+    assert items[2].name == "WATER"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (FRAME[:-30], "cut off: line 1 announces 3 atoms, 2 follow"),
+        (FRAME + "2\n", "cut off: line 6 announces 2 atoms, 0 follow"),
+        ("hello\n", "line 1 should be a number of atoms but is 'hello'"),
+        ("0\n\n", "no atoms"),
+        (FRAME.replace("O\t", "Jx "), "atom 1: no element is called 'Jx'"),
+        (FRAME.replace("5 0 0", "0 0 0"), "no volume"),
+        (FRAME.replace("5 0 0", "5 0 inf"), "not finite|not a readable"),
+        (FRAME.replace("5 0 0", "5 0"), "not a readable XYZ frame"),
+        (
+            FRAME.replace("Lattice", "Lattise").replace(" NAME", " pbc=T NAME"),
+            "without a unit cell|not a readable",
+        ),
+    ],
+)
+def test_refusals_in_one_line(text, match):
+    error = frames(text)[-1]
+    assert isinstance(error, ReadError)
+    with pytest.raises(ReadError, match=match):
+        raise error
+    assert "\n" not in str(error)
+
+
+POSCAR = """urea
+1.0
+5.0 0.0 0.0
+0.0 6.0 0.0
+0.0 0.0 7.0
+O H
+1 2
+Selective dynamics
+Direct
+0.1 0.2 0.3 T T F
+0.2 0.2 0.3 T T F
+0.1 0.3 0.3 F F F
+"""
+
+
+def test_poscar_with_selective_dynamics():
+    crystal = one(POSCAR, read_poscar)
+    assert crystal.name == "urea"
+    assert crystal.labels == ("O1", "H1", "H2")
+    np.testing.assert_allclose(crystal.positions[1], [1.0, 1.2, 2.1])
+    assert crystal.warnings == ()
+
+
+@pytest.mark.parametrize("text", [POSCAR[:-40], "x\n", POSCAR.replace("1 2\n", "a b\n")])
+def test_broken_poscar(text):
+    with pytest.raises(ReadError, match="not a readable POSCAR"):
+        one(text, read_poscar)

@@ -1,0 +1,5 @@
+"""The command line: parse, call one library function, render."""
+
+from shiftcli.cli.app import main
+
+__all__ = ["main"]

@@ -12,7 +12,7 @@ SCALES = {"H": 1.0, "C": 10.0, "N": 30.0, "O": 40.0}
 
 #: Epochs of a default run: about the same number of steps for abundant and rare nuclei
 #: is out of reach on a small machine; these are what the shipped networks took.
-EPOCHS = {"H": 40, "C": 30, "N": 150, "O": 100}
+EPOCHS = {"H": 20, "C": 20, "N": 150, "O": 70}
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Configuration:
         Local frames, or a new random rotation and reflection each time.
     epochs : int
         Passes over the training samples.
+    optimizer : {"muon", "adamw"}
+        See `shiftcli.training.optimizer`.
     batch_size : int
         Samples in a batch.
     learning_rate : float

@@ -17,11 +17,10 @@ import numpy as np
 import torch
 
 from shiftcli.checkpoint import read_tensors, write_tensors
-from shiftcli.density import voxelize
 from shiftcli.errors import TrainingError
 from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import small_rotations, uniform_rotations
-from shiftcli.predictor import average_views, prediction_views
+from shiftcli.predictor import average_views, densities, prediction_views
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples
 from shiftcli.training.optimizer import make_optimizer
@@ -168,16 +167,8 @@ class Trainer:
     def _batch(self, rows: np.ndarray, rng: np.random.Generator):
         """Densities, scaled targets and weights of some samples, newly turned."""
         samples = self.training
-        rotation = torch.from_numpy(self._rotations(rows, rng)).to(self.device)
-        positions = torch.from_numpy(samples.environments.positions[rows]).to(self.device)
-        channels = torch.from_numpy(samples.environments.channels[rows]).to(self.device)
-        architecture = self.network.architecture
-        volume = voxelize(
-            torch.bmm(positions, rotation.transpose(1, 2)),
-            channels.long(),
-            grids=architecture.grids,
-            kernel=architecture.kernel,
-            dtype=torch.bfloat16,
+        volume = densities(
+            self.network, samples.environments[rows], self._rotations(rows, rng), self.device
         )
         target = torch.from_numpy((samples.targets[rows] - self.mean) / self.scale)
         weight = torch.from_numpy(samples.weights[rows])
@@ -210,7 +201,7 @@ class Trainer:
         if not len(self.validation):
             return math.nan
         views = prediction_views(
-            self.validation.environments, self.configuration.orientation, views=1, seed=0
+            self.validation.environments, self.configuration.orientation, views=1
         )
         mean, _ = average_views(
             self.network.eval(), self.validation.environments, views, self.device

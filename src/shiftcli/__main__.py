@@ -1,0 +1,5 @@
+"""`python -m shiftcli`."""
+
+from shiftcli.cli import main
+
+main()

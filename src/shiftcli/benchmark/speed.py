@@ -1,0 +1,163 @@
+"""How fast the parts are on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+from shiftcli.crystal import Crystal
+from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
+from shiftcli.environments import Environments, surroundings
+from shiftcli.orientations import uniform_rotations
+from shiftcli.predictor import Predictor
+
+#: Orientations of one crystal's environments in the voxelizer's test.
+_ORIENTATIONS = 8
+
+#: Environments given to the dense formulation, which takes most of a second for each.
+_DENSE_SAMPLE = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Throughput of the parts, medians of repeated runs.
+
+    Attributes
+    ----------
+    device : str
+        Where it was measured.
+    voxelizations : float
+        Environments a second on all 20 channels.
+    voxelizations_spread : tuple of float
+        Slowest and fastest of the repeats.
+    dense_voxelizations : float
+        The same with a norm and an exponential for every voxel and atom, materialised, as
+        in the authors' published code.
+    predictions : float
+        Networks' forward passes a second, one orientation.
+    environments : int
+        Environments measured on, orientations counted.
+    """
+
+    device: str
+    voxelizations: float
+    voxelizations_spread: tuple[float, float]
+    dense_voxelizations: float
+    predictions: float
+    environments: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the dense formulation the voxelizer is."""
+        return self.voxelizations / self.dense_voxelizations
+
+    def to_dict(self) -> dict:
+        """Plain values under the key ``speed``, for JSON."""
+        return {"speed": {**asdict(self), "ratio": self.ratio}}
+
+
+def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> Speed:
+    """Time the voxelizer and a network on the environments of one crystal.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Its device and its first network are measured.
+    crystal : Crystal
+        The crystal, eight orientations of each of its distinct atoms.
+    repeats : int
+        Timed runs after one warm-up.
+
+    Returns
+    -------
+    Speed
+    """
+    device = predictor.device
+    environments = surroundings(crystal, crystal.sites)
+    rows = np.tile(np.arange(len(environments)), _ORIENTATIONS)
+    rotations = uniform_rotations(len(rows), np.random.default_rng(0)).astype(np.float32)
+    positions = torch.bmm(
+        torch.from_numpy(environments.positions[rows]), torch.from_numpy(rotations).transpose(1, 2)
+    ).to(device)
+    channels = torch.from_numpy(environments.channels[rows]).to(device).long()
+    network = next(iter(predictor.networks.values()))[0][0]
+
+    def run_voxelizer() -> None:
+        for k in range(0, len(rows), 64):
+            voxelize(positions[k : k + 64], channels[k : k + 64], dtype=torch.bfloat16)
+
+    volume = voxelize(positions[:64], channels[:64], dtype=torch.bfloat16)
+
+    def run_network() -> None:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            network(volume)
+
+    voxel_times = _times(run_voxelizer, device, repeats)
+    network_times = _times(run_network, device, repeats)
+    sample = Environments(
+        positions[:_DENSE_SAMPLE].cpu().numpy(), channels[:_DENSE_SAMPLE].cpu().numpy()
+    )
+    dense_times = _times(lambda: dense_voxelize(sample), torch.device("cpu"), 1)
+    n = len(rows)
+    return Speed(
+        device=str(device),
+        voxelizations=n / statistics.median(voxel_times),
+        voxelizations_spread=(n / max(voxel_times), n / min(voxel_times)),
+        dense_voxelizations=_DENSE_SAMPLE / statistics.median(dense_times),
+        predictions=len(volume) / statistics.median(network_times),
+        environments=n,
+    )
+
+
+def _times(job: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
+    """Seconds of several runs after one warm-up."""
+
+    def finish() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    job()
+    finish()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        job()
+        finish()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def dense_voxelize(environments: Environments) -> np.ndarray:
+    """Equation 1 as the authors' code evaluates it: every voxel against every atom.
+
+    Parameters
+    ----------
+    environments : Environments
+        n environments of at most m neighbours.
+
+    Returns
+    -------
+    numpy.ndarray
+        Densities, float16, shape (n, 20, 16, 16, 16).
+    """
+    result = np.empty((len(environments), len(GRIDS) * 4, VOXELS, VOXELS, VOXELS), np.float16)
+    for row, (positions, channels) in enumerate(
+        zip(environments.positions, environments.channels, strict=True)
+    ):
+        for g, edge in enumerate(GRIDS):
+            axis = grid_axis(edge, dtype=torch.float64).numpy()
+            voxels = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+            for element in range(4):
+                atoms = positions[channels == element]
+                if not len(atoms):
+                    result[row, 4 * g + element] = 0.0
+                    continue
+                difference = voxels[..., None, :] - atoms
+                norm = np.linalg.norm(difference, axis=-1)
+                result[row, 4 * g + element] = np.exp(-(norm**2) / SIGMA_SQUARED).sum(axis=-1)
+    return result

@@ -1,0 +1,45 @@
+"""Registers the commands and turns whatever they raise into an exit status."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shiftcli import __version__
+from shiftcli.cli.benchmark import benchmark
+from shiftcli.cli.errors import run
+from shiftcli.cli.predict import predict
+from shiftcli.cli.train import train
+
+app = typer.Typer(
+    name="shiftcli",
+    help="NMR shieldings and shifts of molecular crystals, in seconds.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(predict)
+app.command()(train)
+app.command()(benchmark)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"shiftcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(app)

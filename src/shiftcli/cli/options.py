@@ -1,0 +1,70 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shiftcli.errors import UsageError
+
+NucleusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--nucleus", metavar="H,C,N,O", help="Nuclei, as symbols or species (1H,13C).",
+        show_default="all",
+    ),
+]  # fmt: skip
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="DIR", help="Directory of networks, such as a training run's.",
+        show_default="the networks in the package",
+    ),
+]  # fmt: skip
+ViewsOption = Annotated[int, typer.Option("--views", min=1, help="Orientations per atom at most.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
+]
+
+
+def parse_nuclei(text: str | None) -> tuple[str, ...] | None:
+    """Read ``H,C`` or ``1H,13C``; None where nothing was given.
+
+    Raises
+    ------
+    UsageError
+        If a nucleus is unknown or there is none.
+    """
+    if text is None:
+        return None
+    from shiftcli.crystal import ELEMENTS, SPECIES
+
+    known = {e: e for e in ELEMENTS} | {s: e for e, s in SPECIES.items()}
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [part for part in wanted if part not in known]
+    if unknown or not wanted:
+        raise UsageError(f"--nucleus: '{text}' is not a list of {', '.join(ELEMENTS)}")
+    return tuple(dict.fromkeys(known[part] for part in wanted))
+
+
+def parse_allow(text: str) -> tuple[str, ...]:
+    """Read ``elements,hydrogens``.
+
+    Raises
+    ------
+    UsageError
+        If a word is not one of the refusals that can be overridden.
+    """
+    from shiftcli.crystal import OVERRIDES
+
+    words = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [word for word in words if word not in OVERRIDES]
+    if unknown:
+        raise UsageError(f"--allow: '{unknown[0]}' is none of {', '.join(OVERRIDES)}")
+    return words

@@ -1,0 +1,94 @@
+"""`shiftcli predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from shiftcli.cli.options import (
+    DeviceOption,
+    NucleusOption,
+    OutputOption,
+    ViewsOption,
+    WeightsOption,
+    parse_allow,
+    parse_nuclei,
+)
+
+
+def predict(
+    files: Annotated[
+        list[str], typer.Argument(help="Structures: files, directories, globs, or - for stdin.")
+    ],
+    output: OutputOption = None,
+    form: Annotated[
+        Literal["table", "csv", "json", "xyz", "magres"] | None,
+        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
+    ] = None,
+    nucleus: NucleusOption = None,
+    references: Annotated[
+        str, typer.Option(help="Reference shieldings, C:168.64,H:30.96: shifts are added.")
+    ] = "",
+    gradients: Annotated[str, typer.Option(help="Slopes, C:-0.97; -1 unless given.")] = "",
+    orientations: Annotated[
+        Literal["frames", "octahedral", "random"] | None,
+        typer.Option(help="Orientations to average.", show_default="as trained"),
+    ] = None,
+    views: ViewsOption = 8,
+    hydrogens: Annotated[
+        Literal["auto", "keep", "normalise"],
+        typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
+    ] = "auto",
+    disorder: Annotated[
+        Literal["major", "error"], typer.Option(help="Keep the major component, or refuse.")
+    ] = "major",
+    allow: Annotated[
+        str,
+        typer.Option(
+            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps; marks the rows."
+        ),
+    ] = "",
+    precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals.")] = 2,
+    device: DeviceOption = "auto",
+    weights: WeightsOption = None,
+) -> None:
+    """Predict the shielding of every H, C, N and O atom of crystal structures.
+
+    Example: shiftcli predict structure.cif --references C:168.64,H:30.96
+    """
+    from shiftcli.cli import render
+    from shiftcli.predictor import Failure, Prediction, Predictor
+    from shiftcli.readers import find_files
+    from shiftcli.shifts import parse_references
+    from shiftcli.writers import Results, choose_format
+    from shiftcli.writers import render as render_text
+
+    form = choose_format(form, output)
+    nuclei = parse_nuclei(nucleus)
+    parsed = parse_references(references, gradients)
+    predictor = Predictor(
+        weights,
+        nuclei=nuclei,
+        device=device,
+        orientations=orientations,
+        views=views,
+        hydrogens=hydrogens,
+        allow=parse_allow(allow),
+    )
+    paths = find_files(files)
+    outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))
+    results = Results(
+        predictor,
+        [o for o in outcomes if isinstance(o, Prediction)],
+        [o for o in outcomes if isinstance(o, Failure)],
+        parsed,
+        precision,
+    )
+    if form == "table":
+        render.show_predictions(results, output)
+    else:
+        render.emit(render_text(results, form), output)
+    render.show_notes(results)
+    if results.failures:
+        raise typer.Exit(1)

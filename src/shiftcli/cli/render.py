@@ -1,0 +1,171 @@
+"""All tables, notes and progress bars: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from shiftcli.crystal import SPECIES
+from shiftcli.writers import COLUMNS, Results, write_text
+
+if TYPE_CHECKING:
+    from shiftcli.benchmark import Accuracy, Speed
+    from shiftcli.training.loop import EpochReport
+
+T = TypeVar("T")
+
+#: Width of tables that go into a file or a pipe, where no terminal says one.
+_WIDE = 160
+
+_NUMERIC = frozenset(COLUMNS[4:8])
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def progress(items: Iterable[T], total: int) -> Iterator[T]:
+    """Pass items on, with a progress bar where stderr is a terminal."""
+    console = _stderr()
+    if not console.is_terminal or total < 2:
+        yield from items
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("structures"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Write text to stdout, or whole into a file."""
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_text(text, output)
+
+
+def emit_tables(tables: list[Table], output: Path | None) -> None:
+    """Print tables, or write them into a file or a pipe without colours."""
+    if output is None and sys.stdout.isatty():
+        for table in tables:
+            Console(highlight=False).print(table)
+        return
+    console = Console(highlight=False, width=_WIDE, color_system=None)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    emit("".join(line.rstrip() + "\n" for line in capture.get().splitlines()), output)
+
+
+def show_predictions(results: Results, output: Path | None) -> None:
+    """One table a structure."""
+    pages = []
+    for prediction in results.predictions:
+        rows = [results.row(prediction, site) for site in prediction.sites]
+        # Columns without a single entry say nothing; file and name are the title.
+        used = [c for c in COLUMNS[2:] if any(row[c] not in (None, "") for row in rows)]
+        crystal = prediction.crystal
+        table = Table(title=Text(f"{crystal.where}  {crystal.formula}"), title_justify="left")
+        for column in used:
+            table.add_column(column, justify="right" if column in _NUMERIC else "left")
+        for row in rows:
+            cells = [_cell(row[c], results.precision, c) for c in used]
+            table.add_row(*(Text(cell) for cell in cells))
+        pages.append(table)
+    emit_tables(pages, output)
+
+
+def _cell(value: object, precision: int, column: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{precision}f}" if column.endswith("/ppm") else str(value)
+
+
+def show_notes(results: Results) -> None:
+    """Warnings of the predicted structures, and a table of the failures, on stderr."""
+    console = _stderr()
+    for prediction in results.predictions:
+        for warning in prediction.crystal.warnings:
+            console.print(Text(f"note: {prediction.crystal.where}: {warning}"), soft_wrap=True)
+    for failure in results.failures:
+        console.print(Text(f"failed: {failure.error}"), soft_wrap=True)
+    if results.failures:
+        done, failed = len(results.predictions), len(results.failures)
+        console.print(Text(f"{done} structures predicted, {failed} failed"))
+
+
+def accuracy_table(accuracy: Accuracy) -> Table:
+    """Errors per nucleus."""
+    title = Text(f"{accuracy.crystals} crystals ({accuracy.split}) of {accuracy.source}")
+    table = Table(title=title, title_justify="left")
+    columns = ("nucleus", "atoms", "RMSE/ppm", "MAE/ppm", "R²", "bias/ppm", "baseline RMSE/ppm")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "nucleus" else "right")
+    for species, e in accuracy.nuclei.items():
+        base = "" if e.baseline_rmse is None else f"{e.baseline_rmse:.3f}"
+        table.add_row(
+            species, str(e.n), f"{e.rmse:.3f}", f"{e.mae:.3f}", f"{e.r2:.4f}", f"{e.bias:.3f}", base
+        )
+    return table
+
+
+def speed_table(speed: Speed) -> Table:
+    """Throughput of the parts."""
+    title = Text(f"{speed.environments} oriented environments on {speed.device}")
+    table = Table("part", title=title, title_justify="left")
+    table.add_column("per second", justify="right")
+    low, high = speed.voxelizations_spread
+    table.add_row(f"voxelizer ({low:.0f} to {high:.0f})", f"{speed.voxelizations:.0f}")
+    table.add_row("the authors' dense formulation, on the CPU", f"{speed.dense_voxelizations:.2f}")
+    table.add_row("ratio of the two", f"{speed.ratio:.0f}")
+    table.add_row("network, one orientation", f"{speed.predictions:.0f}")
+    return table
+
+
+class TrainingView:
+    """One line an epoch on stderr; on a terminal also a bar with the time left."""
+
+    def __init__(self) -> None:
+        self.console = _stderr()
+        self.best: dict[str, float] = {}
+        self.bar: Progress | None = None
+        if self.console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
+            self.bar.start()
+            self.task = self.bar.add_task("", total=None)
+
+    def note(self, text: str) -> None:
+        """Show one line."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Show one epoch."""
+        best = min(self.best.get(report.nucleus, math.inf), report.validation_rmse)
+        self.best[report.nucleus] = best
+        self.note(
+            f"{SPECIES[report.nucleus]:>3} epoch {report.epoch:3d}/{report.epochs}  "
+            f"train {report.train_rmse:7.3f}  validation {report.validation_rmse:7.3f} ppm  "
+            f"best {best:7.3f}  {report.seconds:.0f} s"
+        )
+        if self.bar is not None:
+            self.bar.update(
+                self.task, description=SPECIES[report.nucleus],
+                completed=report.epoch, total=report.epochs,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()

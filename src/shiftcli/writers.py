@@ -1,0 +1,287 @@
+"""Predictions become csv, json, extended XYZ and magres."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftcli import __version__
+from shiftcli.errors import UsageError
+from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
+from shiftcli.shifts import References
+
+#: Names of the output formats, and the suffixes that choose them.
+FORMATS = ("table", "csv", "json", "xyz", "magres")
+SUFFIXES = {
+    ".txt": "table",
+    ".csv": "csv",
+    ".json": "json",
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+    ".magres": "magres",
+}
+
+#: Columns of the table and of CSV; the names are Soprano's where it has one.
+COLUMNS = (
+    "file",
+    "name",
+    "labels",
+    "species",
+    "multiplicity",
+    "MS_shielding/ppm",
+    "MS_shielding_uncertainty/ppm",
+    "MS_shift/ppm",
+    "flags",
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one run predicted.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The networks that were used.
+    predictions : sequence of Prediction
+        In the order of the input.
+    failures : sequence of Failure
+        What could not be predicted, and why.
+    references : References
+        How shieldings become shifts.
+    precision : int
+        Decimals of every number in ppm.
+    """
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+    failures: Sequence[Failure]
+    references: References
+    precision: int = 2
+
+    def row(self, prediction: Prediction, site: SitePrediction) -> dict[str, Any]:
+        """One site as a mapping from `COLUMNS` to values."""
+        shift = self.references.shift(site.site.element, site.shielding)
+        values = (
+            prediction.crystal.source,
+            prediction.crystal.name,
+            site.site.label,
+            site.site.species,
+            site.site.multiplicity,
+            self._rounded(site.shielding),
+            self._rounded(site.uncertainty),
+            None if shift is None else self._rounded(shift),
+            " ".join(site.flags),
+        )
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def _rounded(self, value: float) -> float | None:
+        # Adding 0.0 turns −0.0 into 0.0; JSON knows no NaN.
+        return round(value, self.precision) + 0.0 if np.isfinite(value) else None
+
+
+def choose_format(name: str | None, output: Path | None) -> str:
+    """Format from ``--format``, else from the output's suffix, else ``table``.
+
+    Raises
+    ------
+    UsageError
+        If the suffix says nothing.
+    """
+    if name is not None:
+        return name
+    if output is None:
+        return "table"
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"the suffix of '{output}' names no format", hint=f"--format {'|'.join(FORMATS)}"
+        )
+    return SUFFIXES[output.suffix.lower()]
+
+
+def render(results: Results, form: str) -> str:
+    """Write predictions in one of the machine formats.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+    form : {"csv", "json", "xyz", "magres"}
+        The format.
+
+    Returns
+    -------
+    str
+        The text of the file.
+
+    Raises
+    ------
+    UsageError
+        If magres is asked for more than one structure.
+    """
+    return {"csv": _csv, "json": _json, "xyz": _xyz, "magres": _magres}[form](results)
+
+
+def write_text(text: str, output: Path) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    text : str
+        Its contents.
+    output : pathlib.Path
+        The file; replaced if it is there.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, output)
+    except OSError as error:
+        raise UsageError(f"cannot write '{output}': {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _csv(results: Results) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for prediction in results.predictions:
+        for site in prediction.sites:
+            row = results.row(prediction, site)
+            writer.writerow({k: _harmless(v) for k, v in row.items()})
+    return stream.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Keep text from a file from starting a formula in a spreadsheet."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def _json(results: Results) -> str:
+    structures = []
+    for prediction in results.predictions:
+        crystal = prediction.crystal
+        sites = []
+        for site in prediction.sites:
+            row = results.row(prediction, site)
+            sites.append(
+                {
+                    "labels": row["labels"],
+                    "species": row["species"],
+                    "multiplicity": row["multiplicity"],
+                    "shielding": row["MS_shielding/ppm"],
+                    "uncertainty": row["MS_shielding_uncertainty/ppm"],
+                    "shift": row["MS_shift/ppm"],
+                    "flags": list(site.flags),
+                }
+            )
+        structures.append(
+            {
+                "file": crystal.source,
+                "name": crystal.name,
+                "formula": crystal.formula,
+                "warnings": list(crystal.warnings),
+                "sites": sites,
+            }
+        )
+    document = {
+        "program": "shiftcli",
+        "version": __version__,
+        "model": results.predictor.model,
+        "weights": {f.path.name: f.sha256 for f in results.predictor.files},
+        "units": {"shielding": "ppm", "uncertainty": "ppm", "shift": "ppm"},
+        "structures": structures,
+        "failures": [{"file": f.file, "error": str(f.error)} for f in results.failures],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
+    """Arrays over all atoms, NaN (or nothing) where an atom was not predicted."""
+    n = len(prediction.crystal)
+    numeric = COLUMNS[5:8]
+    arrays: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in numeric}
+    for site in prediction.sites:
+        row = results.row(prediction, site)
+        for name in numeric:
+            arrays[name][site.site.atoms] = np.nan if row[name] is None else row[name]
+    return {k: v for k, v in arrays.items() if not np.isnan(v).all() or k == COLUMNS[5]}
+
+
+def _ase_atoms(prediction: Prediction):
+    from ase import Atoms
+
+    crystal = prediction.crystal
+    periodic = crystal.cell is not None
+    return Atoms(
+        symbols=crystal.elements.tolist(),
+        positions=crystal.positions,
+        cell=crystal.cell if periodic else None,
+        pbc=periodic,
+    )
+
+
+def _xyz(results: Results) -> str:
+    from ase.io.extxyz import write_extxyz
+
+    stream = io.StringIO()
+    for prediction in results.predictions:
+        atoms = _ase_atoms(prediction)
+        crystal = prediction.crystal
+        # A blank inside a label would shift the columns behind it.
+        labels = ["_".join(label.split()) or "?" for label in crystal.labels]
+        atoms.set_array("labels", np.array(labels))
+        for name, values in _per_atom(results, prediction).items():
+            atoms.set_array(name.removesuffix("/ppm"), values)
+        atoms.info.update(name=crystal.name or crystal.source, model=results.predictor.model)
+        atoms.info["units"] = "ppm"
+        write_extxyz(stream, [atoms])
+    return stream.getvalue()
+
+
+def _magres(results: Results) -> str:
+    if len(results.predictions) != 1:
+        raise UsageError(
+            f"a magres file holds one structure, not {len(results.predictions)}",
+            hint="predict them one by one, or use --format json",
+        )
+    from ase.io.magres import write_magres
+
+    prediction = results.predictions[0]
+    atoms = _ase_atoms(prediction)
+    shielding = _per_atom(results, prediction)[COLUMNS[5]]
+    if np.isnan(shielding).any():
+        known = np.flatnonzero(~np.isnan(shielding))
+        raise UsageError(
+            f"a magres file needs the shielding of all {len(atoms)} atoms, "
+            f"{len(known)} were predicted",
+            hint="leave --nucleus out",
+        )
+    # The networks know the isotropic part; the tensors written are multiples of the unit.
+    atoms.set_array("ms", shielding[:, None, None] * np.eye(3))
+    symbols = np.array(atoms.get_chemical_symbols())
+    atoms.set_array("labels", symbols)
+    counts = {s: np.cumsum(symbols == s) for s in set(symbols.tolist())}
+    atoms.set_array("indices", np.array([counts[s][k] for k, s in enumerate(symbols.tolist())]))
+    atoms.info["magres_units"] = {"ms": "ppm"}
+    stream = io.StringIO()
+    write_magres(stream, atoms)
+    note = f"# isotropic shieldings only, predicted by shiftcli {__version__}\n"
+    head, newline, rest = stream.getvalue().partition("\n")
+    return head + newline + note + rest

@@ -163,23 +163,19 @@ def normalise_hydrogens(crystal: Crystal, mode: Hydrogens = "auto") -> Crystal:
     positions[bonds.hydrogen[move]] += step[move]
     moved = np.zeros(len(crystal), dtype=bool)
     moved[bonds.hydrogen[move]] = True
-    # The sites are looked up before the move: a search must not depend on rounding after it.
+    return _with_moved(crystal, positions, moved).with_warning(_report(bonds, move))
+
+
+def _with_moved(crystal: Crystal, positions: np.ndarray, moved: np.ndarray) -> Crystal:
+    """The crystal with new positions, its sites kept and those of moved atoms flagged."""
     flags = dict(crystal.flags)
+    # The sites are those before the move: a search must not depend on rounding after it.
+    site_ids = np.empty(len(crystal), dtype=int)
     for k, site in enumerate(crystal.sites):
+        site_ids[site.atoms] = k
         if moved[site.atoms].any():
             flags[k] = (*flags.get(k, ()), FLAG)
-    site_ids = crystal.site_ids
-    if site_ids is None:
-        site_ids = np.empty(len(crystal), dtype=int)
-        for k, site in enumerate(crystal.sites):
-            site_ids[site.atoms] = k
-    return replace(
-        crystal,
-        positions=positions,
-        site_ids=site_ids,
-        flags=flags,
-        warnings=(*crystal.warnings, _report(bonds, move)),
-    )
+    return replace(crystal, positions=positions, site_ids=site_ids, flags=flags)
 
 
 def _report(bonds: HydrogenBonds, move: np.ndarray) -> str:

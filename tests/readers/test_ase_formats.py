@@ -96,6 +96,11 @@ def test_labels_isotopes_and_numbers_as_species():
     )  # fmt: skip
 
 
+def test_atoms_far_outside_their_cell_are_brought_back():
+    crystal = one(FRAME.replace("1.9 1.0 1.0", "-498.1 1.0 1.0"))
+    np.testing.assert_allclose(crystal.positions[1], [1.9, 1.0, 1.0])
+
+
 def test_several_frames_are_numbered():
     crystals = frames(FRAME.replace(" NAME=WATER", "") * 2 + "\n" + FRAME)
     assert [c.name for c in crystals] == ["#1", "#2", "WATER"]
@@ -119,6 +124,7 @@ def test_a_bad_frame_does_not_hide_the_others():
         ("0\n\n", "no atoms"),
         (FRAME.replace("O\t", "Jx "), "atom 1: no element is called 'Jx'"),
         (FRAME.replace("5 0 0", "0 0 0"), "no volume"),
+        (FRAME.replace("5 0 0", "0.1 0 0"), "unit cell is only 0.1 Å thick"),
         (FRAME.replace("5 0 0", "5 0 inf"), "not finite|not a readable"),
         (FRAME.replace("5 0 0", "5 0"), "not a readable XYZ frame"),
         (

@@ -304,6 +304,7 @@ def test_a_bad_block_does_not_hide_the_others():
         (cif(cell=CELL.replace("80", "?")), "no usable unit cell: _cell_angle_alpha is ?"),
         (cif(cell=CELL.replace("8.0", "0.0")), "no usable unit cell: _cell_length_b is 0.0"),
         (cif(cell=CELL.replace("80", "5").replace("75", "170")), "it has no volume"),
+        (cif(cell=CELL.replace("8.0", "0.1")), "only 0.095 Å thick"),
         (cif(cell=""), "no usable unit cell: _cell_length_a is missing"),
         (cif() + "_cell_modulation_dimension 1\n", "modulated structure"),
         (cif() + "_space_group_ssg_name 'P -1(abg)0'\n", "modulated structure"),

@@ -47,6 +47,10 @@ def test_without_a_cell_it_is_a_molecule(head):
     assert "isolated molecule" in crystal.warnings[0]
 
 
+def test_signs_beyond_ascii_do_not_shift_the_columns():
+    assert one(CRYST + WATER.replace(" HOH A", " Hé  é")).formula == "H4 O2"
+
+
 def test_p1_cell():
     assert len(one(CRYST.replace("P 1 21 1", "P 1     ") + WATER)) == 3
 

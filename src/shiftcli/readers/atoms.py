@@ -23,6 +23,9 @@ SYMBOLS = frozenset(
 #: Two capitals that mean an element and not, say, carbon alpha.
 _CAPITAL_PAIRS = frozenset({"CL", "BR", "SI", "LI", "ZN", "FE", "CU"})
 
+#: Lattice planes closer than this (Å) leave no room for an atom.
+THINNEST = 1.0
+
 _ISOLATED = "no unit cell: predicted as an isolated molecule"
 
 
@@ -103,6 +106,15 @@ def listed(labels: Collection[str], limit: int = 12) -> str:
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
+def refuse_bad_cell(cell: np.ndarray, where: str) -> None:
+    """Raise `ReadError` for a cell that is not finite, has no volume, or is too thin."""
+    if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1.0:
+        raise ReadError("the unit cell is not finite or has no volume", where=where)
+    thickness = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
+    if thickness < THINNEST:
+        raise ReadError(f"the unit cell is only {thickness:.2g} Å thick", where=where)
+
+
 def make_crystal(
     elements: Sequence[str],
     positions: np.ndarray,
@@ -130,7 +142,7 @@ def make_crystal(
     ------
     ReadError
         If there are no atoms, or a coordinate or the cell is not finite, or the cell has
-        no volume.
+        no volume or is too thin for an atom.
     """
     name = safe_text(name)
     where = ": ".join(filter(None, (safe_text(source, 200), name)))
@@ -146,8 +158,11 @@ def make_crystal(
         warnings += (_ISOLATED,)
     else:
         cell = np.asarray(cell, dtype=float)
-        if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1.0:
-            raise ReadError("the unit cell is not finite or has no volume", where=where)
+        refuse_bad_cell(cell, where)
+        fractional = positions @ np.linalg.inv(cell)
+        # Atoms that drifted over many cells would make every search for images slow.
+        if fractional.min() < -1.0 or fractional.max() > 2.0:
+            positions = (fractional - np.floor(fractional)) @ cell
     return Crystal(
         elements=np.asarray(elements, dtype="<U2"),
         positions=positions,

@@ -8,7 +8,7 @@ import numpy as np
 
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import listed, make_crystal
+from shiftcli.readers.atoms import listed, make_crystal, refuse_bad_cell
 from shiftcli.readers.disorder import Rows, expand_disordered, is_disordered, keep_major
 from shiftcli.readers.formula import (
     compare,
@@ -37,9 +37,11 @@ class _Expansion:
     images: np.ndarray
     site: np.ndarray
     warning: str
+    elements: np.ndarray
 
-    def counts(self, elements: np.ndarray) -> dict[str, int]:
-        return counts(elements[self.site].tolist())
+    @property
+    def counts(self) -> dict[str, int]:
+        return counts(self.elements[self.site].tolist())
 
 
 def build_crystal(
@@ -88,63 +90,57 @@ def build_crystal(
         symmetry, or no symmetry is stated and the sites are not all of the cell.
     """
     warnings = list(warnings)
+    about = {"source": source, "name": name}
     if len(rows) == 0:
         raise ReadError("no atoms", where=where)
     if cell is None:
         boxed = replace(rows, fractional=rows.fractional @ np.linalg.inv(_BOX))
         rows = _major_component(boxed, _BOX, disorder, where, warnings)
-        return make_crystal(
-            rows.elements,
-            rows.fractional @ _BOX,
-            None,
-            rows.labels,
-            source=source,
-            name=name,
-            warnings=warnings,
-        )
+        positions = rows.fractional @ _BOX
+        return make_crystal(rows.elements, positions, None, rows.labels, warnings=warnings, **about)
+    refuse_bad_cell(cell, where)
+    rows = replace(rows, fractional=rows.fractional - np.floor(rows.fractional))
     rows = _major_component(rows, cell, disorder, where, warnings)
     unit = parse_formula(formula)
     if formula and not unit:
         warnings.append(f"formula '{safe_text(formula, 40)}' not understood")
-    expected = {e: n * z for e, n in unit.items()} if unit and z > 0 else {}
+    expected = {e: n * z for e, n in unit.items()} if z > 0 else {}
     chosen = _expand(rows, cell, candidates, expected, where, warnings)
-    found = chosen.counts(rows.elements)
-    if not candidates and not same_heavy_atoms(expected, found):
-        raise ReadError(
-            f"no symmetry operations, and {len(rows)} atom sites are not the whole cell"
-            + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),
-            where=where,
-            hint="add the symmetry operations or the space group",
-        )
     if unit and not z > 0:
-        z = units_in_cell(unit, found)
+        z = units_in_cell(unit, chosen.counts)
         expected = {e: n * z for e, n in unit.items()} if z else {}
-        if not z:
-            warnings.append(
-                f"Z is not given, and no number of formula units {safe_text(formula, 40)} makes "
-                f"the {sum(found.values())} atoms in the cell"
-            )
-    if expected and (text := compare(formula, z, expected, found)):
-        warnings.append(text)
-    volume = abs(np.linalg.det(cell)) / len(chosen.site)
-    if volume > ROOMY:
-        warnings.append(
-            f"{volume:.0f} Å³ for each atom: the cell is mostly empty, or atoms are missing"
-        )
-    if chosen.warning:
-        warnings.append(chosen.warning)
+    warnings += _odd_contents(chosen, cell, formula if unit else "", z, expected)
     stated = len(chosen.symmetry) > 1 and not chosen.warning
     return make_crystal(
         rows.elements[chosen.site],
         chosen.images @ cell,
         cell,
         [rows.labels[k] for k in chosen.site],
-        source=source,
-        name=name,
         site_ids=chosen.site if stated else None,
         expected=expected,
         warnings=warnings,
+        **about,
     )
+
+
+def _odd_contents(
+    chosen: _Expansion, cell: np.ndarray, formula: str, z: float, expected: dict[str, float]
+) -> list[str]:
+    """Warnings about a cell that holds something else than the file says."""
+    warnings = []
+    if formula and not expected:
+        warnings.append(
+            f"Z is not given, and no number of formula units {safe_text(formula, 40)} makes "
+            f"the {len(chosen.site)} atoms in the cell"
+        )
+    if expected and (text := compare(formula, z, expected, chosen.counts)):
+        warnings.append(text)
+    volume = abs(np.linalg.det(cell)) / len(chosen.site)
+    if volume > ROOMY:
+        warnings.append(
+            f"{volume:.0f} Å³ for each atom: the cell is mostly empty, or atoms are missing"
+        )
+    return warnings + ([chosen.warning] if chosen.warning else [])
 
 
 def _major_component(
@@ -193,13 +189,21 @@ def _expand(
             hint="check the cell and the space group",
         )  # fmt: skip
     expansions = [
-        _Expansion(s, *expand_disordered(rows, cell, s, where)) for s in (fitting or [_P1])
+        _Expansion(s, *expand_disordered(rows, cell, s, where), rows.elements)
+        for s in (fitting or [_P1])
     ]
     for expansion in expansions:
-        if expected and same_heavy_atoms(expected, expansion.counts(rows.elements)):
+        if expected and same_heavy_atoms(expected, expansion.counts):
             break
     else:
         expansion = expansions[0]
+    if not candidates and not same_heavy_atoms(expected, expansion.counts):
+        raise ReadError(
+            f"no symmetry operations, and {len(rows)} atom sites are not the whole cell"
+            + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),
+            where=where,
+            hint="add the symmetry operations or the space group",
+        )
     if not candidates:
         warnings.append("no symmetry is stated: taken as P 1")
     elif expansion.symmetry.origin != "the file's operations":

@@ -38,6 +38,8 @@ def read_pdb(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
     """
     where = safe_text(source, 200)
     try:
+        # Columns are counted in bytes, and a character of several would be cut in two.
+        text = text.encode("ascii", "replace").decode()
         _refuse_bad_lines(text, where)
         structure = gemmi.read_pdb_string(text)
         cell, candidates = _cell_and_symmetry(structure, where)

@@ -149,6 +149,12 @@ def test_without_symmetry_the_formula_decides():
     refused(cif(symmetry="", formula=""), "no symmetry operations, and 3 atom sites")
 
 
+def test_without_symmetry_and_formula_the_density_decides():
+    small = CELL.replace("7.0(1)", "3").replace("8.0", "4").replace("9.0", "4")
+    crystal = one(cif(symmetry="", formula="", cell=small))
+    assert crystal.warnings == ("no symmetry is stated: taken as P 1",)
+
+
 def test_other_contents_than_formula_times_z():
     (warning,) = one(cif(z="4")).warnings
     assert "6 atoms" in warning
@@ -344,6 +350,12 @@ def test_major_group_is_kept(assembly):
         "disorder: 3 minor sites left out: H4, H5, H6",
         "disorder: 3 partly occupied sites taken as full: H1, H2, H3",
     )
+
+
+def test_groups_without_occupancies_are_alternatives():
+    rows = METHYL.replace(" 0.6 ", " ? ").replace(" 0.4 ", " ? ").replace("0.24", "0.20")
+    crystal = one(cif(rows, DISORDER_COLUMNS, formula="C2 H3"))
+    assert {site.label for site in crystal.sites} == {"C1", "C2", "H1", "H2", "H3"}
 
 
 def test_disorder_can_be_refused():

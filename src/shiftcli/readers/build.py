@@ -20,11 +20,15 @@ from shiftcli.readers.formula import (
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import Symmetry, fits_cell
 
-#: A cell with more space for each atom (Å³; organic crystals have 8 to 12) is incomplete.
+#: Space for each atom (Å³) from which a cell is odd; organic crystals have 8 to 12.
 ROOMY = 100.0
 
 #: Around a molecule without a cell, so large that no image is near.
 _BOX = 1e5 * np.eye(3)
+
+#: Space for each atom (Å³) up to which a cell of unknown symmetry counts as complete: a centre
+#: of inversion would leave at least 16.
+DENSE = 16.0
 
 _P1 = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
 
@@ -197,7 +201,9 @@ def _expand(
             break
     else:
         expansion = expansions[0]
-    if not candidates and not same_heavy_atoms(expected, expansion.counts):
+    room = abs(np.linalg.det(cell)) / len(expansion.site)
+    is_whole = same_heavy_atoms(expected, expansion.counts) if expected else room < DENSE
+    if not candidates and not is_whole:
         raise ReadError(
             f"no symmetry operations, and {len(rows)} atom sites are not the whole cell"
             + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),

@@ -106,7 +106,8 @@ def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
     -----
     Inside an assembly (or, without one, inside a region of disordered atoms that are
     close to each other) the group of highest occupancy stays, and each further group
-    whose occupancy adds up with it to more than one, which hence is no alternative.
+    that is no alternative to it: in another place, and with an occupancy that adds up
+    with it to more than one.
     Partly occupied atoms without a group stay where they are at least half there and
     nothing of higher occupancy is in their place.
     """
@@ -114,7 +115,7 @@ def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
     disordered = is_disordered(rows)
     grouped = disordered & np.array([bool(g) for g in rows.groups], dtype=bool)
     for region in _regions(rows, cell, np.flatnonzero(grouped)):
-        keep[region] = _major_groups(rows, region)
+        keep[region] = _major_groups(rows, cell, region)
     _thin_out(rows, cell, keep, np.flatnonzero(disordered & ~grouped))
     return keep
 
@@ -149,17 +150,23 @@ def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[n
         yield members[component == k]
 
 
-def _major_groups(rows: Rows, region: np.ndarray) -> np.ndarray:
+def _major_groups(rows: Rows, cell: np.ndarray, region: np.ndarray) -> np.ndarray:
     groups = [rows.groups[k] for k in region]
     occupancy = {
         group: float(np.mean([rows.occupancies[k] for k in region if rows.groups[k] == group]))
         for group in dict.fromkeys(groups)
     }
+    # Groups in each other's place are alternatives, whatever their occupancies (some files
+    # leave them out, which makes them 1).
+    near = _near(rows.elements[region], rows.fractional[region] @ cell, cell, max(CLASH.values()))
+    rivals = {(groups[i], groups[j]) for i, j, d, h in near if d < CLASH[h]}
     kept: dict[str, float] = {}
     for group, value in sorted(occupancy.items(), key=lambda item: -item[1]):
         alone = len(occupancy) == 1
         is_there = value > 0.495 or (alone and group.startswith("-")) or (not alone and not kept)
-        if is_there and all(value + other > 1.02 for other in kept.values()):
+        if is_there and all(
+            value + other > 1.02 and (group, name) not in rivals for name, other in kept.items()
+        ):
             kept[group] = value
     return np.array([group in kept for group in groups])
 

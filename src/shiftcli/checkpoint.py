@@ -6,6 +6,7 @@ Nothing is ever unpickled: tensors come from safetensors, everything else from J
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -110,18 +111,24 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
     """
     try:
         tensors, header = read_tensors(path)
-        values = json.loads(header[_KEY])
+        values = json.loads(header.get(_KEY, "null"))
+        if not isinstance(values, dict):
+            raise ValueError("not a network of shiftcli")
         if values.pop("format") != FORMAT:
             raise ValueError("format of another program version")
         values["architecture"] = Architecture.from_dict(values["architecture"])
         metadata = Metadata(**values)
         network = MR3DDenseNet(metadata.architecture)
+        if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
+            raise ValueError("a mean or scale that is not finite")
         if not all(torch.isfinite(t).all() for t in tensors.values()):
             raise ValueError("values that are not finite")
         own = network.state_dict()
         network.load_state_dict({k: t.to(own[k].dtype) for k, t in tensors.items() if k in own})
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # The first line of torch's own only says that there is a second.
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[1 if len(lines) > 1 else 0].strip()
         raise WeightsError(
             f"cannot use this network: {reason}", where=str(path), hint="train or download it again"
         ) from error

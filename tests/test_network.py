@@ -1,0 +1,188 @@
+"""The layers of the paper, one by one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from shiftcli.network import PRESETS, Architecture, DenseBlock, MR3DDenseNet, PoolAndCrop
+
+
+def shapes_of_all_layers(network: MR3DDenseNet, batch: int) -> list[tuple[str, tuple[int, ...]]]:
+    """Kind and output shape of every convolution, linear layer and pooling, as they run."""
+    seen = []
+    for module in network.modules():
+        if isinstance(module, (nn.Conv3d, nn.Linear, PoolAndCrop, DenseBlock)):
+            module.register_forward_hook(
+                lambda m, _, out: seen.append((type(m).__name__, tuple(out.shape)))
+            )
+    with torch.inference_mode():
+        network.eval()(torch.rand(batch, 20, 16, 16, 16))
+    return seen
+
+
+def expected_shapes(edge: int) -> list[tuple[str, tuple[int, ...]]]:
+    """The paper's Figure 2 for a batch of 2, with `edge` voxels behind the stem."""
+
+    def volume(channels: int, length: int) -> tuple[int, ...]:
+        return (2, channels, length, length, length)
+
+    result = [("Conv3d", volume(64, edge))]
+    for length in (edge, edge // 2):
+        for _ in range(4):
+            result += [("Conv3d", volume(c, length)) for c in (256, 64, 64)]
+        result += [("DenseBlock", volume(320, length)), ("PoolAndCrop", volume(640, length // 2))]
+        result += [("Conv3d", volume(256, length // 2)), ("Conv3d", volume(64, length // 2))]
+    return [*result, ("Linear", (2, 256)), ("Linear", (2, 128)), ("Linear", (2, 1))]
+
+
+def test_shapes_of_the_papers_layers():
+    seen = shapes_of_all_layers(MR3DDenseNet(PRESETS["paper"]), batch=2)
+    assert seen == expected_shapes(edge=16)
+    # The numbers that the paper's text states.
+    assert seen[0] == ("Conv3d", (2, 64, 16, 16, 16))
+    assert seen[13] == ("DenseBlock", (2, 320, 16, 16, 16))
+    assert seen[14] == ("PoolAndCrop", (2, 640, 8, 8, 8))
+    assert seen[29] == ("DenseBlock", (2, 320, 8, 8, 8))
+    assert seen[32] == ("Conv3d", (2, 64, 4, 4, 4))
+
+
+def test_shapes_of_the_compact_layers():
+    seen = shapes_of_all_layers(MR3DDenseNet(PRESETS["compact"]), batch=2)
+    assert seen == expected_shapes(edge=8)
+
+
+def expected_parameters(stem_kernel: int, final_edge: int) -> int:
+    """Weights of convolutions without bias, two numbers a channel for each normalisation."""
+
+    def conv(inputs: int, outputs: int, kernel: int = 1) -> int:
+        return inputs * outputs * kernel**3 + 2 * outputs
+
+    stem = conv(20, 64, stem_kernel)
+    units = sum(conv(64 * k, 256) + conv(256, 64) + conv(64, 64, 3) for k in (1, 2, 3, 4))
+    transition = conv(640, 256) + conv(256, 64)
+    head = conv(64 * final_edge**3, 256) + conv(256, 128) + 128 + 1
+    return stem + 2 * (units + transition) + head
+
+
+@pytest.mark.parametrize(
+    ("preset", "stem_kernel", "final_edge", "total"),
+    [("paper", 3, 4, 2_828_289), ("compact", 4, 2, 1_958_145)],
+)
+def test_number_of_parameters(preset, stem_kernel, final_edge, total):
+    network = MR3DDenseNet(PRESETS[preset])
+    assert sum(p.numel() for p in network.parameters()) == total
+    assert expected_parameters(stem_kernel, final_edge) == total
+
+
+def test_every_convolution_is_normalised_and_rectified():
+    features = MR3DDenseNet(PRESETS["paper"]).features
+    layers = [m for m in features.modules() if isinstance(m, nn.Sequential) and len(m) == 3]
+    layers = [m for m in layers if isinstance(m[0], nn.Conv3d)]
+    assert len(layers) == sum(isinstance(m, nn.Conv3d) for m in features.modules()) == 29
+    for conv, norm, relu in layers:
+        assert isinstance(norm, nn.BatchNorm3d)
+        assert norm.num_features == conv.out_channels
+        assert isinstance(relu, nn.ReLU)
+        assert conv.bias is None
+
+
+def test_head_normalises_and_drops_out_after_each_hidden_layer():
+    kinds = [type(m).__name__ for m in MR3DDenseNet(PRESETS["paper"]).head]
+    hidden = ["Linear", "BatchNorm1d", "ReLU", "Dropout"]
+    assert kinds == [*hidden, *hidden, "Linear"]
+    dropouts = [m for m in MR3DDenseNet(Architecture(dropout=0.3)).modules() if hasattr(m, "p")]
+    assert [m.p for m in dropouts] == [0.3, 0.3]
+
+
+def test_units_see_the_input_and_all_units_before_them():
+    torch.manual_seed(0)
+    block = DenseBlock().eval()
+    x = torch.rand(1, 64, 4, 4, 4)
+    with torch.inference_mode():
+        out = block(x)
+        parts = out.split(64, dim=1)
+        assert torch.equal(parts[0], x)
+        for k, unit in enumerate(block.units):
+            expected = unit(torch.cat(parts[: k + 1], dim=1))
+            torch.testing.assert_close(parts[k + 1], expected)
+
+
+@pytest.mark.parametrize("edge", [8, 16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_pool_and_crop_is_average_pooling_beside_the_centre(edge, layout):
+    torch.manual_seed(edge)
+    x = torch.randn(2, 6, edge, edge, edge).contiguous(memory_format=layout)
+    got = PoolAndCrop()(x)
+    half, start = edge // 2, edge // 4
+    middle = slice(start, start + half)
+    assert got.shape == (2, 12, half, half, half)
+    torch.testing.assert_close(got[:, :6], nn.functional.avg_pool3d(x, 2), rtol=1e-6, atol=1e-6)
+    assert torch.equal(got[:, 6:], x[:, :, middle, middle, middle])
+
+
+def test_pool_and_crop_keeps_bfloat16_and_channels_last():
+    x = torch.randn(2, 64, 8, 8, 8).bfloat16().contiguous(memory_format=torch.channels_last_3d)
+    got = PoolAndCrop()(x)
+    assert got.dtype == torch.bfloat16
+    assert got.is_contiguous(memory_format=torch.channels_last_3d)
+    exact = nn.functional.avg_pool3d(x.float(), 2)
+    torch.testing.assert_close(got[:, :64].float(), exact, rtol=0, atol=0.03)
+
+
+def test_output_is_one_number_for_each_environment_and_independent_in_evaluation():
+    torch.manual_seed(0)
+    network = MR3DDenseNet(PRESETS["compact"]).eval()
+    volume = torch.rand(3, 20, 16, 16, 16)
+    with torch.inference_mode():
+        together = network(volume)
+        alone = torch.cat([network(v[None]) for v in volume])
+    assert together.shape == (3,)
+    assert together.std() > 0
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_every_parameter_is_trained():
+    torch.manual_seed(0)
+    network = MR3DDenseNet(PRESETS["compact"]).train()
+    network(torch.rand(4, 20, 16, 16, 16)).square().sum().backward()
+    untouched = [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()
+    ]
+    assert untouched == []
+
+
+def test_channels_follow_the_grids():
+    network = MR3DDenseNet(Architecture(grids=(4.0, 8.0), stem_kernel=4, stem_stride=2))
+    assert network.features[0][0].in_channels == 8
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *PRESETS.values(),
+        Architecture("mine", 4, 2, grids=(4.0, 14.0), kernel="slater", dropout=0.25),
+    ],
+)
+def test_architecture_survives_json(architecture):
+    rebuilt = Architecture.from_dict(json.loads(json.dumps(architecture.to_dict())))
+    assert rebuilt == architecture
+    assert hash(rebuilt) == hash(architecture)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 5}, r"unknown architecture keys: \['depth'\]"),
+        ({"kernel": "lorentzian"}, "does not know"),
+        ({"stem_kernel": 5}, "does not know"),
+        ({"stem_kernel": 3, "stem_stride": 2}, "does not know"),
+        ({"grids": ["wide"]}, "could not convert"),
+    ],
+)
+def test_architecture_refuses_what_it_does_not_know(change, message):
+    with pytest.raises(ValueError, match=message):
+        Architecture.from_dict({**Architecture().to_dict(), **change})

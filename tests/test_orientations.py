@@ -274,19 +274,10 @@ def test_no_frame_appears_or_vanishes_suddenly(path):
     assert fine < 0.05
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the tie distance jumps from 0.12 to 0.25 Å where an atom that is not bonded becomes "
-    "nearer in effect than a nearly collinear bonded one, and a third atom lies within it",
-)
 def test_third_atom_within_the_wider_tie_has_no_jumps():
     assert largest_steps(lambda t: opening(t, third=3.1), -0.1, 0.0, 4001) < 0.02
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="four nearly equal heavy neighbours have 12 frames, of which MAX_FRAMES = 8 are kept",
-)
 def test_quaternary_carbon_has_no_jumps():
     aside = np.random.default_rng(1).normal(size=(6, 3)) * 0.3 + 3.0 * np.eye(3)[[0, 1, 2, 0, 1, 2]]
 

@@ -1,3 +1,41 @@
-"""shiftcli: NMR shieldings and shifts of molecular crystals from their structures."""
+"""shiftcli: NMR shieldings and shifts of molecular crystals from their structures.
+
+The Python API is what the command line calls::
+
+    import shiftcli
+
+    (crystal,) = shiftcli.read("examples/urea.cif")
+    for row in shiftcli.Predictor().predict(crystal).sites:
+        print(row.site.label, row.shielding, row.uncertainty)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from shiftcli.benchmark import measure_accuracy, measure_speed
+    from shiftcli.predictor import Predictor
+    from shiftcli.readers import read
+    from shiftcli.training import train
+
+__all__ = ["Predictor", "__version__", "measure_accuracy", "measure_speed", "read", "train"]
+
+#: Where each public name lives; importing the package must not import torch.
+_HOMES = {
+    "Predictor": "predictor",
+    "measure_accuracy": "benchmark",
+    "measure_speed": "benchmark",
+    "read": "readers",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shiftcli' has no attribute '{name}'")
+    return getattr(import_module(f"shiftcli.{_HOMES[name]}"), name)

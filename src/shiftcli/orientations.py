@@ -32,8 +32,8 @@ _NOT_BONDED = 1.0
 #: Added to the distance of a candidate for x, growing as it becomes collinear with z.
 _COLLINEAR, _COLLINEAR_SINE = 8.0, 0.35
 
-#: Neighbours looked at, and frames kept at most.
-_NEIGHBOURS, MAX_FRAMES = 32, 8
+#: Neighbours looked at, and frames kept at most: four equal neighbours have twelve.
+_NEIGHBOURS, MAX_FRAMES = 32, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,9 @@ class Frames:
     Attributes
     ----------
     rotations : numpy.ndarray
-        Rows are the axes x, y, z of each frame, float32, shape (n, 8, 3, 3).
+        Rows are the axes x, y, z of each frame, float32, shape (n, 12, 3, 3).
     weights : numpy.ndarray
-        Weight of each frame, float32, shape (n, 8), descending, summing to 1 in each row.
+        Weight of each frame, float32, shape (n, 12), descending, summing to 1 in each row.
     """
 
     rotations: np.ndarray
@@ -176,7 +176,7 @@ def local_frames(environments: Environments) -> Frames:
     Returns
     -------
     Frames
-        Up to 8 frames for each environment.
+        Up to 12 frames for each environment.
     """
     n = len(environments)
     vectors, distance, heavy = _nearest(environments)
@@ -227,10 +227,9 @@ def _tie_weights(distance: np.ndarray, bonded: np.ndarray) -> np.ndarray:
     """Weight 1 for the nearest candidate, falling to 0 at the tie distance beyond it."""
     if distance.shape[1] == 0:
         return distance
-    nearest = np.argmin(distance, axis=1)[:, None]
-    tie = np.where(np.take_along_axis(bonded, nearest, axis=1), _TIE_BONDED, _TIE_LOOSE)
+    tie = np.where(bonded, _TIE_BONDED, _TIE_LOOSE)
     with np.errstate(invalid="ignore"):  # inf − inf where there is no candidate at all
-        excess = (distance - np.take_along_axis(distance, nearest, axis=1)) / tie
+        excess = (distance - distance.min(axis=1, keepdims=True)) / tie
     excess = np.where(np.isfinite(excess), np.clip(excess, 0.0, 1.0), 1.0)
     return np.cos(0.5 * np.pi * excess) ** 2 * (excess < 1.0)
 

@@ -37,6 +37,9 @@ _SITES_AT_ONCE = 1024
 #: Seed of the random orientations: the same input gives the same output.
 _SEED = 20190530
 
+#: Precisions that a network runs in.
+DTYPES = ("float32", "bfloat16")
+
 #: Frames that weigh less than this are left out: they cost as much and change nothing.
 _LEAST_WEIGHT = 0.01
 
@@ -261,6 +264,9 @@ class Predictor:
         What to do with X–H bonds of X-ray length.
     allow : collection of str
         Refusals to override, see `shiftcli.crystal.check`.
+    dtype : {"float32", "bfloat16"}
+        Precision of the network. bfloat16 is several times faster on processors that have
+        it and moves a 1H shielding by up to about 0.01 ppm.
 
     Raises
     ------
@@ -279,10 +285,14 @@ class Predictor:
         nuclei: Sequence[str] | None = None,
         device: str = "auto",
         orientations: str | None = None,
-        views: int = 8,
+        views: int = 12,
         hydrogens: Hydrogens = "auto",
         allow: Collection[str] = (),
+        dtype: str = "float32",
     ) -> None:
+        if dtype not in DTYPES:
+            raise UsageError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
+        self.dtype: torch.dtype = getattr(torch, dtype)
         self.device = resolve_device(device)
         self.files = find_networks(weights)
         wanted = ELEMENTS if nuclei is None else tuple(nuclei)
@@ -376,10 +386,12 @@ class Predictor:
         for network, metadata in self.networks[nucleus]:
             orientation = self.orientations or metadata.orientation
             if orientation == "octahedral":
-                mean, _ = average_octahedral(network, environments, self.views, self.device)
+                mean, _ = average_octahedral(
+                    network, environments, self.views, self.device, self.dtype
+                )
             else:
                 views = prediction_views(environments, orientation, self.views)
-                mean, _ = average_views(network, environments, views, self.device)
+                mean, _ = average_views(network, environments, views, self.device, self.dtype)
             members.append(metadata.mean + metadata.scale * mean)
             variance += metadata.validation.get("rmse", math.nan) ** 2
         shielding = np.mean(members, axis=0)

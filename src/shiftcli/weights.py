@@ -43,13 +43,18 @@ class WeightFile:
     sha256: str
 
 
-def packaged_directory() -> Path:
-    """Directory of the networks that came with the program.
+def packaged(name: str) -> Path:
+    """A folder that comes with the program.
+
+    Parameters
+    ----------
+    name : {"weights", "examples"}
+        The folder.
 
     Returns
     -------
     pathlib.Path
-        Inside the installed package, or ``weights/`` of a source checkout.
+        Inside the installed package, or of the source checkout.
 
     Raises
     ------
@@ -57,10 +62,10 @@ def packaged_directory() -> Path:
         If neither is there.
     """
     here = Path(__file__).resolve().parent
-    for candidate in (here / "_weights", here.parents[1] / "weights"):
-        if (candidate / "manifest.json").is_file():
+    for candidate in (here / f"_{name}", here.parents[1] / name):
+        if candidate.is_dir():
             return candidate
-    raise WeightsError("the networks of the package are missing", hint="install shiftcli again")
+    raise WeightsError(f"the {name} of the package are missing", hint="install shiftcli again")
 
 
 def find_networks(directory: str | Path | None = None) -> list[WeightFile]:
@@ -84,7 +89,7 @@ def find_networks(directory: str | Path | None = None) -> list[WeightFile]:
         or differs from the manifest.
     """
     chosen = directory or os.environ.get(VARIABLE)
-    folder = Path(chosen) if chosen else packaged_directory()
+    folder = Path(chosen) if chosen else packaged("weights")
     if not folder.is_dir():
         raise WeightsError("no such directory of networks", where=str(folder))
     manifest = folder / "manifest.json"

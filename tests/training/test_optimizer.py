@@ -8,7 +8,8 @@ from torch import nn
 
 from shiftcli.network import PRESETS, MR3DDenseNet
 from shiftcli.training.config import Configuration
-from shiftcli.training.optimizer import OPTIMIZERS, Muon, make_optimizer, orthogonalize
+from shiftcli.training.config import OPTIMIZERS
+from shiftcli.training.optimizer import Muon, make_optimizer, orthogonalize
 
 
 def matrix_with_singular_values(rows: int, columns: int, values: torch.Tensor, seed=0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
 from shiftcli.environments import Environments, surroundings
 from shiftcli.orientations import uniform_rotations
 from shiftcli.predictor import Predictor
+from shiftcli.readers import read
+from shiftcli.weights import packaged
 
 #: Orientations of one crystal's environments in the voxelizer's test.
 _ORIENTATIONS = 8
@@ -59,6 +61,18 @@ class Speed:
     def to_dict(self) -> dict:
         """Plain values under the key ``speed``, for JSON."""
         return {"speed": {**asdict(self), "ratio": self.ratio}}
+
+
+def benchmark_crystal() -> Crystal:
+    """The crystal that speed is measured on where no other is given: urea, an example.
+
+    Returns
+    -------
+    Crystal
+        All 16 atoms of its cell count as distinct.
+    """
+    (crystal,) = read(packaged("examples") / "urea.cif")
+    return replace(crystal, site_ids=np.arange(len(crystal)))
 
 
 def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> Speed:

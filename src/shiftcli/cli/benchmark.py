@@ -9,6 +9,7 @@ import typer
 
 from shiftcli.cli.options import (
     DeviceOption,
+    DtypeOption,
     NucleusOption,
     OutputOption,
     ViewsOption,
@@ -28,13 +29,14 @@ def benchmark(
         typer.Option(help="Every eighth crystal validates, the others train."),
     ] = "validation",
     nucleus: NucleusOption = None,
-    views: ViewsOption = 8,
+    views: ViewsOption = 12,
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")] = "table",
     output: OutputOption = None,
     gpu: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="The same as --device cuda:N.")
     ] = None,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
     weights: WeightsOption = None,
 ) -> None:
     """Measure how fast the networks are on this machine, and with --data how right.
@@ -55,6 +57,7 @@ def benchmark(
         nuclei=parse_nuclei(nucleus),
         device=device if gpu is None else f"cuda:{gpu}",
         views=views,
+        dtype=dtype,
     )
     if data:
         result = measure_accuracy(predictor, data, split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ WeightsOption = Annotated[
         show_default="the networks in the package",
     ),
 ]  # fmt: skip
+DtypeOption = Annotated[
+    Literal["float32", "bfloat16"],
+    typer.Option(help="Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm."),
+]
 ViewsOption = Annotated[int, typer.Option("--views", min=1, help="Orientations per atom at most.")]
 OutputOption = Annotated[
     Path | None,

@@ -8,6 +8,7 @@ import typer
 
 from shiftcli.cli.options import (
     DeviceOption,
+    DtypeOption,
     NucleusOption,
     OutputOption,
     ViewsOption,
@@ -35,7 +36,7 @@ def predict(
         Literal["frames", "octahedral", "random"] | None,
         typer.Option(help="Orientations to average.", show_default="as trained"),
     ] = None,
-    views: ViewsOption = 8,
+    views: ViewsOption = 12,
     hydrogens: Annotated[
         Literal["auto", "keep", "normalise"],
         typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
@@ -51,6 +52,7 @@ def predict(
     ] = "",
     precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals.")] = 2,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
     weights: WeightsOption = None,
 ) -> None:
     """Predict the shielding of every H, C, N and O atom of crystal structures.
@@ -73,6 +75,7 @@ def predict(
         device=device,
         orientations=orientations,
         views=views,
+        dtype=dtype,
         hydrogens=hydrogens,
         allow=parse_allow(allow),
     )

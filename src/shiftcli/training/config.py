@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
+from shiftcli.errors import UsageError
 from shiftcli.network import PRESETS, Architecture
 
 #: Divisor of the centred shieldings, in ppm (paper, Methods).
@@ -13,6 +14,9 @@ SCALES = {"H": 1.0, "C": 10.0, "N": 30.0, "O": 40.0}
 #: Epochs of a default run: about the same number of steps for abundant and rare nuclei
 #: is out of reach on a small machine; these are what the shipped networks took.
 EPOCHS = {"H": 16, "C": 14, "N": 150, "O": 60}
+
+#: Orientations that a network can be trained in, and the optimisers.
+TRAINED, OPTIMIZERS = ("frames", "random"), ("muon", "adamw")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ class Configuration:
     tilt: float = 0.12
     dropout: float = 0.1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {"model": tuple(PRESETS), "orientation": TRAINED, "optimizer": OPTIMIZERS}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} '{getattr(self, name)}' is none of {', '.join(known)}")
 
     def for_element(self, element: str) -> Configuration:
         """Resolve what depends on the nucleus."""

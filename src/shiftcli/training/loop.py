@@ -19,7 +19,7 @@ import torch
 from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.errors import TrainingError
 from shiftcli.network import MR3DDenseNet
-from shiftcli.orientations import small_rotations, uniform_rotations
+from shiftcli.orientations import MAX_FRAMES, small_rotations, uniform_rotations
 from shiftcli.predictor import average_views, densities, prediction_views
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples
@@ -181,7 +181,7 @@ class Trainer:
             return uniform_rotations(count, rng).astype(np.float32)
         frames = self.training.frames
         cumulative = np.cumsum(frames.weights[rows], axis=1)
-        chosen = (rng.random((count, 1)) > cumulative).sum(axis=1).clip(max=7)
+        chosen = (rng.random((count, 1)) > cumulative).sum(axis=1).clip(max=MAX_FRAMES - 1)
         chosen = np.where(frames.weights[rows, chosen] > 0, chosen, 0)
         matrices = frames.rotations[rows, chosen].astype(np.float64)
         matrices = small_rotations(count, self.configuration.tilt, rng) @ matrices

@@ -7,9 +7,6 @@ from torch import nn
 
 from shiftcli.training.config import Configuration
 
-#: Names of the optimisers.
-OPTIMIZERS = ("muon", "adamw")
-
 #: Muon's learning rate as a multiple of AdamW's; its steps have unit spectral norm.
 _MUON_SCALE = 10.0
 

@@ -29,7 +29,7 @@ from shiftcli.training.data import Samples, collect_samples, drop_outliers, is_v
 from shiftcli.training.loop import EpochReport, Trainer
 
 #: Orientations averaged for the validation figures that a network carries.
-_VIEWS = 8
+_VIEWS = 12
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
 

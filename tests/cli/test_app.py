@@ -1,0 +1,62 @@
+"""The program as a whole: help, version, exit statuses."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shiftcli import __version__
+from shiftcli.cli.errors import run
+from shiftcli.errors import ShiftcliError, UsageError
+
+
+def test_version(shiftcli):
+    assert shiftcli("--version").stdout == f"shiftcli {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["train"], ["benchmark"]])
+def test_help_names_the_defaults(shiftcli, command):
+    done = shiftcli(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    if command:
+        assert "[default:" in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from shiftcli.cli.app import app; app(['predict', '--help'], "
+        "standalone_mode=False); "
+        "print(sorted({'torch', 'ase', 'scipy', 'numpy', 'matplotlib', 'spglib'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_quick(shiftcli):
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        shiftcli("--help")
+        times.append(time.perf_counter() - start)
+    # 0.3 s on a free machine; this bound leaves room for a busy one.
+    assert min(times) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ShiftcliError("x"), 1), (UsageError("x"), 2), (KeyboardInterrupt(), 130)]
+)
+def test_exit_status(error, status, capsys):
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        run(fail)
+    assert caught.value.code == status
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(shiftcli):
+    done = shiftcli("predict", "x.cif", "--nucleus", "F", SHIFTCLI_DEBUG="1")
+    assert "Traceback" in done.stderr

@@ -1,0 +1,232 @@
+"""What must not change a shielding does not, and what must be refused is."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from shiftcli.checkpoint import Metadata, save
+from shiftcli.crystal import Crystal
+from shiftcli.errors import StructureError, UsageError, WeightsError
+from shiftcli.network import PRESETS, MR3DDenseNet
+from shiftcli.predictor import Failure, Prediction, Predictor
+from shiftcli.readers import read
+from shiftcli.weights import packaged
+
+#: Largest change (ppm) that the same crystal described otherwise may make.
+TOLERANCE = {"H": 0.02, "C": 0.2, "N": 0.5, "O": 0.5}
+
+
+def per_atom(prediction, count):
+    values = np.full(count, math.nan)
+    for row in prediction.sites:
+        values[row.site.atoms] = row.shielding
+    return values
+
+
+def assert_same(crystal, before, after):
+    for element, tolerance in TOLERANCE.items():
+        chosen = crystal.elements == element
+        difference = np.abs(before[chosen] - after[chosen]).max(initial=0.0)
+        assert difference < tolerance, (element, difference)
+
+
+def unlabelled(crystal):
+    """The same crystal without stated symmetry, as an extended XYZ file gives it."""
+    return replace(crystal, site_ids=None, flags={})
+
+
+@pytest.fixture(scope="module")
+def crystals(urea, request):
+    try:
+        published = request.getfixturevalue("published")
+    except pytest.skip.Exception:
+        return [urea]
+    small = sorted(published, key=len)[:40:20]
+    return [urea, *small]
+
+
+@pytest.fixture(scope="module")
+def expected(crystals, predictor):
+    return [per_atom(predictor.predict(c), len(c)) for c in crystals]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rotation_and_translation(crystals, expected, predictor, seed):
+    turn = Rotation.random(random_state=seed).as_matrix()
+    for crystal, before in zip(crystals, expected, strict=True):
+        moved = replace(
+            crystal,
+            positions=crystal.positions @ turn.T + [3.1, -20.7, 0.4],
+            cell=crystal.cell @ turn.T,
+        )
+        assert_same(crystal, before, per_atom(predictor.predict(moved), len(crystal)))
+
+
+def test_reflection(urea, expected, predictor):
+    mirrored = replace(urea, positions=-urea.positions, cell=-urea.cell)
+    after = per_atom(predictor.predict(mirrored), len(urea))
+    # The networks are trained with reflections but not built to be exact under them.
+    assert np.abs(after - expected[0])[urea.elements == "H"].max() < 0.5
+
+
+def test_doubled_cell(crystals, expected, predictor):
+    for crystal, before in zip(crystals, expected, strict=True):
+        n = len(crystal)
+        doubled = Crystal(
+            elements=np.tile(crystal.elements, 2),
+            positions=np.concatenate([crystal.positions, crystal.positions + crystal.cell[1]]),
+            cell=crystal.cell * [[1], [2], [1]],
+            labels=crystal.labels * 2,
+        )
+        after = per_atom(predictor.predict(doubled), 2 * n)
+        assert_same(crystal, before, after[:n])
+        assert_same(crystal, before, after[n:])
+
+
+def test_permuted_atoms(crystals, expected, predictor):
+    rng = np.random.default_rng(3)
+    for crystal, before in zip(crystals, expected, strict=True):
+        order = rng.permutation(len(crystal))
+        shuffled = replace(
+            unlabelled(crystal),
+            elements=crystal.elements[order],
+            positions=crystal.positions[order],
+            labels=tuple(np.array(crystal.labels)[order]),
+        )
+        after = np.empty(len(crystal))
+        after[order] = per_atom(predictor.predict(shuffled), len(crystal))
+        assert_same(crystal, before, after)
+
+
+def test_cif_and_extended_xyz_agree(urea, expected, predictor, tmp_path):
+    from ase import Atoms
+    from ase.io import write
+
+    path = tmp_path / "urea.xyz"
+    write(path, Atoms(urea.elements.tolist(), urea.positions, cell=urea.cell, pbc=True))
+    (again,) = read(path)
+    assert len(again.sites) == len(urea.sites) == 5
+    assert_same(urea, expected[0], per_atom(predictor.predict(again), len(urea)))
+
+
+def test_same_input_same_output_bit_for_bit(urea, predictor):
+    first, second = predictor.predict(urea), Predictor(device="cpu").predict(urea)
+    assert [r.shielding for r in first.sites] == [r.shielding for r in second.sites]
+
+
+def test_urea_is_chemically_sane(urea, predictor):
+    rows = {r.site.label: r for r in predictor.predict(urea).sites}
+    assert list(rows) == ["C1", "O1", "N1", "H1", "H2"]
+    assert [r.site.multiplicity for r in rows.values()] == [2, 2, 4, 4, 4]
+    # GIPAW-PBE shieldings of carbonyl carbons, amide nitrogens and N–H protons.
+    assert -5 < rows["C1"].shielding < 35
+    assert 60 < rows["N1"].shielding < 170
+    assert 18 < rows["H1"].shielding < 29
+
+
+def test_uncertainty_is_the_validation_error(urea, predictor):
+    manifest = json.loads((packaged("weights") / "manifest.json").read_text())
+    rmse = {e["nucleus"]: e["validation"]["rmse"] for e in manifest["networks"]}
+    for row in predictor.predict(urea).sites:
+        assert row.uncertainty == pytest.approx(rmse[row.site.element])
+
+
+def test_bfloat16_is_close(urea, expected):
+    fast = Predictor(device="cpu", dtype="bfloat16").predict(urea)
+    difference = per_atom(fast, len(urea)) - expected[0]
+    assert np.abs(difference[urea.elements == "H"]).max() < 0.06
+
+
+def test_one_nucleus(urea):
+    rows = Predictor(device="cpu", nuclei=["N"]).predict(urea).sites
+    assert {r.site.element for r in rows} == {"N"}
+
+
+def test_isolated_molecule(urea, predictor):
+    carbon = int(np.argmax(urea.elements == "C"))
+    offset = urea.positions - urea.positions[carbon]
+    offset -= np.rint(offset @ np.linalg.inv(urea.cell)) @ urea.cell
+    near = np.argsort(np.linalg.norm(offset, axis=1))[:8]
+    molecule = Crystal(
+        urea.elements[near], offset[near], None, tuple(np.array(urea.labels)[near])
+    )
+    assert sorted(molecule.elements) == ["C", "H", "H", "H", "H", "N", "N", "O"]
+    rows = predictor.predict(molecule).sites
+    assert len(rows) == 8
+    assert all(math.isfinite(r.shielding) for r in rows)
+
+
+def test_refusals_and_their_overrides(urea, predictor):
+    bare = replace(
+        urea,
+        elements=np.where(urea.elements == "H", "F", urea.elements),
+        site_ids=None,
+        expected={},
+    )
+    with pytest.raises(StructureError, match="contains F") as caught:
+        predictor.predict(bare)
+    assert "--allow elements" in str(caught.value)
+    allowed = Predictor(device="cpu", allow=("elements", "hydrogens")).predict(bare)
+    assert {r.site.element for r in allowed.sites} == {"C", "N", "O"}
+    assert all("other-elements-ignored" in r.flags for r in allowed.sites)
+
+
+def test_files_that_fail_do_not_stop_the_rest(urea_path, predictor, tmp_path):
+    broken = tmp_path / "broken.cif"
+    broken.write_text("data_x\nloop_\n_atom_site_label\n")
+    outcomes = list(predictor.predict_files([str(broken), str(urea_path), "nowhere.cif"]))
+    assert [type(o) for o in outcomes] == [Failure, Prediction, Failure]
+
+
+@pytest.mark.parametrize("orientations", ["octahedral", "random"])
+def test_frames_networks_refuse_other_orientations(orientations):
+    with pytest.raises(UsageError, match="trained with local frames"):
+        Predictor(device="cpu", orientations=orientations)
+
+
+def test_unknown_options():
+    with pytest.raises(UsageError, match="at least one"):
+        Predictor(device="cpu", views=0)
+    with pytest.raises(UsageError, match="float16"):
+        Predictor(device="cpu", dtype="float16")
+
+
+@pytest.fixture(scope="module")
+def rotating(tmp_path_factory):
+    """An untrained network that says it was trained with random rotations."""
+    import torch
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("random")
+    metadata = Metadata("H", 25.0, 1.0, PRESETS["compact"], "random", {"rmse": 0.5})
+    save(folder / "compact-H.safetensors", MR3DDenseNet(PRESETS["compact"]), metadata)
+    return folder
+
+
+def test_missing_nucleus(rotating):
+    with pytest.raises(WeightsError, match="no network for 13C"):
+        Predictor(rotating, nuclei=["C"], device="cpu")
+
+
+def test_octahedral_average_is_invariant_under_the_cube(urea, rotating):
+    model = Predictor(rotating, device="cpu", orientations="octahedral", views=48)
+    single = Predictor(rotating, device="cpu", orientations="octahedral", views=1)
+    turn = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+    turned = replace(urea, positions=urea.positions @ turn.T, cell=urea.cell @ turn.T)
+    before, after = (per_atom(model.predict(c), 16) for c in (urea, turned))
+    assert np.nanmax(np.abs(before - after)) < 1e-4
+    before, after = (per_atom(single.predict(c), 16) for c in (urea, turned))
+    assert np.nanmax(np.abs(before - after)) > 1e-3
+
+
+def test_random_views_average(urea, rotating):
+    values = [
+        per_atom(Predictor(rotating, device="cpu", orientations=o, views=4).predict(urea), 16)
+        for o in (None, "random", "frames")
+    ]
+    assert np.array_equal(values[0], values[1], equal_nan=True)
+    assert np.nanmax(np.abs(values[0] - values[2])) > 1e-4

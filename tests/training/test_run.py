@@ -1,0 +1,172 @@
+"""A run trains, is measured, survives being stopped, and refuses what makes no sense."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from shiftcli.checkpoint import load
+from shiftcli.errors import TrainingError, UsageError
+from shiftcli.training import Configuration, loop, train
+from shiftcli.weights import find_networks
+
+QUICK = Configuration(epochs=2, batch_size=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def finished(labelled_file, tmp_path_factory):
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    reports = []
+    paths = train(
+        [labelled_file], folder, nuclei=["C"], configuration=QUICK, device="cpu",
+        on_epoch=reports.append,
+    )  # fmt: skip
+    return folder, paths, reports
+
+
+def test_run_directory(finished, labelled_file):
+    folder, paths, reports = finished
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json", "metrics.csv", "compact-C.safetensors",
+    }  # fmt: skip
+    assert paths == [folder / "compact-C.safetensors"]
+    record = json.loads((folder / "config.json").read_text())
+    assert record["configuration"]["epochs"] == 2
+    assert record["data"] == [str(labelled_file)]
+    with open(folder / "metrics.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [int(r["epoch"]) for r in rows] == [1, 2]
+    assert float(rows[1]["train_rmse"]) == reports[1].train_rmse
+
+
+def test_network_knows_where_it_comes_from(finished):
+    _, (path,), _ = finished
+    _, metadata = load(path)
+    assert (metadata.nucleus, metadata.scale, metadata.orientation) == ("C", 10.0, "frames")
+    # Crystals 0 and 8 of 16 validate; each has two distinct carbons once it is distorted.
+    assert metadata.validation["crystals"] == 2
+    assert metadata.validation["n"] == 4
+    assert metadata.training["crystals"] == 14
+    assert find_networks(path.parent)[0].nucleus == "C"
+
+
+@pytest.mark.parametrize("stopped_after", [0, 1])
+def test_resumed_run_is_bit_identical(finished, labelled_file, tmp_path, stopped_after):
+    whole, _, _ = finished
+    folder = tmp_path / "stopped"
+
+    def interrupt(report):
+        if report.epoch == stopped_after + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            [labelled_file], folder, nuclei=["C"], configuration=QUICK, device="cpu",
+            on_epoch=interrupt,
+        )  # fmt: skip
+    assert not (folder / "compact-C.safetensors").exists()
+    (path,) = train([], folder, resume=True, device="cpu")
+    one, two = load(path)[0], load(whole / path.name)[0]
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, two.state_dict()[name]), name
+    with open(folder / "metrics.csv", newline="") as handle:
+        assert [int(r["epoch"]) for r in csv.DictReader(handle)] == [1, 2]
+
+
+def test_finished_run_is_kept(finished):
+    folder, (path,), _ = finished
+    before = path.read_bytes()
+    notes = []
+    train([], folder, resume=True, device="cpu", on_note=notes.append)
+    assert path.read_bytes() == before
+    assert any("finished before" in note for note in notes)
+
+
+def test_training_learns(labelled_file, tmp_path):
+    reports = []
+    configuration = Configuration(epochs=25, batch_size=7, dropout=0.0, seed=1)
+    train(
+        [labelled_file], tmp_path / "run", nuclei=["C"], configuration=configuration,
+        device="cpu", on_epoch=reports.append,
+    )  # fmt: skip
+    # The labels follow from the geometry (spread 1.5 ppm); the network finds out how.
+    assert reports[-1].train_rmse < 0.6 * reports[0].train_rmse
+
+
+def test_random_orientation_is_recorded(labelled_file, tmp_path):
+    (path,) = train(
+        [labelled_file], tmp_path / "run", nuclei=["O"], device="cpu",
+        configuration=replace(QUICK, epochs=1, orientation="random", optimizer="adamw"),
+    )  # fmt: skip
+    assert load(path)[1].orientation == "random"
+
+
+def test_fewer_samples_than_a_batch(labelled_file, tmp_path):
+    with pytest.raises(TrainingError, match="fewer than one batch"):
+        train([labelled_file], tmp_path / "r", nuclei=["C"], device="cpu")
+
+
+def test_no_labels(urea_path, tmp_path):
+    with pytest.raises(TrainingError, match="no structure in the data has shieldings"):
+        train([urea_path], tmp_path / "r", device="cpu")
+    assert not (tmp_path / "r").exists()
+
+
+def test_directory_that_is_taken(finished, labelled_file):
+    folder, _, _ = finished
+    with pytest.raises(TrainingError, match="--resume"):
+        train([labelled_file], folder, configuration=QUICK, device="cpu")
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(TrainingError, match="no run to resume"):
+        train([], tmp_path, resume=True, device="cpu")
+
+
+def test_damaged_state(labelled_file, tmp_path):
+    folder = tmp_path / "run"
+
+    def interrupt(report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            [labelled_file], folder, nuclei=["C"], configuration=QUICK, device="cpu",
+            on_epoch=interrupt,
+        )  # fmt: skip
+    (folder / "C.state.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(TrainingError, match="cannot resume"):
+        train([], folder, resume=True, device="cpu")
+
+
+def test_loss_that_is_no_number(labelled_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.Trainer, "_step", lambda *_: (float("nan"), 1.0))
+    with pytest.raises(TrainingError, match="no longer a number"):
+        train([labelled_file], tmp_path / "r", nuclei=["C"], configuration=QUICK, device="cpu")
+    assert not list((tmp_path / "r").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"model": "big"}, {"orientation": "up"}])
+def test_unknown_choice(wrong):
+    with pytest.raises(UsageError, match="is none of"):
+        Configuration(**wrong)
+
+
+def test_learning_rate_rises_and_falls(labelled_file):
+    from shiftcli.training.data import collect_samples
+    from shiftcli.training.run import load_labelled
+
+    samples = collect_samples(load_labelled([labelled_file]), "C")
+    configuration = Configuration(epochs=10, batch_size=4)
+    trainer = loop.Trainer("C", samples, samples, configuration, torch.device("cpu"))
+    steps = configuration.epochs * trainer.steps_per_epoch
+    rates = np.array([trainer._learning_rate(k) for k in range(steps + 1)])
+    peak = int(rates.argmax())
+    assert rates.max() == pytest.approx(2e-3, rel=0.02)
+    assert peak == pytest.approx(0.1 * steps, abs=1)
+    assert (np.diff(rates[peak:]) <= 0).all()
+    assert rates[-1] == pytest.approx(0, abs=1e-9)

@@ -151,9 +151,7 @@ def test_isolated_molecule(urea, predictor):
     offset = urea.positions - urea.positions[carbon]
     offset -= np.rint(offset @ np.linalg.inv(urea.cell)) @ urea.cell
     near = np.argsort(np.linalg.norm(offset, axis=1))[:8]
-    molecule = Crystal(
-        urea.elements[near], offset[near], None, tuple(np.array(urea.labels)[near])
-    )
+    molecule = Crystal(urea.elements[near], offset[near], None, tuple(np.array(urea.labels)[near]))
     assert sorted(molecule.elements) == ["C", "H", "H", "H", "H", "N", "N", "O"]
     rows = predictor.predict(molecule).sites
     assert len(rows) == 8

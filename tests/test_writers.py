@@ -68,9 +68,10 @@ def test_json_knows_no_nan(results):
     prediction = results.predictions[0]
     rows = tuple(replace(r, uncertainty=float("nan")) for r in prediction.sites)
     text = render(replace(results, predictions=[replace(prediction, sites=rows)]), "json")
-    assert json.loads(text, parse_constant=pytest.fail)["structures"][0]["sites"][0][
-        "uncertainty"
-    ] is None
+    assert (
+        json.loads(text, parse_constant=pytest.fail)["structures"][0]["sites"][0]["uncertainty"]
+        is None
+    )
 
 
 def test_extended_xyz(results, urea):
@@ -137,7 +138,12 @@ def test_precision(results):
 
 @pytest.mark.parametrize(
     ("name", "suffix", "form"),
-    [(None, None, "table"), ("csv", ".json", "csv"), (None, ".JSON", "json"), (None, ".extxyz", "xyz")],
+    [
+        (None, None, "table"),
+        ("csv", ".json", "csv"),
+        (None, ".JSON", "json"),
+        (None, ".extxyz", "xyz"),
+    ],
 )
 def test_format(tmp_path, name, suffix, form):
     assert choose_format(name, suffix and tmp_path / f"out{suffix}") == form

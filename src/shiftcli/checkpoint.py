@@ -85,6 +85,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str
         save_file(tensors, temporary, metadata=header)
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
+        temporary.chmod(0o644)  # safetensors makes it private
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -62,9 +62,7 @@ class Environments:
         return Environments(positions, channels)
 
 
-def surroundings(
-    crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
-) -> Environments:
+def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS) -> Environments:
     """Collect all periodic images within a radius of each site.
 
     Parameters

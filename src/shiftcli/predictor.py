@@ -108,9 +108,7 @@ def average_views(
     size = _BATCH[device.type]
     for start in range(0, len(rows), size):
         row, column = rows[start : start + size], columns[start : start + size]
-        volume = densities(
-            network, environments[row], views.rotations[row, column], device, dtype
-        )
+        volume = densities(network, environments[row], views.rotations[row, column], device, dtype)
         outputs[start : start + size] = _forward(network, volume)
     weights = views.weights[rows, columns].astype(np.float64)
     n = len(environments)
@@ -419,5 +417,5 @@ def check_orientations(
             raise UsageError(
                 f"the {SPECIES[nucleus]} network was trained with local frames and would be "
                 f"wrong in {orientations} orientations",
-                hint="leave --orientations out, or give --weights trained with --orientation random",
+                hint="leave --orientations out, or give --weights of a run with --orientation random",
             )

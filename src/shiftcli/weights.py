@@ -119,7 +119,8 @@ def _listed(manifest: Path) -> list[WeightFile]:
             raise WeightsError("network named in the manifest is missing", where=str(path))
         if path.stat().st_size != size or _hash(path) != sha256:
             raise WeightsError(
-                "network differs from its manifest", where=str(path),
+                "network differs from its manifest",
+                where=str(path),
                 hint="damaged or replaced; install or download it again",
             )
         found.append(WeightFile(path, default, nucleus, sha256))

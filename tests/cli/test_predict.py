@@ -34,7 +34,7 @@ def test_output_file_and_nucleus(shiftcli, urea_path, tmp_path):
     out = tmp_path / "urea.csv"
     done = shiftcli("predict", urea_path, "-o", out, "--nucleus", "13C,N", "--precision", "3")
     assert (done.returncode, done.stdout) == (0, "")
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert [r["species"] for r in rows] == ["13C", "15N"]
     assert len(rows[0]["MS_shielding/ppm"].partition(".")[2]) <= 3
 
@@ -84,11 +84,11 @@ def test_missing_file(shiftcli):
 
 
 def test_names_with_markup_are_literal(shiftcli, urea_path, tmp_path):
-    path = tmp_path / "[red]x[/red].cif"
+    path = tmp_path / "[bold]x[blue].cif"
     path.write_text(urea_path.read_text())
     done = shiftcli("predict", path)
     assert done.returncode == 0
-    assert "[red]x[/red].cif" in done.stdout
+    assert "[bold]x[blue].cif" in done.stdout
 
 
 def test_override_marks_rows(shiftcli, urea_path, tmp_path):

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from shiftcli.network import PRESETS, MR3DDenseNet
-from shiftcli.training.config import Configuration
-from shiftcli.training.config import OPTIMIZERS
+from shiftcli.training.config import OPTIMIZERS, Configuration
 from shiftcli.training.optimizer import Muon, make_optimizer, orthogonalize
 
 

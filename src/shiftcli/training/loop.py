@@ -194,7 +194,9 @@ class Trainer:
         progress = step / (c.epochs * self.steps_per_epoch)
         if progress < c.warmup:
             return c.learning_rate * (0.04 + 0.96 * progress / c.warmup)
-        return c.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - c.warmup) / (1 - c.warmup)))
+        return (
+            c.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - c.warmup) / (1 - c.warmup)))
+        )
 
     def _validate(self) -> float:
         """Weighted RMSE on the validation samples with the first view only, in ppm."""
@@ -210,7 +212,9 @@ class Trainer:
         return math.sqrt(np.average(error**2, weights=self.validation.weights))
 
     def _store(self, path: Path) -> None:
-        tensors = {f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()}
+        tensors = {
+            f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()
+        }
         for index, state in self.optimizer.state_dict()["state"].items():
             for name, value in state.items():
                 tensors[f"optimizer.{index}.{name}"] = value.cpu().contiguous()

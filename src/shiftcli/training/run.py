@@ -136,7 +136,9 @@ def load_labelled(
                 crystals.append(item)
     labelled = [c for c in crystals if c.shieldings is not None]
     if not labelled:
-        raise TrainingError("no structure in the data has shieldings", where=", ".join(map(str, data)))
+        raise TrainingError(
+            "no structure in the data has shieldings", where=", ".join(map(str, data))
+        )
     if len(labelled) < len(crystals):
         on_note(f"left out: {len(crystals) - len(labelled)} structures without shieldings")
     return labelled
@@ -183,9 +185,7 @@ def _train_nucleus(
 def _validation_figures(trainer: Trainer, validation: Samples) -> dict:
     if not len(validation):
         return {}
-    views = prediction_views(
-        validation.environments, trainer.configuration.orientation, _VIEWS
-    )
+    views = prediction_views(validation.environments, trainer.configuration.orientation, _VIEWS)
     mean, _ = average_views(trainer.network.eval(), validation.environments, views, trainer.device)
     error = trainer.mean + trainer.scale * mean - validation.targets
     return {
@@ -212,7 +212,8 @@ def _start_run(
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "config.json").exists():
             raise TrainingError(
-                "this directory holds a run", where=str(folder),
+                "this directory holds a run",
+                where=str(folder),
                 hint=f"--resume {folder}, or another --output",
             )
         (folder / "config.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -239,9 +240,7 @@ def _append_metrics(path: Path, report: EpochReport) -> None:
     if path.exists():
         with open(path, newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
-    rows = [
-        r for r in rows if r["nucleus"] != report.nucleus or int(r["epoch"]) < report.epoch
-    ]
+    rows = [r for r in rows if r["nucleus"] != report.nucleus or int(r["epoch"]) < report.epoch]
     rows.append({k: str(v) for k, v in asdict(report).items()})
     temporary = path.with_suffix(".tmp")
     with open(temporary, "w", newline="", encoding="utf-8") as handle:

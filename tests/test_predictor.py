@@ -228,3 +228,28 @@ def test_random_views_average(urea, rotating):
     ]
     assert np.array_equal(values[0], values[1], equal_nan=True)
     assert np.nanmax(np.abs(values[0] - values[2])) > 1e-4
+
+
+@pytest.mark.slow
+def test_ten_thousand_atoms_in_four_gigabytes(urea_path, tmp_path):
+    """A fresh process predicts 1,280 oxygens of a 10,240-atom cell; its peak memory is read."""
+    import resource
+    import subprocess
+    import sys
+
+    from ase.build import make_supercell
+    from ase.io import read as ase_read
+    from ase.io import write
+
+    cell = make_supercell(ase_read(urea_path), np.diag([8, 8, 10]))
+    cell.rattle(0.02, seed=1)
+    path = tmp_path / "large.xyz"
+    write(path, cell, columns=["symbols", "positions"])
+    command = [sys.executable, "-m", "shiftcli", "predict", path, "--nucleus", "O"]
+    done = subprocess.run(
+        [*command, "--format", "csv", "--dtype", "bfloat16"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == 1281
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    assert peak < 4.0, f"{peak:.2f} GiB"

@@ -417,5 +417,5 @@ def check_orientations(
             raise UsageError(
                 f"the {SPECIES[nucleus]} network was trained with local frames and would be "
                 f"wrong in {orientations} orientations",
-                hint="leave --orientations out, or give --weights of a run with --orientation random",
+                hint="leave --orientations out, or train with --orientation random",
             )

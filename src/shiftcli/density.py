@@ -105,31 +105,29 @@ def voxelize(
     if kernel not in KERNELS:
         raise ValueError(f"unknown density kernel {kernel!r}: one of {', '.join(KERNELS)}")
     n, elements = len(positions), len(ELEMENTS)
+    planes = len(grids) * elements
     positions = positions.float()
     # A Gaussian writes every voxel once; the other kernels add up, in float32.
     working = dtype if kernel == "gaussian" else torch.float32
-    volume = torch.zeros(
-        n * elements, len(grids), VOXELS**3, dtype=working, device=positions.device
-    )
+    volume = torch.zeros(n * planes, VOXELS**3, dtype=working, device=positions.device)
     atoms = positions.reshape(-1, 3)
     row = torch.arange(n, device=positions.device)[:, None]
-    segments = torch.where(channels < 0, -1, row * elements + channels).reshape(-1)
+    segments = torch.where(channels < 0, -1, row * planes + channels).reshape(-1)
     extent = torch.where(segments < 0, math.inf, atoms.abs().amax(dim=1))
     for g in sorted(range(len(grids)), key=lambda k: -grids[k]):
         # From the largest grid down, so that each search starts from the survivors.
         seen = (extent < grids[g] / 2 + _reach(kernel)).nonzero()[:, 0]
         atoms, segments, extent = atoms[seen], segments[seen], extent[seen]
+        plane = segments + g * elements
         if kernel == "slater":
-            _add_slater(volume[:, g], atoms, segments, grids[g])
+            _add_slater(volume, atoms, plane, grids[g])
         else:
             for element, weight, inverse_width in _gaussians(kernel):
-                own = slice(None) if element is None else segments % elements == element
-                _add_gaussians(
-                    volume[:, g], atoms[own], segments[own], grids[g], weight, inverse_width
-                )
-    shaped = volume.view(n, elements, len(grids), VOXELS, VOXELS, VOXELS).transpose(1, 2)
-    shaped = shaped.reshape(n, len(grids) * elements, VOXELS, VOXELS, VOXELS)
-    return shaped.to(dtype).contiguous(memory_format=torch.channels_last_3d)
+                own = slice(None) if element is None else plane % elements == element
+                _add_gaussians(volume, atoms[own], plane[own], grids[g], weight, inverse_width)
+    # One transposition of flat voxels is several times faster than a permutation of axes.
+    flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
+    return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
 
 
 def _reach(kernel: str) -> float:
@@ -188,7 +186,7 @@ def _add_gaussians(
     weight: float,
     inverse_width: float,
 ) -> None:
-    """Add weight·exp(−r²/σ²) of every atom to its segment's grid, shape (segments, 4096).
+    """Add weight·exp(−r²/σ²) of every atom to its segment's row of (segments, 4096).
 
     The Gaussian is separable: 48 exponentials an atom, and the sum over a segment's atoms
     is the matrix product X^T (Y ⊗ Z).
@@ -210,7 +208,7 @@ def _add_gaussians(
 def _add_slater(
     volume: torch.Tensor, atoms: torch.Tensor, segments: torch.Tensor, edge: float
 ) -> None:
-    """Add r·exp(−ζr) of every atom to its segment's grid, shape (segments, 4096)."""
+    """Add r·exp(−ζr) of every atom to its segment's row of (segments, 4096)."""
     axis = grid_axis(edge, dtype=torch.float32, device=atoms.device)
     points = torch.cartesian_prod(axis, axis, axis)
     zeta = torch.tensor(SLATER_ZETA, device=atoms.device)

@@ -45,7 +45,14 @@ def test_help_is_quick(shiftcli):
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ShiftcliError("x"), 1), (UsageError("x"), 2), (KeyboardInterrupt(), 130)]
+    ("error", "status"),
+    [
+        (ShiftcliError("x"), 1),
+        (UsageError("x"), 2),
+        (KeyboardInterrupt(), 130),
+        (MemoryError(), 1),
+        (ValueError("two\nlines"), 1),
+    ],
 )
 def test_exit_status(error, status, capsys):
     def fail():

@@ -29,7 +29,20 @@ def run(app: Callable[[], object]) -> None:
             raise
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except MemoryError:
+        print("error: out of memory (predict fewer or smaller structures at once)", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1":
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        print(
+            f"error: a fault in shiftcli: {type(error).__name__}: {reason} "
+            f"({DEBUG}=1 shows where; please report it)",
+            file=sys.stderr,
+        )
         sys.exit(1)

@@ -118,7 +118,7 @@ class Trainer:
                     epoch=self.epoch,
                     epochs=self.configuration.epochs,
                     train_rmse=train_rmse,
-                    validation_rmse=self._validate(),
+                    validation_rmse=self.validation_rmse(views=1),
                     learning_rate=self._learning_rate(self.epoch * self.steps_per_epoch),
                     seconds=time.perf_counter() - started,
                 )
@@ -198,16 +198,24 @@ class Trainer:
             c.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - c.warmup) / (1 - c.warmup)))
         )
 
-    def _validate(self) -> float:
-        """Weighted RMSE on the validation samples with the first view only, in ppm."""
+    def validation_rmse(self, views: int) -> float:
+        """Error on the validation samples, atoms counted with their multiplicity.
+
+        Parameters
+        ----------
+        views : int
+            Orientations of each atom at most.
+
+        Returns
+        -------
+        float
+            RMSE in ppm; NaN without validation samples.
+        """
         if not len(self.validation):
             return math.nan
-        views = prediction_views(
-            self.validation.environments, self.configuration.orientation, views=1
-        )
-        mean, _ = average_views(
-            self.network.eval(), self.validation.environments, views, self.device
-        )
+        environments = self.validation.environments
+        turned = prediction_views(environments, self.configuration.orientation, views)
+        mean, _ = average_views(self.network.eval(), environments, turned, self.device)
         error = self.mean + self.scale * mean - self.validation.targets
         return math.sqrt(np.average(error**2, weights=self.validation.weights))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -22,7 +21,6 @@ from shiftcli.checkpoint import Metadata, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.devices import resolve_device
 from shiftcli.errors import ShiftcliError, TrainingError
-from shiftcli.predictor import average_views, prediction_views
 from shiftcli.readers import find_files, iter_structures
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples, collect_samples, drop_outliers, is_validation
@@ -170,7 +168,7 @@ def _train_nucleus(
         scale=trainer.scale,
         architecture=trainer.network.architecture,
         orientation=configuration.orientation,
-        validation=_validation_figures(trainer, validation),
+        validation=_validation_figures(trainer),
         training={
             "configuration": asdict(configuration),
             "program": __version__,
@@ -182,14 +180,13 @@ def _train_nucleus(
     state.unlink()
 
 
-def _validation_figures(trainer: Trainer, validation: Samples) -> dict:
+def _validation_figures(trainer: Trainer) -> dict:
+    """What the network's file says of its errors; empty without validation samples."""
+    validation = trainer.validation
     if not len(validation):
         return {}
-    views = prediction_views(validation.environments, trainer.configuration.orientation, _VIEWS)
-    mean, _ = average_views(trainer.network.eval(), validation.environments, views, trainer.device)
-    error = trainer.mean + trainer.scale * mean - validation.targets
     return {
-        "rmse": math.sqrt(np.average(error**2, weights=validation.weights)),
+        "rmse": trainer.validation_rmse(_VIEWS),
         "n": int(validation.weights.sum()),
         "crystals": len(np.unique(validation.crystals)),
     }

@@ -66,11 +66,17 @@ def test_rotation_and_translation(crystals, expected, predictor, seed):
         assert_same(crystal, before, per_atom(predictor.predict(moved), len(crystal)))
 
 
-def test_reflection(urea, expected, predictor):
-    mirrored = replace(urea, positions=-urea.positions, cell=-urea.cell)
-    after = per_atom(predictor.predict(mirrored), len(urea))
-    # The networks are trained with reflections but not built to be exact under them.
-    assert np.abs(after - expected[0])[urea.elements == "H"].max() < 0.5
+def test_reflection(crystals, expected, predictor):
+    """Copies of a site are often mirror images of each other: they must agree."""
+    for crystal, before in zip(crystals, expected, strict=True):
+        mirrored = replace(crystal, positions=-crystal.positions, cell=-crystal.cell)
+        assert_same(crystal, before, per_atom(predictor.predict(mirrored), len(crystal)))
+
+
+def test_copies_of_a_site_agree(crystals, expected, predictor):
+    for crystal, before in zip(crystals, expected, strict=True):
+        alone = replace(crystal, site_ids=np.arange(len(crystal)), flags={})
+        assert_same(crystal, before, per_atom(predictor.predict(alone), len(crystal)))
 
 
 def test_doubled_cell(crystals, expected, predictor):
@@ -186,7 +192,33 @@ def test_frames_networks_refuse_other_orientations(orientations):
         Predictor(device="cpu", orientations=orientations)
 
 
+def test_network_under_a_wrong_name(rotating, tmp_path):
+    (tmp_path / "compact-C.safetensors").write_bytes(
+        (rotating / "compact-H.safetensors").read_bytes()
+    )
+    with pytest.raises(WeightsError, match="a network of H named as one of C"):
+        Predictor(tmp_path, device="cpu")
+
+
+def test_a_fault_of_ours_loses_no_other_structure(urea_path, predictor, monkeypatch):
+    calls = []
+
+    def fail_once(self, crystal):
+        calls.append(crystal)
+        if len(calls) == 1:
+            raise ZeroDivisionError("unforeseen")
+        return Prediction(crystal, ())
+
+    monkeypatch.setattr(Predictor, "predict", fail_once)
+    monkeypatch.delenv("SHIFTCLI_DEBUG", raising=False)
+    outcomes = list(predictor.predict_files([str(urea_path)] * 2))
+    assert [type(o) for o in outcomes] == [Failure, Prediction]
+    assert "a fault in shiftcli: ZeroDivisionError" in str(outcomes[0].error)
+
+
 def test_unknown_options():
+    with pytest.raises(UsageError, match="'upright' is none of"):
+        Predictor(device="cpu", orientations="upright")
     with pytest.raises(UsageError, match="at least one"):
         Predictor(device="cpu", views=0)
     with pytest.raises(UsageError, match="float16"):

@@ -21,7 +21,9 @@ def test_blanks_are_harmless():
     assert parse_references(" C : 168.64 , H:30.96 ").references == {"C": 168.64, "H": 30.96}
 
 
-@pytest.mark.parametrize("text", ["C", "C:", "C:x", "Si:300", "C=1", "C:1,C:2", "C:nan", "C:inf"])
+@pytest.mark.parametrize(
+    "text", ["C", "C:", "C:x", "Si:300", "C=1", "C:1,C:2", "C:nan", "C:inf", "C:1e6"]
+)
 def test_malformed_references(text):
     with pytest.raises(UsageError, match="cannot read"):
         parse_references(text)

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shiftcli.crystal import check
 from shiftcli.errors import ShiftcliError
-from shiftcli.hydrogens import normalise_hydrogens
+from shiftcli.predictor import prepare
 from shiftcli.readers import iter_structures
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "structures"
@@ -64,7 +63,7 @@ def verdicts(name):
             yield item
             continue
         try:
-            yield check(normalise_hydrogens(item))
+            yield prepare(item)
         except ShiftcliError as error:
             yield error
 

@@ -157,5 +157,21 @@ def test_unknown_suffix(tmp_path):
 def test_output_is_whole_or_not_there(tmp_path):
     write_text("new", tmp_path / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
-    with pytest.raises(UsageError, match="cannot write"):
-        write_text("new", tmp_path / "no" / "such" / "folder.csv")
+    for wrong in (tmp_path / "no" / "such" / "folder.csv", tmp_path, tmp_path / "out.csv" / "x"):
+        with pytest.raises(UsageError, match="cannot write"):
+            write_text("new", wrong)
+    assert (tmp_path / "out.csv").read_text() == "new"
+
+
+def test_names_that_are_no_text(tmp_path):
+    write_text("caf\udce9", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "caf\\udce9"
+
+
+def test_standard_input_keeps_its_name(results):
+    rows = csv.DictReader(io.StringIO(render(renamed(results, source="-"), "csv")))
+    assert {row["file"] for row in rows} == {"-"}
+
+
+def test_magres_of_failures_alone(results):
+    assert render(replace(results, predictions=[]), "magres") == ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -76,19 +78,48 @@ def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = 
     write_tensors(path, tensors, {_KEY: text})
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
-    """Write a safetensors file so that a crash leaves the old file or the new, never half."""
-    from safetensors.torch import save_file
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that a crash leaves the old one or the new one, never half of one.
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write; it takes the file's place when the block ends well.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, temporary, metadata=header)
+        yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
-        temporary.chmod(0o644)  # safetensors makes it private
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    """Write a safetensors file whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    tensors : dict of str to torch.Tensor
+        Contiguous tensors on the CPU.
+    header : dict of str to str
+        Metadata of the file.
+    """
+    from safetensors.torch import save_file
+
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
+        temporary.chmod(0o644)  # safetensors makes it private
 
 
 def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:

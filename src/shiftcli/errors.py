@@ -6,6 +6,9 @@ them into one or two lines and an exit status. Nothing here imports anything.
 
 from __future__ import annotations
 
+#: Environment variable; set to 1, errors show their traceback.
+DEBUG = "SHIFTCLI_DEBUG"
+
 
 class ShiftcliError(Exception):
     """Base of all errors that shiftcli raises on purpose.
@@ -47,9 +50,38 @@ class TrainingError(ShiftcliError):
     """A training run cannot start or cannot go on."""
 
 
+class TooFewSamples(TrainingError):
+    """The data label too few atoms of a nucleus to train on."""
+
+
 class DeviceError(ShiftcliError):
     """The device asked for is not there."""
 
 
 class UsageError(ShiftcliError):
     """Options that contradict each other or make no sense."""
+
+
+def fault(error: Exception, where: str = "") -> ShiftcliError:
+    """One line for an exception that is no mistake of the user's.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised.
+    where : str
+        The file in work.
+
+    Returns
+    -------
+    ShiftcliError
+        Says out of memory where that is it, else asks for a report.
+    """
+    reason = (str(error).splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or "out of memory" in reason or "allocate memory" in reason:
+        return ShiftcliError("out of memory", where=where, hint="predict less at once")
+    return ShiftcliError(
+        f"a fault in shiftcli: {type(error).__name__}: {reason}",
+        where=where,
+        hint=f"{DEBUG}=1 shows where; please report it",
+    )

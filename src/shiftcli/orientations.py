@@ -16,6 +16,12 @@ import torch
 from shiftcli.crystal import ELEMENTS
 from shiftcli.environments import Environments
 
+#: A symmetry of the cube: how it permutes the axes, and which it then reverses.
+Symmetry = tuple[tuple[int, ...], tuple[int, ...]]
+
+#: Reflection of a local frame's y axis.
+MIRROR_Y: Symmetry = ((0, 1, 2), (1,))
+
 #: Names of the orientations that a prediction can average over.
 ORIENTATIONS = ("frames", "octahedral", "random")
 
@@ -123,7 +129,7 @@ def _rotations_about_axes(angles: np.ndarray) -> np.ndarray:
     return Rotation.from_euler("xyz", angles).as_matrix()
 
 
-def octahedral_symmetries() -> list[tuple[tuple[int, int, int], tuple[int, ...]]]:
+def octahedral_symmetries() -> list[Symmetry]:
     """The 48 symmetries of the cube as axis permutations and flips.
 
     Returns
@@ -138,9 +144,7 @@ def octahedral_symmetries() -> list[tuple[tuple[int, int, int], tuple[int, ...]]
     return [(p, f) for f in flips for p in permutations(range(3))]
 
 
-def apply_octahedral(
-    volume: torch.Tensor, symmetry: tuple[tuple[int, int, int], tuple[int, ...]]
-) -> torch.Tensor:
+def apply_octahedral(volume: torch.Tensor, symmetry: Symmetry) -> torch.Tensor:
     """Apply one symmetry of the cube to voxel grids, without voxelizing again.
 
     Parameters

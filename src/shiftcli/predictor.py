@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,15 @@ from shiftcli.crystal import ELEMENTS, SPECIES, Crystal, Site, check
 from shiftcli.density import voxelize
 from shiftcli.devices import resolve_device
 from shiftcli.environments import Environments, surroundings
-from shiftcli.errors import ReadError, ShiftcliError, UsageError, WeightsError
+from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
 from shiftcli.hydrogens import Hydrogens, normalise_hydrogens
 from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import (
+    MAX_FRAMES,
+    MIRROR_Y,
+    ORIENTATIONS,
     Frames,
+    Symmetry,
     apply_octahedral,
     euler_rotations,
     local_frames,
@@ -43,44 +48,58 @@ DTYPES = ("float32", "bfloat16")
 #: Frames that weigh less than this are left out: they cost as much and change nothing.
 _LEAST_WEIGHT = 0.01
 
+#: Orientations averaged at most, unless the user says otherwise.
+DEFAULT_VIEWS = {"frames": MAX_FRAMES, "octahedral": 48, "random": 8}
 
-def prediction_views(environments: Environments, orientation: str, views: int) -> Frames:
+
+def prediction_views(
+    environments: Environments, orientation: str, views: int
+) -> tuple[Frames, list[Symmetry]]:
     """Orientations that a prediction averages over.
 
     Parameters
     ----------
     environments : Environments
         What is to be predicted.
-    orientation : {"frames", "random"}
-        Local frames, or the paper's random Euler angles: the identity first, the same for
-        all environments.
+    orientation : {"frames", "octahedral", "random"}
+        Local frames, each also mirrored, since an isotropic shielding does not know left from
+        right; symmetries of the cube; or the paper's random Euler angles, the identity first,
+        the same for all environments.
     views : int
-        Number of orientations; local frames are cut to the `views` heaviest.
+        Number of orientations at most; local frames are cut to the heaviest.
 
     Returns
     -------
-    Frames
-        Rotations and weights, one row an environment.
+    turned : Frames
+        Rotations to voxelize in, and their weights, one row an environment.
+    symmetries : list of (permutation, flips)
+        Symmetries of the cube to apply to each voxel grid.
     """
     n = len(environments)
+    everything = octahedral_symmetries()
     if orientation == "frames":
         frames = local_frames(environments)
-        weights = frames.weights[:, :views]
-        weights = np.where(weights >= _LEAST_WEIGHT, weights, 0.0)
-        return Frames(frames.rotations[:, :views], weights / weights.sum(axis=1, keepdims=True))
-    rotations = euler_rotations(views, np.random.default_rng(_SEED)).astype(np.float32)
-    shared = np.broadcast_to(rotations, (n, views, 3, 3))
-    return Frames(shared, np.full((n, views), 1.0 / views, dtype=np.float32))
+        # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
+        weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Frames(frames.rotations[:, :views], weights), [everything[0], MIRROR_Y][:views]
+    if orientation == "octahedral":
+        rotations, symmetries = np.eye(3)[None], everything[:views]
+    else:
+        rotations = euler_rotations(views, np.random.default_rng(_SEED))
+        symmetries = everything[:1]
+    count = len(rotations)
+    shared = np.broadcast_to(rotations.astype(np.float32), (n, count, 3, 3))
+    return Frames(shared, np.full((n, count), 1.0 / count, dtype=np.float32)), symmetries
 
 
-@torch.inference_mode()
 def average_views(
     network: MR3DDenseNet,
     environments: Environments,
-    views: Frames,
+    views: tuple[Frames, list[Symmetry]],
     device: torch.device,
     dtype: torch.dtype = torch.bfloat16,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Run a network on all views of some environments and average each one's.
 
     Parameters
@@ -89,8 +108,8 @@ def average_views(
         In evaluation mode.
     environments : Environments
         n environments.
-    views : Frames
-        Their orientations; those of weight 0 are skipped.
+    views : tuple
+        From `prediction_views`; rotations of weight 0 are skipped.
     device : torch.device
         Where to work.
     dtype : torch.dtype
@@ -98,52 +117,20 @@ def average_views(
 
     Returns
     -------
-    mean : numpy.ndarray
+    numpy.ndarray
         Weighted mean of the network's output, shape (n,), float64.
-    spread : numpy.ndarray
-        Weighted standard deviation over the views, shape (n,).
     """
-    rows, columns = np.nonzero(views.weights)
+    turned, symmetries = views
+    rows, columns = np.nonzero(turned.weights)
     outputs = np.empty(len(rows))
     size = _BATCH[device.type]
     for start in range(0, len(rows), size):
         row, column = rows[start : start + size], columns[start : start + size]
-        volume = densities(network, environments[row], views.rotations[row, column], device, dtype)
-        outputs[start : start + size] = _forward(network, volume)
-    weights = views.weights[rows, columns].astype(np.float64)
-    n = len(environments)
-    mean = np.bincount(rows, weights * outputs, minlength=n)
-    variance = np.bincount(rows, weights * (outputs - mean[rows]) ** 2, minlength=n)
-    return mean, np.sqrt(variance)
-
-
-@torch.inference_mode()
-def average_octahedral(
-    network: MR3DDenseNet,
-    environments: Environments,
-    views: int,
-    device: torch.device,
-    dtype: torch.dtype = torch.bfloat16,
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `average_views`, over symmetries of the cube, each grid voxelized only once.
-
-    Parameters
-    ----------
-    views : int
-        Number of symmetries, 48 at most; the identity comes first.
-    """
-    outputs = np.empty((min(views, 48), len(environments)))
-    size = _BATCH[device.type]
-    for start in range(0, len(environments), size):
-        part = environments[slice(start, start + size)]
-        upright = np.broadcast_to(np.eye(3, dtype=np.float32), (len(part), 3, 3))
-        volume = densities(network, part, upright, device, dtype)
-        for k, symmetry in enumerate(octahedral_symmetries()[:views]):
-            turned = apply_octahedral(volume, symmetry)
-            outputs[k, start : start + size] = _forward(
-                network, turned.contiguous(memory_format=torch.channels_last_3d)
-            )
-    return outputs.mean(axis=0), outputs.std(axis=0)
+        volume = densities(network, environments[row], turned.rotations[row, column], device, dtype)
+        seen = [forward(network, apply_octahedral(volume, symmetry)) for symmetry in symmetries]
+        outputs[start : start + size] = np.mean(seen, axis=0)
+    weights = turned.weights[rows, columns].astype(np.float64)
+    return np.bincount(rows, weights * outputs, minlength=len(environments))
 
 
 def densities(
@@ -184,7 +171,23 @@ def densities(
     )
 
 
-def _forward(network: MR3DDenseNet, volume: torch.Tensor) -> np.ndarray:
+@torch.inference_mode()
+def forward(network: MR3DDenseNet, volume: torch.Tensor) -> np.ndarray:
+    """Run a network on densities, in their precision.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        In evaluation mode.
+    volume : torch.Tensor
+        float32 or bfloat16, shape (n, channels, 16, 16, 16).
+
+    Returns
+    -------
+    numpy.ndarray
+        Scaled shieldings, float64, shape (n,).
+    """
+    volume = volume.contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast(volume.device.type, volume.dtype, enabled=volume.dtype != torch.float32):
         return network(volume).double().cpu().numpy()
 
@@ -256,8 +259,8 @@ class Predictor:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     orientations : {"frames", "octahedral", "random"}, optional
         What to average over; without it what the networks were trained with.
-    views : int
-        Orientations of each atom at most.
+    views : int, optional
+        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
     hydrogens : {"auto", "keep", "normalise"}
         What to do with X–H bonds of X-ray length.
     allow : collection of str
@@ -283,7 +286,7 @@ class Predictor:
         nuclei: Sequence[str] | None = None,
         device: str = "auto",
         orientations: str | None = None,
-        views: int = 12,
+        views: int | None = None,
         hydrogens: Hydrogens = "auto",
         allow: Collection[str] = (),
         dtype: str = "float32",
@@ -292,6 +295,8 @@ class Predictor:
             raise UsageError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
         self.dtype: torch.dtype = getattr(torch, dtype)
         self.device = resolve_device(device)
+        if self.device.type == "cuda" and self.dtype == torch.float32:
+            torch.backends.cudnn.allow_tf32 = False  # else float32 would be 10 bits there
         self.files = find_networks(weights)
         wanted = ELEMENTS if nuclei is None else tuple(nuclei)
         self.networks: dict[str, list[tuple[MR3DDenseNet, Metadata]]] = {}
@@ -299,13 +304,18 @@ class Predictor:
             if file.nucleus not in wanted:
                 continue
             network, metadata = load(file.path)
+            if metadata.nucleus != file.nucleus:
+                raise WeightsError(
+                    f"a network of {metadata.nucleus} named as one of {file.nucleus}",
+                    where=str(file.path),
+                )
             network.to(self.device, memory_format=torch.channels_last_3d)
             self.networks.setdefault(file.nucleus, []).append((network, metadata))
         for nucleus in wanted:
             if nuclei is not None and nucleus not in self.networks:
                 raise WeightsError(f"no network for {SPECIES.get(nucleus, nucleus)}")
         check_orientations(self.networks, orientations)
-        if views < 1:
+        if views is not None and views < 1:
             raise UsageError(f"{views} views: at least one is needed")
         self.orientations, self.views = orientations, views
         self.hydrogens: Hydrogens = hydrogens
@@ -333,8 +343,7 @@ class Predictor:
         StructureError
             If the networks cannot know this structure and nothing allows it.
         """
-        crystal = check(crystal, self.allow)
-        crystal = normalise_hydrogens(crystal, self.hydrogens)
+        crystal = prepare(crystal, self.allow, self.hydrogens)
         chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
         values: dict[int, tuple[float, float]] = {}
         for nucleus in self.networks:
@@ -367,13 +376,17 @@ class Predictor:
             One for each structure, in order.
         """
         for file in files:
-            for item in iter_structures(file, disorder=disorder):
-                try:
-                    if isinstance(item, ReadError):
-                        raise item
-                    yield self.predict(item)
-                except ShiftcliError as error:
-                    yield Failure(file, error)
+            try:
+                for item in iter_structures(file, disorder=disorder):
+                    yield self._attempt(item, file)
+            except Exception as error:
+                yield Failure(file, _told(error, file))
+
+    def _attempt(self, item: Crystal | ReadError, file: str) -> Prediction | Failure:
+        try:
+            return Failure(file, item) if isinstance(item, ReadError) else self.predict(item)
+        except Exception as error:
+            return Failure(file, _told(error, file))
 
     def predict_environments(
         self, nucleus: str, environments: Environments
@@ -383,18 +396,51 @@ class Predictor:
         variance = 0.0
         for network, metadata in self.networks[nucleus]:
             orientation = self.orientations or metadata.orientation
-            if orientation == "octahedral":
-                mean, _ = average_octahedral(
-                    network, environments, self.views, self.device, self.dtype
-                )
-            else:
-                views = prediction_views(environments, orientation, self.views)
-                mean, _ = average_views(network, environments, views, self.device, self.dtype)
+            views = prediction_views(
+                environments, orientation, self.views or DEFAULT_VIEWS[orientation]
+            )
+            mean = average_views(network, environments, views, self.device, self.dtype)
             members.append(metadata.mean + metadata.scale * mean)
             variance += metadata.validation.get("rmse", math.nan) ** 2
         shielding = np.mean(members, axis=0)
         uncertainty = math.sqrt(variance / len(members))
         return shielding.tolist(), [uncertainty] * len(shielding)
+
+
+def prepare(
+    crystal: Crystal, allow: Collection[str] = (), hydrogens: Hydrogens = "auto"
+) -> Crystal:
+    """Check a crystal and put its hydrogens right, as every prediction does first.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        As it was read.
+    allow : collection of str
+        Refusals to override, see `shiftcli.crystal.check`.
+    hydrogens : {"auto", "keep", "normalise"}
+        See `shiftcli.hydrogens.normalise_hydrogens`.
+
+    Returns
+    -------
+    Crystal
+        With flags and warnings for what was allowed or changed.
+
+    Raises
+    ------
+    StructureError
+        If the networks cannot know this structure and nothing allows it.
+    """
+    return normalise_hydrogens(check(crystal, allow), hydrogens)
+
+
+def _told(error: Exception, file: str) -> ShiftcliError:
+    """The error to list for a file; a fault of ours in one must not lose the others."""
+    if isinstance(error, ShiftcliError):
+        return error
+    if os.environ.get(DEBUG) == "1":
+        raise error
+    return fault(error, file)
 
 
 def check_orientations(
@@ -410,6 +456,8 @@ def check_orientations(
     UsageError
         If that is so.
     """
+    if orientations not in (None, *ORIENTATIONS):
+        raise UsageError(f"orientations '{orientations}' is none of {', '.join(ORIENTATIONS)}")
     if orientations is None or orientations == "frames":
         return
     for nucleus, members in networks.items():

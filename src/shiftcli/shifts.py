@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import UsageError
 
+#: No shielding, and no slope, is as large as this (ppm).
+_LARGEST = 1e5
+
 
 @dataclass(frozen=True)
 class References:
@@ -83,7 +86,7 @@ def _parse(text: str, option: str) -> dict[str, float]:
             value = float(number)
         except ValueError:
             value = math.nan
-        if element not in ELEMENTS or not math.isfinite(value) or element in values:
+        if element not in ELEMENTS or not abs(value) < _LARGEST or element in values:
             raise UsageError(
                 f"{option}: cannot read '{item}'", hint="write it like C:168.64,H:30.96"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from shiftcli import __version__
+from shiftcli.checkpoint import replacing
 from shiftcli.errors import UsageError
 from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
+from shiftcli.readers import STDIN
 from shiftcli.shifts import References
 
 #: Names of the output formats, and the suffixes that choose them.
@@ -88,23 +89,58 @@ class Results:
         return round(value, self.precision) + 0.0 if np.isfinite(value) else None
 
 
-def choose_format(name: str | None, output: Path | None) -> str:
+def choose_format(name: str | None, output: Path | None, formats: Sequence[str] = FORMATS) -> str:
     """Format from ``--format``, else from the output's suffix, else ``table``.
+
+    Parameters
+    ----------
+    name : str, optional
+        What the user asked for.
+    output : pathlib.Path, optional
+        The output file.
+    formats : sequence of str
+        Formats that this command writes.
+
+    Returns
+    -------
+    str
+        One of `formats`.
 
     Raises
     ------
     UsageError
-        If the suffix says nothing.
+        If the suffix names none of them.
     """
     if name is not None:
         return name
     if output is None:
         return "table"
-    if output.suffix.lower() not in SUFFIXES:
+    found = SUFFIXES.get(output.suffix.lower())
+    if found not in formats:
         raise UsageError(
-            f"the suffix of '{output}' names no format", hint=f"--format {'|'.join(FORMATS)}"
+            f"the suffix of '{output}' names no format", hint=f"--format {'|'.join(formats)}"
         )
-    return SUFFIXES[output.suffix.lower()]
+    return found
+
+
+def provenance(predictor: Predictor) -> dict[str, Any]:
+    """Program, version, model and hashes of the networks, as every JSON document begins.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The networks in use.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "program": "shiftcli",
+        "version": __version__,
+        "model": predictor.model,
+        "weights": {f.path.name: f.sha256 for f in predictor.files},
+    }
 
 
 def render(results: Results, form: str) -> str:
@@ -130,6 +166,23 @@ def render(results: Results, form: str) -> str:
     return {"csv": _csv, "json": _json, "xyz": _xyz, "magres": _magres}[form](results)
 
 
+def check_writable(output: Path) -> None:
+    """Refuse an output that cannot be written, before the work is done.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it is a directory, or its directory is not there.
+    """
+    if output.is_dir() or not output.resolve().parent.is_dir():
+        raise UsageError(f"cannot write '{output}': no such directory, or it is one")
+
+
 def write_text(text: str, output: Path) -> None:
     """Write a file whole or not at all.
 
@@ -138,21 +191,23 @@ def write_text(text: str, output: Path) -> None:
     text : str
         Its contents.
     output : pathlib.Path
-        The file; replaced if it is there.
+        The file; replaced if it is there. A pipe or a device is written to.
 
     Raises
     ------
     UsageError
         If it cannot be written.
     """
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    check_writable(output)
+    content = text.encode("utf-8", errors="backslashreplace")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, output)
+        if output.exists() and not output.is_file():
+            output.write_bytes(content)
+            return
+        with replacing(output.resolve()) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise UsageError(f"cannot write '{output}': {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _csv(results: Results) -> str:
@@ -168,7 +223,7 @@ def _csv(results: Results) -> str:
 
 def _harmless(value: Any) -> Any:
     """Keep text from a file from starting a formula in a spreadsheet."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value != STDIN and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return value
 
@@ -201,10 +256,7 @@ def _json(results: Results) -> str:
             }
         )
     document = {
-        "program": "shiftcli",
-        "version": __version__,
-        "model": results.predictor.model,
-        "weights": {f.path.name: f.sha256 for f in results.predictor.files},
+        **provenance(results.predictor),
         "units": {"shielding": "ppm", "uncertainty": "ppm", "shift": "ppm"},
         "structures": structures,
         "failures": [{"file": f.file, "error": str(f.error)} for f in results.failures],
@@ -256,6 +308,8 @@ def _xyz(results: Results) -> str:
 
 
 def _magres(results: Results) -> str:
+    if not results.predictions:
+        return ""  # everything failed, which is reported by itself
     if len(results.predictions) != 1:
         raise UsageError(
             f"a magres file holds one structure, not {len(results.predictions)}",

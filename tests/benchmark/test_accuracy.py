@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shiftcli.benchmark import measure_accuracy
+from shiftcli.errors import UsageError
 from shiftcli.training import load_labelled
 
 
@@ -13,7 +14,7 @@ def measured(predictor, labelled_file):
 
 
 def test_figures_follow_from_the_predictions(measured, predictor, labelled_file):
-    crystals = load_labelled([labelled_file])[::8]
+    crystals = [c for k, c in load_labelled([labelled_file]).items() if k % 8 == 0]
     errors = []
     for crystal in crystals:
         for row in predictor.predict(crystal).sites:
@@ -34,6 +35,24 @@ def test_splits_partition_the_crystals(predictor, labelled_file):
         for split in ("validation", "train", "all")
     }
     assert counts == {"validation": 2, "train": 14, "all": 16}
+
+
+def test_broken_structures_do_not_move_the_split(predictor, labelled_file, tmp_path):
+    lines = labelled_file.read_text().splitlines()
+    frames = [lines[k : k + 18] for k in range(0, len(lines), 18)]
+    frames[3][5] = frames[3][5].replace("H", "Qq").replace("C", "Qq").replace("O", "Qq")
+    path = tmp_path / "one-broken.xyz"
+    path.write_text("\n".join(line for frame in frames for line in frame) + "\n")
+    notes = []
+    broken = measure_accuracy(predictor, [path], "validation", on_note=notes.append)
+    whole = measure_accuracy(predictor, [labelled_file], "validation")
+    assert len(notes) == 1
+    assert broken.nuclei == whole.nuclei
+
+
+def test_unknown_split(predictor, labelled_file):
+    with pytest.raises(UsageError, match="validation, train, all"):
+        measure_accuracy(predictor, [labelled_file], "test")
 
 
 def test_dictionary(measured):

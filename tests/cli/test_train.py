@@ -45,6 +45,12 @@ def test_data_or_resume(shiftcli, tmp_path):
     assert "--data" in done.stderr
 
 
+def test_resume_takes_no_other_options(shiftcli, tmp_path):
+    done = shiftcli("train", "--resume", tmp_path, "--epochs", "3")
+    assert done.returncode == 2
+    assert "keeps the options" in done.stderr
+
+
 def test_no_labels(shiftcli, urea_path, tmp_path):
     done = shiftcli("train", "--data", urea_path, "--output", tmp_path / "run")
     assert done.returncode == 1

@@ -9,6 +9,12 @@ from shiftcli.crystal import ELEMENTS, Crystal
 from shiftcli.environments import surroundings
 from shiftcli.training.data import collect_samples, drop_outliers, is_validation
 
+
+def gather(crystals, element):
+    """Samples of crystals numbered as they stand."""
+    return collect_samples(dict(enumerate(crystals)), element)
+
+
 #: Formaldehyde beside a CH fragment.
 ELEMENTS_OF_ONE = np.array(["C", "H", "H", "O", "C", "H"])
 POSITIONS = np.array(
@@ -37,7 +43,7 @@ def labelled(shieldings, site_ids=(0, 1, 1, 2, 3, 4), cell=None, shift=0.0) -> C
 
 
 def test_labels_of_copies_are_averaged_and_weights_are_multiplicities():
-    samples = collect_samples([labelled([100, 24, 26, -50, 150, 31])], "H")
+    samples = gather([labelled([100, 24, 26, -50, 150, 31])], "H")
     assert samples.targets.tolist() == [25.0, 31.0]
     assert samples.weights.tolist() == [2.0, 1.0]
     assert samples.crystals.tolist() == [0, 0]
@@ -49,13 +55,13 @@ def test_labels_of_copies_are_averaged_and_weights_are_multiplicities():
     ("element", "targets"), [("C", [100.0, 150.0]), ("O", [-50.0]), ("H", [25.0, 31.0])]
 )
 def test_only_the_element_asked_for(element, targets):
-    samples = collect_samples([labelled([100, 24, 26, -50, 150, 31])], element)
+    samples = gather([labelled([100, 24, 26, -50, 150, 31])], element)
     assert samples.targets.tolist() == targets
 
 
 def test_environments_are_those_of_the_sites_first_atoms():
     crystal = labelled([100, 24, 26, -50, 150, 31])
-    samples = collect_samples([crystal], "H")
+    samples = gather([crystal], "H")
     first = [s for s in crystal.sites if s.element == "H"]
     assert [s.atoms[0] for s in first] == [1, 5]
     expected = surroundings(crystal, first)
@@ -69,11 +75,11 @@ def test_environments_are_those_of_the_sites_first_atoms():
 
 def test_labels_that_are_not_numbers_are_skipped():
     nan = np.nan
-    samples = collect_samples([labelled([nan, 24, 26, -50, 150, nan])], "H")
+    samples = gather([labelled([nan, 24, 26, -50, 150, nan])], "H")
     assert samples.targets.tolist() == [25.0]
-    assert collect_samples([labelled([nan, 24, 26, -50, 150, nan])], "C").targets.tolist() == [150]
+    assert gather([labelled([nan, 24, 26, -50, 150, nan])], "C").targets.tolist() == [150]
     # One missing copy leaves the site without a mean.
-    partly = collect_samples([labelled([100, 24, nan, -50, 150, 31])], "H")
+    partly = gather([labelled([100, 24, nan, -50, 150, 31])], "H")
     assert partly.targets.tolist() == [31.0]
     assert partly.weights.tolist() == [1.0]
 
@@ -86,7 +92,7 @@ def test_crystals_without_shieldings_are_skipped_but_keep_their_number():
         labelled(nothing),
         labelled([90, 20, 22, -40, 140, 30], cell=np.diag([9.0, 8.0, 10.0])),
     ]
-    samples = collect_samples(crystals, "C")
+    samples = gather(crystals, "C")
     assert samples.targets.tolist() == [100, 150, 90, 140]
     assert samples.crystals.tolist() == [1, 1, 3, 3]
     counts = (samples.environments.channels >= 0).sum(axis=1)
@@ -104,20 +110,20 @@ def test_searched_symmetry_counts_the_copies_of_an_inverted_molecule():
         tuple(f"A{k}" for k in range(12)),
         shieldings=np.array([100, 24, 26, -50, 150, 31, 102, 25, 27, -52, 152, 33], dtype=float),
     )
-    samples = collect_samples([crystal], "H")
+    samples = gather([crystal], "H")
     assert samples.targets.tolist() == [24.5, 26.5, 32.0]
     assert samples.weights.tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
 def test_nothing_to_collect(element):
-    samples = collect_samples([labelled(None)], element)
+    samples = gather([labelled(None)], element)
     assert len(samples) == len(samples.environments) == len(samples.frames) == 0
 
 
 def test_rows_of_samples_stay_together():
     crystals = [labelled([100 + k, 24, 26, -50, 150 + k, 31], shift=k) for k in range(4)]
-    samples = collect_samples(crystals, "C")
+    samples = gather(crystals, "C")
     picked = samples[np.array([5, 0])]
     assert picked.targets.tolist() == [152.0, 100.0]
     assert picked.crystals.tolist() == [2, 0]
@@ -133,7 +139,7 @@ def test_rows_of_samples_stay_together():
 
 def test_outliers_are_protons_below_0_or_above_40_ppm():
     crystals = [labelled([1, h, h, 1, 1, 30]) for h in (-0.1, 0.0, 40.0, 40.1, -300.0)]
-    samples = collect_samples(crystals, "H")
+    samples = gather(crystals, "H")
     kept = drop_outliers(samples, "H")
     assert kept.targets.tolist() == [30, 0, 30, 40, 30, 30, 30]
     assert kept.crystals.tolist() == [0, 1, 1, 2, 2, 3, 4]
@@ -143,7 +149,7 @@ def test_outliers_are_protons_below_0_or_above_40_ppm():
 @pytest.mark.parametrize("element", ["C", "N", "O"])
 def test_other_nuclei_have_no_outliers(element):
     crystals = [labelled([-900.0, 1, 1, 900.0, 900.0, 1])]
-    samples = collect_samples(crystals, element)
+    samples = gather(crystals, element)
     assert drop_outliers(samples, element).targets.tolist() == samples.targets.tolist()
 
 

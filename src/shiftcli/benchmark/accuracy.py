@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.environments import Environments, surroundings
+from shiftcli.errors import TrainingError, UsageError
 from shiftcli.predictor import Predictor
 from shiftcli.training import is_validation, load_labelled
 
@@ -27,8 +28,8 @@ class Errors:
         Atoms.
     rmse, mae, bias : float
         Root mean square, mean absolute and mean error in ppm (predicted − reference).
-    r2 : float
-        Coefficient of determination.
+    r2 : float or None
+        Coefficient of determination; None where all references are the same.
     baseline_rmse : float or None
         RMSE in ppm of the second prediction that the data carry, on the same atoms.
     """
@@ -37,7 +38,7 @@ class Errors:
     rmse: float
     mae: float
     bias: float
-    r2: float
+    r2: float | None
     baseline_rmse: float | None
 
 
@@ -84,7 +85,11 @@ class Accuracy:
 
 
 def measure_accuracy(
-    predictor: Predictor, data: Sequence[str | Path], split: str = "validation"
+    predictor: Predictor,
+    data: Sequence[str | Path],
+    split: str = "validation",
+    *,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> Accuracy:
     """Predict crystals with known shieldings and measure the errors.
 
@@ -96,6 +101,8 @@ def measure_accuracy(
         Files or directories of structures with shieldings.
     split : {"validation", "train", "all"}
         Every eighth crystal from the first on validates, the others train.
+    on_note : callable
+        Told of structures that are left out.
 
     Returns
     -------
@@ -104,13 +111,18 @@ def measure_accuracy(
 
     Raises
     ------
+    UsageError
+        If the split is none of `SPLITS`.
     TrainingError
-        If the data carry no shieldings.
+        If the data, or this part of them, carry no shieldings.
     """
-    crystals = load_labelled(data)
-    if split != "all":
-        wanted = split == "validation"
-        crystals = [c for k, c in enumerate(crystals) if is_validation(k) == wanted]
+    if split not in SPLITS:
+        raise UsageError(f"split '{split}' is none of {', '.join(SPLITS)}")
+    wanted = {"validation": (True,), "train": (False,), "all": (True, False)}[split]
+    labelled = load_labelled(data, on_note)
+    crystals = [c for k, c in labelled.items() if is_validation(k) in wanted]
+    if not crystals:
+        raise TrainingError(f"no crystals in the part '{split}' of the data")
     figures = {}
     for element in ELEMENTS:
         if element in predictor.networks:
@@ -146,7 +158,7 @@ def _measure(predictor: Predictor, crystals: Sequence[Crystal], element: str) ->
         rmse=mean_square**0.5,
         mae=float(np.average(np.abs(error), weights=weight)),
         bias=float(np.average(error, weights=weight)),
-        r2=float(1.0 - mean_square / spread) if spread > 0 else float("nan"),
+        r2=float(1.0 - mean_square / spread) if spread > 0 else None,
         baseline_rmse=(
             float(np.average((second - truth) ** 2, weights=weight)) ** 0.5
             if has_baseline

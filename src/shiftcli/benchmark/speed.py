@@ -14,7 +14,7 @@ from shiftcli.crystal import Crystal
 from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
 from shiftcli.environments import Environments, surroundings
 from shiftcli.orientations import uniform_rotations
-from shiftcli.predictor import Predictor
+from shiftcli.predictor import Predictor, forward
 from shiftcli.readers import read
 from shiftcli.weights import packaged
 
@@ -33,6 +33,8 @@ class Speed:
     ----------
     device : str
         Where it was measured.
+    dtype : str
+        Precision of densities and network.
     voxelizations : float
         Environments a second on all 20 channels.
     voxelizations_spread : tuple of float
@@ -47,6 +49,7 @@ class Speed:
     """
 
     device: str
+    dtype: str
     voxelizations: float
     voxelizations_spread: tuple[float, float]
     dense_voxelizations: float
@@ -103,13 +106,12 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
 
     def run_voxelizer() -> None:
         for k in range(0, len(rows), 64):
-            voxelize(positions[k : k + 64], channels[k : k + 64], dtype=torch.bfloat16)
+            voxelize(positions[k : k + 64], channels[k : k + 64], dtype=predictor.dtype)
 
-    volume = voxelize(positions[:64], channels[:64], dtype=torch.bfloat16)
+    volume = voxelize(positions[:64], channels[:64], dtype=predictor.dtype)
 
     def run_network() -> None:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            network(volume)
+        forward(network, volume)
 
     voxel_times = _times(run_voxelizer, device, repeats)
     network_times = _times(run_network, device, repeats)
@@ -120,6 +122,7 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
     n = len(rows)
     return Speed(
         device=str(device),
+        dtype=str(predictor.dtype).removeprefix("torch."),
         voxelizations=n / statistics.median(voxel_times),
         voxelizations_spread=(n / max(voxel_times), n / min(voxel_times)),
         dense_voxelizations=_DENSE_SAMPLE / statistics.median(dense_times),

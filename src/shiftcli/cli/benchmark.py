@@ -29,8 +29,11 @@ def benchmark(
         typer.Option(help="Every eighth crystal validates, the others train."),
     ] = "validation",
     nucleus: NucleusOption = None,
-    views: ViewsOption = 12,
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")] = "table",
+    views: ViewsOption = None,
+    form: Annotated[
+        Literal["table", "json"] | None,
+        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
+    ] = None,
     output: OutputOption = None,
     gpu: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="The same as --device cuda:N.")
@@ -45,13 +48,14 @@ def benchmark(
     """
     import json
 
-    from shiftcli import __version__
     from shiftcli.benchmark import benchmark_crystal, measure_accuracy, measure_speed
     from shiftcli.cli import render
     from shiftcli.predictor import Predictor
+    from shiftcli.writers import choose_format, provenance
 
     if gpu is not None and device != "auto":
         raise UsageError("give --gpu or --device, not both")
+    form = choose_format(form, output, ("table", "json"))
     predictor = Predictor(
         weights,
         nuclei=parse_nuclei(nucleus),
@@ -60,19 +64,13 @@ def benchmark(
         dtype=dtype,
     )
     if data:
-        result = measure_accuracy(predictor, data, split)
+        result = measure_accuracy(predictor, data, split, on_note=render.note)
         tables = [render.accuracy_table(result)]
     else:
         result = measure_speed(predictor, benchmark_crystal())
         tables = [render.speed_table(result)]
     if form == "json":
-        document = {
-            "program": "shiftcli",
-            "version": __version__,
-            "model": predictor.model,
-            "weights": {f.path.name: f.sha256 for f in predictor.files},
-            **result.to_dict(),
-        }
+        document = {**provenance(predictor), **result.to_dict()}
         render.emit(json.dumps(document, indent=1) + "\n", output)
     else:
         render.emit_tables(tables, output)

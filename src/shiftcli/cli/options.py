@@ -30,7 +30,15 @@ DtypeOption = Annotated[
     Literal["float32", "bfloat16"],
     typer.Option(help="Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm."),
 ]
-ViewsOption = Annotated[int, typer.Option("--views", min=1, help="Orientations per atom at most.")]
+ViewsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--views",
+        min=1,
+        help="Orientations per atom at most.",
+        show_default="frames 12, octahedral 48, random 8",
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),

@@ -36,7 +36,7 @@ def predict(
         Literal["frames", "octahedral", "random"] | None,
         typer.Option(help="Orientations to average.", show_default="as trained"),
     ] = None,
-    views: ViewsOption = 12,
+    views: ViewsOption = None,
     hydrogens: Annotated[
         Literal["auto", "keep", "normalise"],
         typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
@@ -47,7 +47,8 @@ def predict(
     allow: Annotated[
         str,
         typer.Option(
-            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps; marks the rows."
+            metavar="WORDS",
+            help="Predict in spite of elements,hydrogens,overlaps,valence; marks them.",
         ),
     ] = "",
     precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals.")] = 2,
@@ -63,10 +64,12 @@ def predict(
     from shiftcli.predictor import Failure, Prediction, Predictor
     from shiftcli.readers import find_files
     from shiftcli.shifts import parse_references
-    from shiftcli.writers import Results, choose_format
+    from shiftcli.writers import Results, check_writable, choose_format
     from shiftcli.writers import render as render_text
 
     form = choose_format(form, output)
+    if output is not None:
+        check_writable(output)
     nuclei = parse_nuclei(nucleus)
     parsed = parse_references(references, gradients)
     predictor = Predictor(
@@ -88,10 +91,10 @@ def predict(
         parsed,
         precision,
     )
+    render.show_notes(results)
     if form == "table":
         render.show_predictions(results, output)
     else:
         render.emit(render_text(results, form), output)
-    render.show_notes(results)
     if results.failures:
         raise typer.Exit(1)

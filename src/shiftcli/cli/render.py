@@ -41,9 +41,15 @@ def progress(items: Iterable[T], total: int) -> Iterator[T]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("structures"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
-        for item in items:
+        for done, item in enumerate(items, 1):
             yield item
-            bar.advance(task)
+            # A file may hold many structures; how many shows only as they come.
+            bar.update(task, completed=done, total=max(total, done))
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    _stderr().print(Text(text), soft_wrap=True)
 
 
 def emit(text: str, output: Path | None) -> None:
@@ -113,16 +119,15 @@ def accuracy_table(accuracy: Accuracy) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column == "nucleus" else "right")
     for species, e in accuracy.nuclei.items():
+        r2 = "" if e.r2 is None else f"{e.r2:.4f}"
         base = "" if e.baseline_rmse is None else f"{e.baseline_rmse:.3f}"
-        table.add_row(
-            species, str(e.n), f"{e.rmse:.3f}", f"{e.mae:.3f}", f"{e.r2:.4f}", f"{e.bias:.3f}", base
-        )
+        table.add_row(species, str(e.n), f"{e.rmse:.3f}", f"{e.mae:.3f}", r2, f"{e.bias:.3f}", base)
     return table
 
 
 def speed_table(speed: Speed) -> Table:
     """Throughput of the parts."""
-    title = Text(f"{speed.environments} oriented environments on {speed.device}")
+    title = Text(f"{speed.environments} oriented environments on {speed.device}, {speed.dtype}")
     table = Table("part", title=title, title_justify="left")
     table.add_column("per second", justify="right")
     low, high = speed.voxelizations_spread

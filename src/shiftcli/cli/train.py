@@ -12,6 +12,9 @@ from shiftcli.errors import UsageError
 
 
 def train(
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DATA]...", help="Further data.")
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option("--data", help="Files or directories of structures with shieldings."),
@@ -43,16 +46,18 @@ def train(
 
     Example: shiftcli train --data gipaw-results/
     """
+    import math
     from datetime import datetime
 
     from shiftcli.cli.render import TrainingView
     from shiftcli.training import Configuration
     from shiftcli.training import train as run_training
 
-    if (data is None) == (resume is None):
+    data = [*(data or ()), *(more or ())]
+    if bool(data) == (resume is not None):
         raise UsageError("give either --data, to start a run, or --resume DIR")
-    if resume is not None and output is not None:
-        raise UsageError("--resume writes where the run was: leave --output out")
+    if not 0 < learning_rate < math.inf:
+        raise UsageError(f"--learning-rate {learning_rate}: a positive number is needed")
     configuration = Configuration(
         model=model,
         orientation=orientation,
@@ -62,12 +67,14 @@ def train(
         optimizer=optimizer,
         seed=seed,
     )
+    if resume is not None and (output or nucleus or configuration != Configuration()):
+        raise UsageError("--resume keeps the options of its run: leave all but --device out")
     folder = resume or output or Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}"
     view = TrainingView()
     view.note(f"run directory: {folder}")
     try:
         networks = run_training(
-            data or [],
+            data,
             folder,
             nuclei=parse_nuclei(nucleus),
             configuration=configuration,
@@ -77,7 +84,8 @@ def train(
             on_note=view.note,
         )
     except KeyboardInterrupt:
-        view.note(f"stopped; go on with: shiftcli train --resume {folder}")
+        if (folder / "config.json").exists():
+            view.note(f"stopped; go on with: shiftcli train --resume {folder}")
         raise
     finally:
         view.close()

@@ -18,12 +18,13 @@ from shiftcli.readers.sources import (
     safe_text,
 )
 
-__all__ = ["Disorder", "find_files", "iter_structures", "read"]
+__all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read"]
 
 #: What to do with disorder: keep the major component, or refuse.
 Disorder = Literal["major", "error"]
 
-# Modules are named and not imported, so that a CIF does not wait for ASE.
+# Modules are named and not imported, so that a CIF does not wait for ASE. A reader of one
+# structure returns it or raises; one of several yields structures and errors.
 _READERS = {
     "cif": ("shiftcli.readers.cif", "read_cif"),
     "extxyz": ("shiftcli.readers.ase_formats", "read_extxyz"),
@@ -65,23 +66,28 @@ def iter_structures(
     source = str(path)
     try:
         text = load(path)
+        kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
+        if not kind:
+            raise ReadError(
+                "no known structure format", where=safe_text(source, 200),
+                hint="CIF, extended XYZ, PDB, magres and POSCAR are read",
+            )  # fmt: skip
+        found = _read_as(kind, text, source, disorder, shielding_column)
     except ReadError as error:
-        yield error
-        return
-    kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
-    if not kind:
-        yield ReadError(
-            "no known structure format", where=safe_text(source, 200),
-            hint="CIF, extended XYZ, PDB, magres and POSCAR are read",
-        )  # fmt: skip
-        return
+        found = error
+    yield from [found] if isinstance(found, Crystal | ReadError) else found
+
+
+def _read_as(
+    kind: str, text: str, source: str, disorder: str, shielding_column: str | None
+) -> Crystal | Iterator[Crystal | ReadError]:
     module, function = _READERS[kind]
     options: dict[str, object] = {}
     if kind in _KNOW_DISORDER:
         options["disorder"] = disorder
     if kind == "extxyz":
         options["shielding_column"] = shielding_column
-    yield from getattr(import_module(module), function)(text, source, **options)
+    return getattr(import_module(module), function)(text, source, **options)
 
 
 def read(

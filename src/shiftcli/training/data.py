@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Samples:
     weights : numpy.ndarray
         Multiplicities, shape (n,).
     crystals : numpy.ndarray
-        Index of the crystal of each, shape (n,).
+        Number of the crystal of each, shape (n,).
     """
 
     environments: Environments
@@ -60,13 +60,13 @@ def is_validation(index: int | np.ndarray) -> bool | np.ndarray:
     return index % VALIDATION_STEP == 0
 
 
-def collect_samples(crystals: Sequence[Crystal], element: str) -> Samples:
+def collect_samples(crystals: Mapping[int, Crystal], element: str) -> Samples:
     """Gather the distinct labelled atoms of one element.
 
     Parameters
     ----------
-    crystals : sequence of Crystal
-        Crystals with shieldings; atoms whose label is NaN are skipped.
+    crystals : mapping of int to Crystal
+        Crystals by their number in the data; atoms whose label is NaN are skipped.
     element : str
         H, C, N or O.
 
@@ -77,7 +77,7 @@ def collect_samples(crystals: Sequence[Crystal], element: str) -> Samples:
     """
     parts: list[Environments] = []
     targets, weights, owners = [], [], []
-    for index, crystal in enumerate(crystals):
+    for index, crystal in crystals.items():
         if crystal.shieldings is None:
             continue
         sites = [s for s in crystal.sites if s.element == element]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from shiftcli.checkpoint import read_tensors, write_tensors
-from shiftcli.errors import TrainingError
+from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import MAX_FRAMES, small_rotations, uniform_rotations
 from shiftcli.predictor import average_views, densities, prediction_views
@@ -83,7 +83,7 @@ class Trainer:
         self.element, self.configuration, self.device = element, configuration, device
         self.training, self.validation = training, validation
         if len(training) < configuration.batch_size:
-            raise TrainingError(
+            raise TooFewSamples(
                 f"{len(training)} training samples of {element} are fewer than one batch "
                 f"({configuration.batch_size})",
                 hint="give more crystals or a smaller --batch-size",
@@ -145,7 +145,7 @@ class Trainer:
         if not math.isfinite(rmse):
             raise TrainingError(
                 f"the loss of {self.element} is no longer a number in epoch {self.epoch}",
-                hint="resume with a lower --learning-rate; the last checkpoint is untouched",
+                hint="start a new run with a lower --learning-rate",
             )
         return rmse
 
@@ -215,7 +215,7 @@ class Trainer:
             return math.nan
         environments = self.validation.environments
         turned = prediction_views(environments, self.configuration.orientation, views)
-        mean, _ = average_views(self.network.eval(), environments, turned, self.device)
+        mean = average_views(self.network.eval(), environments, turned, self.device)
         error = self.mean + self.scale * mean - self.validation.targets
         return math.sqrt(np.average(error**2, weights=self.validation.weights))
 
@@ -251,4 +251,9 @@ class Trainer:
                 state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        # Moments laid out as the parameters are: else sums round otherwise than before.
+        for p, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == p.shape:
+                    moments[name] = torch.empty_like(p).copy_(value)
         self.epoch = epoch

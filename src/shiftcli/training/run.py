@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -17,10 +18,10 @@ import numpy as np
 import torch
 
 from shiftcli import __version__
-from shiftcli.checkpoint import Metadata, save
+from shiftcli.checkpoint import Metadata, replacing, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.devices import resolve_device
-from shiftcli.errors import ShiftcliError, TrainingError
+from shiftcli.errors import ShiftcliError, TooFewSamples, TrainingError
 from shiftcli.readers import find_files, iter_structures
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples, collect_samples, drop_outliers, is_validation
@@ -83,31 +84,36 @@ def train(
         data, nuclei, configuration = _load_run(folder)
     configuration = configuration or Configuration()
     crystals = load_labelled(data, on_note)
-    if not resume:
-        _start_run(folder, data, nuclei, configuration)
+    if resume:
+        _check_same_data(folder, crystals)
+    else:
+        _start_run(folder, data, nuclei, configuration, crystals)
     networks = []
     for element in nuclei or ELEMENTS:
         path = folder / f"{configuration.model}-{element}.safetensors"
-        networks.append(path)
         if path.exists():
             on_note(f"{SPECIES[element]}: finished before, kept")
+            networks.append(path)
             continue
         samples = collect_samples(crystals, element)
-        if not len(samples):
-            networks.pop()
+        try:
+            _train_nucleus(
+                element, samples, configuration.for_element(element), path, place, on_epoch
+            )
+        except TooFewSamples as error:
             if nuclei is not None:
-                raise TrainingError(f"the data label no {SPECIES[element]}")
-            on_note(f"{SPECIES[element]}: no labels in the data, left out")
+                raise
+            on_note(f"{SPECIES[element]}: left out, {error.message}")
             continue
-        _train_nucleus(element, samples, configuration.for_element(element), path, place, on_epoch)
+        networks.append(path)
         on_note(f"{SPECIES[element]}: wrote {path}")
     return networks
 
 
 def load_labelled(
     data: Sequence[str | Path], on_note: Callable[[str], None] = lambda text: None
-) -> list[Crystal]:
-    """Read the crystals of a data set, in the order that the split counts them.
+) -> dict[int, Crystal]:
+    """Read the crystals of a data set, with the numbers that the split counts them by.
 
     Parameters
     ----------
@@ -118,21 +124,21 @@ def load_labelled(
 
     Returns
     -------
-    list of Crystal
+    dict of int to Crystal
+        By position among all structures of the data, those counted that are left out: one
+        broken structure must not move others between training and validation.
 
     Raises
     ------
     TrainingError
         If no crystal has shieldings.
     """
-    crystals = []
-    for file in find_files(data):
-        for item in iter_structures(file):
-            if isinstance(item, ShiftcliError):
-                on_note(f"left out: {item}")
-            else:
-                crystals.append(item)
-    labelled = [c for c in crystals if c.shieldings is not None]
+    items = [item for file in find_files(data) for item in iter_structures(file)]
+    for item in items:
+        if isinstance(item, ShiftcliError):
+            on_note(f"left out: {item}")
+    crystals = {k: item for k, item in enumerate(items) if isinstance(item, Crystal)}
+    labelled = {k: c for k, c in crystals.items() if c.shieldings is not None}
     if not labelled:
         raise TrainingError(
             "no structure in the data has shieldings", where=", ".join(map(str, data))
@@ -197,19 +203,21 @@ def _start_run(
     data: Sequence[str | Path],
     nuclei: Sequence[str] | None,
     configuration: Configuration,
+    crystals: Mapping[int, Crystal],
 ) -> None:
     """Make the run directory and write what the run was asked to do."""
     record = {
         "program": __version__,
-        "data": [str(d) for d in data],
+        "data": [os.path.abspath(d) for d in data],
+        "crystals": len(crystals),
         "nuclei": None if nuclei is None else list(nuclei),
         "configuration": asdict(configuration),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "config.json").exists():
+        if (folder / "config.json").exists() or any(folder.glob("*.safetensors")):
             raise TrainingError(
-                "this directory holds a run",
+                "this directory holds a run or networks",
                 where=str(folder),
                 hint=f"--resume {folder}, or another --output",
             )
@@ -231,6 +239,16 @@ def _load_run(folder: Path) -> tuple[list[str], list[str] | None, Configuration]
         ) from error
 
 
+def _check_same_data(folder: Path, crystals: Mapping[int, Crystal]) -> None:
+    """Refuse to go on with other data: the split, and so the network, would not be the same."""
+    before = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("crystals")
+    if before != len(crystals):
+        raise TrainingError(
+            f"the data had {before} labelled crystals when this run began, now {len(crystals)}",
+            where=str(folder),
+        )
+
+
 def _append_metrics(path: Path, report: EpochReport) -> None:
     """Add a row; rows of epochs that a resumed run repeats are replaced."""
     rows = []
@@ -239,9 +257,7 @@ def _append_metrics(path: Path, report: EpochReport) -> None:
             rows = list(csv.DictReader(handle))
     rows = [r for r in rows if r["nucleus"] != report.nucleus or int(r["epoch"]) < report.epoch]
     rows.append({k: str(v) for k, v in asdict(report).items()})
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as handle:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, _METRICS)
         writer.writeheader()
         writer.writerows(rows)
-    temporary.replace(path)

@@ -75,6 +75,7 @@ def test_multiplicities_add_up(sites):
         (make(cell=np.nan), "not finite"),
         (make(cell=0.0), "unit cell of 0.0 Å³"),
         (make(cell=1.2), "for 3 atoms"),
+        (make("Na Cl", [[0, 0, 0], [2.8, 0, 0]]), "no H, C, N or O atoms"),
     ],
 )
 def test_geometry_without_an_override(crystal, match):
@@ -118,6 +119,29 @@ def test_other_elements_are_dropped_after_all_checks():
     assert kept.site_ids.tolist() == [0, 1, 1, 2]
     assert kept.shieldings.tolist() == [0, 1, 2, 4]
     assert kept.labels[-1] == "O4"
+
+
+def ethane(left, right):
+    """A staggered molecule of two carbons with three neighbours each."""
+    lengths = {"H": 1.09, "F": 1.35, "Cl": 1.79}
+    turns = np.radians([0, 120, 240])
+    side = np.sqrt(8) / 3
+    rest = np.stack([np.full(3, 1 / 3), side * np.cos(turns), side * np.sin(turns)], axis=1)
+    bonds = np.array([lengths[e] for e in left + right])[:, None] * np.concatenate([-rest, rest])
+    carbons = np.array([[0, 0, 0], [1.52, 0, 0]])
+    positions = np.concatenate([carbons, bonds + np.repeat(carbons, 3, axis=0)])
+    return make(" ".join(["C", "C", *left, *right]), positions, cell=None)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "element"), [("H H H", "H H Cl", "Cl"), ("F F F", "H H H", "F")]
+)
+def test_neighbours_of_other_elements_are_no_bonds_too_many(left, right, element):
+    crystal = ethane(left.split(), right.split())
+    refused(crystal, f"contains {element}")
+    kept = check(crystal, ["elements"])
+    assert element not in kept.elements
+    assert set(kept.flags.values()) == {("other-elements-ignored",)}
 
 
 def test_more_hydrogens_than_the_formula_are_no_reason_to_refuse():

@@ -220,11 +220,14 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
     Raises
     ------
     StructureError
-        If the structure has no atoms, NaN coordinates, an unusable cell, elements other
-        than H, C, N, O, too few hydrogens, overlapping atoms, or atoms with more bonds than
+        If the structure has no atoms, NaN coordinates, an unusable cell, no H, C, N or O,
+        other elements, too few hydrogens, overlapping atoms, or atoms with more bonds than
         they can have.
     """
     _check_geometry(crystal)
+    known = np.isin(crystal.elements, ELEMENTS)
+    if not known.any():
+        raise StructureError("no H, C, N or O atoms", where=crystal.where)
     for name, find in _CHECKS.items():
         problem, atoms = find(crystal)
         if not problem:
@@ -234,7 +237,6 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
                 problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
             )
         crystal = _flag_sites(crystal, atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
-    known = np.isin(crystal.elements, ELEMENTS)
     # Last, for the other checks need to see what the known atoms are bonded to.
     return crystal if known.all() else _keep_atoms(crystal, known)
 
@@ -296,7 +298,8 @@ def _overlapping_atoms(crystal: Crystal) -> tuple[str, np.ndarray]:
 
 
 def _too_many_bonds(crystal: Crystal) -> tuple[str, np.ndarray]:
-    bonds = _bonds(crystal)
+    # Other elements do not count: their reach takes in neighbours of neighbours, too.
+    bonds = _bonds(crystal, other=0.0)
     most = np.array([MOST_BONDS.get(e, np.inf) for e in crystal.elements.tolist()])
     crowded = np.flatnonzero(bonds > most)
     if not len(crowded):
@@ -306,21 +309,24 @@ def _too_many_bonds(crystal: Crystal) -> tuple[str, np.ndarray]:
     return text, crowded
 
 
-def _bonds(crystal: Crystal) -> np.ndarray:
-    """Number of neighbours within bonding distance of each atom, shape (n,)."""
+def _bonds(crystal: Crystal, other: float = LONGEST_BOND["other"]) -> np.ndarray:
+    """Number of neighbours within bonding distance of each atom, shape (n,).
+
+    `other` is the longest bond (Å) to an element that is not H, C, N or O.
+    """
     from scipy.spatial import cKDTree
 
-    reach = max(LONGEST_BOND.values())
+    reach = max(*LONGEST_BOND.values(), other)
     points, origin = periodic_images(crystal.cell, crystal.positions, reach)
     near = cKDTree(points).query_ball_point(crystal.positions, reach)
     first = np.repeat(np.arange(len(crystal)), [len(hits) for hits in near])
     image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
     distance = np.linalg.norm(points[image] - crystal.positions[first], axis=1)
-    other = ~np.isin(crystal.elements, ELEMENTS)
+    unknown = ~np.isin(crystal.elements, ELEMENTS)
     hydrogen = crystal.elements == "H"
     longest = np.full(len(first), LONGEST_BOND["heavy"])
     longest[hydrogen[first] | hydrogen[origin[image]]] = LONGEST_BOND["hydrogen"]
-    longest[other[first] | other[origin[image]]] = LONGEST_BOND["other"]
+    longest[unknown[first] | unknown[origin[image]]] = other
     return np.bincount(first[(distance > 1e-9) & (distance < longest)], minlength=len(crystal))
 
 

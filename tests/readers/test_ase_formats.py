@@ -16,12 +16,12 @@ H 0.8 1.9 1.0 26.0 26.5
 PLAIN = "3\nwater = it's odd \"text\nO 1 1 1\nH 1.9 1 1\nD 0.8 1.9 1\n"
 
 
-def frames(text, reader=read_extxyz, **options):
-    return list(reader(text, "f.xyz", **options))
+def frames(text, **options):
+    return list(read_extxyz(text, "f.xyz", **options))
 
 
-def one(text, reader=read_extxyz, **options):
-    (item,) = frames(text, reader, **options)
+def one(text, **options):
+    (item,) = frames(text, **options)
     if isinstance(item, ReadError):
         raise item
     return item
@@ -96,6 +96,42 @@ def test_labels_isotopes_and_numbers_as_species():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("species", "indices", "labels"),
+    [
+        ("O H H", "1 1 2", ("O1", "H1", "H2")),
+        ("O H1 H1", "1 1 2", ("O1", "H1_1", "H1_2")),
+    ],
+)
+def test_label_and_index_as_in_magres(species, indices, labels):
+    text = FRAME.replace("CS:R:2", "labels:S:1:indices:I:1")
+    for old, *new in zip(
+        ("250.0 251.5", "25.0 25.5", "26.0 26.5"), species.split(), indices.split(), strict=True
+    ):
+        text = text.replace(old, " ".join(new))
+    crystal = one(text)
+    assert crystal.labels == labels
+    assert crystal.warnings == ()
+
+
+def test_repeated_labels_are_told_apart_but_not_copies_of_a_site():
+    text = FRAME.replace("CS:R:2", "labels:S:1:CS:R:1").replace(" 250.0", " O")
+    crystal = one(text.replace(" 25.0", " H").replace(" 26.0", " H"))
+    assert crystal.labels == ("O", "H", "H_2")
+    assert crystal.warnings == ("repeated labels made distinct: H",)
+    assert one(PLAIN.replace("O 1", "H2 1")).labels == ("H2", "H2_2", "H3")
+    copies = f"""4
+{LATTICE} Properties=species:S:1:pos:R:3:labels:S:1
+O 1.0 1.0 1.0 A
+O 4.0 5.0 6.0 A
+H 1.9 1.0 1.0 B
+H 3.1 5.0 6.0 B
+"""
+    crystal = one(copies)
+    assert crystal.labels == ("A", "A", "B", "B")
+    assert crystal.warnings == ()
+
+
 def test_atoms_far_outside_their_cell_are_brought_back():
     crystal = one(FRAME.replace("1.9 1.0 1.0", "-498.1 1.0 1.0"))
     np.testing.assert_allclose(crystal.positions[1], [1.9, 1.0, 1.0])
@@ -157,7 +193,7 @@ Direct
 
 
 def test_poscar_with_selective_dynamics():
-    crystal = one(POSCAR, read_poscar)
+    crystal = read_poscar(POSCAR, "POSCAR")
     assert crystal.name == "urea"
     assert crystal.labels == ("O1", "H1", "H2")
     np.testing.assert_allclose(crystal.positions[1], [1.0, 1.2, 2.1])
@@ -167,4 +203,4 @@ def test_poscar_with_selective_dynamics():
 @pytest.mark.parametrize("text", [POSCAR[:-40], "x\n", POSCAR.replace("1 2\n", "a b\n")])
 def test_broken_poscar(text):
     with pytest.raises(ReadError, match="not a readable POSCAR"):
-        one(text, read_poscar)
+        read_poscar(text, "POSCAR")

@@ -135,6 +135,18 @@ def test_operations_cut_to_the_identity_lose_against_name_and_formula():
     assert "P -1" in crystal.warnings[0]
 
 
+def test_symmetry_that_is_not_needed_cannot_refuse():
+    """Under the named group the carbon's image would meet the oxygen."""
+    rows = """C1 C 0.50 0.60 0.50 0.9
+O1 O 0.50 0.43 0.50 1
+H1 H 0.60 0.66 0.50 1
+"""
+    text = cif(rows, COLUMNS + " occupancy", P1, formula="C H O", z="1")
+    named = text.replace("loop_", "_symmetry_space_group_name_H-M 'P -1'\nloop_", 1)
+    refused(named.replace(P1, INVERSION), "disorder that cannot be resolved")
+    assert one(named).formula == "C H O"
+
+
 def test_cell_that_disobeys_its_symmetry():
     refused(cif(symmetry="_space_group_name_H-M_alt 'P 41'\n"), "does not obey its symmetry")
 
@@ -213,6 +225,17 @@ def test_element_from_the_label(label, formula, element):
 @pytest.mark.parametrize("kind", ["O", "o", "O2-", "Oval", "O0+"])
 def test_element_from_the_type(kind):
     assert one(cif(WATER.replace("O1 O ", f"O1 {kind} "))).elements[0] == "O"
+
+
+@pytest.mark.parametrize("element", ["Cl", "Na", "Ca", "Co", "Hg"])
+def test_element_that_the_formula_lacks_is_what_the_type_says(element):
+    rows = WATER + f"{element}1 {element} 0.7 0.3 0.8\n"
+    crystal = one(cif(rows, formula="C6 H5 N O"))
+    assert crystal.elements[-1] == element
+    with pytest.raises(StructureError, match=rf"contains {element} \(first at atom {element}1\)"):
+        check(crystal)
+    capitals = one(cif(rows.replace(f" {element} ", f" {element.upper()} "), formula="C6 H5 N O"))
+    assert capitals.elements[-1] == element[0]
 
 
 def test_unknown_element():

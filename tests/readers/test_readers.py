@@ -89,12 +89,28 @@ def test_files_that_are_no_text(tmp_path, data, match):
 
 def test_other_failures(tmp_path):
     assert "No such file" in failure(tmp_path / "missing.cif")
-    assert "cannot be read" in failure(tmp_path)
+    assert "no structure files in this folder" in failure(tmp_path)
+    assert "no file matches this pattern" in failure(tmp_path / "*.cif")
+    assert "cannot be read: File name too long" in failure("x" * 300 + ".cif")
+    assert "no file matches this pattern" in failure("*" * 300 + ".cif")
+    assert "cannot be read" in failure("a\0b")
+    path = tmp_path / "a.cif"
+    path.write_text(CIF)
+    assert "a folder, not a file" in failure(tmp_path)
+    assert "a pattern, not a file" in failure(tmp_path / "*.cif")
     path = tmp_path / "a.txt"
     path.write_text("hello\n")
     assert "no known structure format" in failure(path)
     with pytest.raises(UsageError, match="'major' or 'error'"):
         read(path, disorder="minor")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("POSCAR", POSCAR[:-9]), ("a.magres", MAGRES[:-5]), ("a.pdb", "END\n")]
+)
+def test_errors_of_any_reader_are_items(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert name in failure(tmp_path / name)
 
 
 def test_several_gzip_members_and_structures(tmp_path):
@@ -121,12 +137,13 @@ def test_find_files(tmp_path):
         str(tmp_path / "b.cif"),
         "-",
     ]
-    assert find_files(["missing.cif"]) == ["missing.cif"]
-    with pytest.raises(ReadError, match="no file matches"):
-        find_files([tmp_path / "*.magres"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReadError, match="no structure files"):
-        find_files([tmp_path / "empty"])
+    (tmp_path / "a[1].cif").write_text("x")
+    hopeless = ["missing.cif", str(tmp_path / "*.magres"), str(tmp_path / "empty"), "x" * 300]
+    assert find_files([*hopeless, tmp_path / "a[1].cif"]) == [
+        *hopeless,
+        str(tmp_path / "a[1].cif"),
+    ]
 
 
 def test_safe_text():

@@ -11,7 +11,7 @@ import numpy as np
 
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import element_of, listed, make_crystal, numbered
+from shiftcli.readers.atoms import distinct, element_of, indexed, listed, make_crystal, numbered
 from shiftcli.readers.sources import safe_text
 
 #: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
@@ -103,21 +103,45 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
     cell, warnings = _periodicity(atoms, where)
     shieldings, baseline, warning = _shieldings(atoms.arrays, shielding_column, where)
     symbols = np.array(atoms.get_chemical_symbols())
-    for column in _LABEL_COLUMNS:
-        if column in atoms.arrays and atoms.arrays[column].dtype.kind in "UO":
-            labels = [str(label) for label in atoms.arrays[column]]
-            break
-    return make_crystal(
+    labels = _labels(atoms.arrays) or labels or numbered(symbols.tolist())
+    crystal = make_crystal(
         symbols,
         atoms.positions,
         cell,
-        labels or numbered(symbols.tolist()),
+        labels,
         source=source,
         name=str(name) if is_extended else comment.strip(),
         warnings=[*warnings, *filter(None, [warning])],
         shieldings=shieldings,
         baseline=baseline,
     )
+    return _with_distinct_labels(crystal)
+
+
+def _labels(arrays: dict[str, np.ndarray]) -> list[str]:
+    """Labels from a frame's columns, with the index where one is beside them (as in magres)."""
+    column = next((c for c in _LABEL_COLUMNS if c in arrays and arrays[c].dtype.kind in "UO"), None)
+    if column is None:
+        return []
+    labels = [str(label) for label in arrays[column]]
+    indices = arrays.get("indices")
+    if indices is None or indices.shape != (len(labels),):
+        return labels
+    return [indexed(*pair) for pair in zip(labels, indices.tolist(), strict=True)]
+
+
+def _with_distinct_labels(crystal: Crystal) -> Crystal:
+    """Tell sites of the same label apart; the copies of one site may share theirs."""
+    if len(set(crystal.labels)) == len(crystal):
+        return crystal
+    names, repeated = distinct([site.label for site in crystal.sites])
+    if not repeated:
+        return crystal
+    labels = list(crystal.labels)
+    for name, site in zip(names, crystal.sites, strict=True):
+        for k in site.atoms if name != site.label else ():
+            labels[k] = name
+    return replace(crystal, labels=tuple(labels)).with_warning(repeated)
 
 
 def _put_symbols(frame: list[str], where: str) -> list[str]:
@@ -211,7 +235,7 @@ def _shieldings(
     return values[:, 0].copy(), values[:, 1].copy() if width == 2 else None, ""
 
 
-def read_poscar(text: str, source: str) -> Iterator[Crystal | ReadError]:
+def read_poscar(text: str, source: str) -> Crystal:
     """Read a POSCAR or CONTCAR file.
 
     Parameters
@@ -221,10 +245,14 @@ def read_poscar(text: str, source: str) -> Iterator[Crystal | ReadError]:
     source : str
         Name of the file, for messages.
 
-    Yields
+    Returns
+    -------
+    Crystal
+
+    Raises
     ------
-    Crystal or ReadError
-        One item.
+    ReadError
+        If ASE cannot read the file, or it holds no geometry.
     """
     import warnings as python_warnings
 
@@ -236,13 +264,10 @@ def read_poscar(text: str, source: str) -> Iterator[Crystal | ReadError]:
             atoms = read_vasp(StringIO(text))
     except Exception as error:  # ASE raises whatever its parts raise
         reason = safe_text(error, 100) or type(error).__name__
-        yield ReadError(f"not a readable POSCAR: {reason}", where=safe_text(source, 200))
-        return
+        where = safe_text(source, 200)
+        raise ReadError(f"not a readable POSCAR: {reason}", where=where) from error
     symbols = atoms.get_chemical_symbols()
-    try:
-        yield make_crystal(
-            symbols, atoms.positions, atoms.cell.array, numbered(symbols),
-            source=source, name=text.split("\n", 1)[0].strip(),
-        )  # fmt: skip
-    except ReadError as error:
-        yield error
+    return make_crystal(
+        symbols, atoms.positions, atoms.cell.array, numbered(symbols),
+        source=source, name=text.split("\n", 1)[0].strip(),
+    )  # fmt: skip

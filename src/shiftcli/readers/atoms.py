@@ -66,6 +66,11 @@ def numbered(elements: Sequence[str]) -> list[str]:
     return labels
 
 
+def indexed(label: str, index: object) -> str:
+    """Label and index as one, ``H`` and 7 as ``H7`` but ``H1`` and 7 as ``H1_7``."""
+    return f"{label}{'_' if label[-1:].isdigit() else ''}{index}"
+
+
 def distinct(labels: Sequence[str]) -> tuple[list[str], str]:
     """Make repeated labels distinguishable.
 

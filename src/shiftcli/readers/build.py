@@ -94,14 +94,14 @@ def build_crystal(
         symmetry, or no symmetry is stated and the sites are not all of the cell.
     """
     warnings = list(warnings)
-    about = {"source": source, "name": name}
     if len(rows) == 0:
         raise ReadError("no atoms", where=where)
     if cell is None:
-        boxed = replace(rows, fractional=rows.fractional @ np.linalg.inv(_BOX))
-        rows = _major_component(boxed, _BOX, disorder, where, warnings)
-        positions = rows.fractional @ _BOX
-        return make_crystal(rows.elements, positions, None, rows.labels, warnings=warnings, **about)
+        rows = _major_component(_boxed(rows), _BOX, disorder, where, warnings)
+        return make_crystal(
+            rows.elements, rows.fractional @ _BOX, None, rows.labels,
+            source=source, name=name, warnings=warnings,
+        )  # fmt: skip
     refuse_bad_cell(cell, where)
     rows = replace(rows, fractional=rows.fractional - np.floor(rows.fractional))
     rows = _major_component(rows, cell, disorder, where, warnings)
@@ -122,9 +122,15 @@ def build_crystal(
         [rows.labels[k] for k in chosen.site],
         site_ids=chosen.site if stated else None,
         expected=expected,
+        source=source,
+        name=name,
         warnings=warnings,
-        **about,
     )
+
+
+def _boxed(rows: Rows) -> Rows:
+    """Rows of Cartesian coordinates as fractions of the box around a molecule."""
+    return replace(rows, fractional=rows.fractional @ np.linalg.inv(_BOX))
 
 
 def _odd_contents(
@@ -192,15 +198,15 @@ def _expand(
             f"the cell does not obey its symmetry ({candidates[0].origin})", where=where,
             hint="check the cell and the space group",
         )  # fmt: skip
-    expansions = [
+    # Made one by one: a candidate that is not needed may be one that cannot be expanded.
+    expansions = (
         _Expansion(s, *expand_disordered(rows, cell, s, where), rows.elements)
         for s in (fitting or [_P1])
-    ]
-    for expansion in expansions:
-        if expected and same_heavy_atoms(expected, expansion.counts):
-            break
-    else:
-        expansion = expansions[0]
+    )
+    expansion = next(expansions)
+    if expected and not same_heavy_atoms(expected, expansion.counts):
+        others = (e for e in expansions if same_heavy_atoms(expected, e.counts))
+        expansion = next(others, expansion)
     room = abs(np.linalg.det(cell)) / len(expansion.site)
     is_whole = same_heavy_atoms(expected, expansion.counts) if expected else room < DENSE
     if not candidates and not is_whole:

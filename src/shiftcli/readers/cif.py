@@ -165,7 +165,7 @@ def _read_block(
     labels, elements = table.names(keep)
     labels, repeated = distinct(labels)
     warnings += [repeated] if repeated else []
-    occupancies, assemblies, groups = table.disorder(keep, labels)
+    occupancies, assemblies, groups = table.disorder(keep)
     rows = Rows(
         tuple(labels), np.array(elements, dtype="<U2"), coordinates, occupancies, assemblies, groups
     )
@@ -256,7 +256,11 @@ class _Table:
 
     def element(self, row: int) -> str:
         kind = self.text("type_symbol", row)
-        return element_of(self.label(row) if kind in ("?", ".") else kind, self.formula)
+        if kind in ("?", "."):
+            return element_of(self.label(row), self.formula)
+        # `Ca` is calcium whatever the formula; only `CA` may be a carbon with a letter.
+        is_well_written = re.match(r"[A-Z][a-z]", kind)
+        return element_of(kind, () if is_well_written else self.formula)
 
     def is_dummy(self, row: int) -> bool:
         kind = self.text("type_symbol", row)
@@ -348,9 +352,7 @@ class _Table:
                     )
         return values
 
-    def disorder(
-        self, keep: list[int], labels: list[str]
-    ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    def disorder(self, keep: list[int]) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
         """Occupancies, assemblies and groups of the kept rows."""
 
         def texts(name: str) -> tuple[str, ...]:

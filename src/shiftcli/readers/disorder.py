@@ -248,7 +248,7 @@ def expand_disordered(
     fragment = np.full(len(rows), -1)
     for number, members in enumerate(_components(rows, cell, np.flatnonzero(partial))):
         fragment[members] = number
-    keep, dropped = _choose_images(rows, cell, images, site, operation, fragment, symmetry)
+    keep, dropped = _choose_images(rows, cell, images, site, operation, fragment)
     images, site = images[keep], site[keep]
     _refuse_overlaps(rows, cell, images, site, partial, where)
     if not dropped:
@@ -267,7 +267,6 @@ def _choose_images(
     site: np.ndarray,
     operation: np.ndarray,
     fragment: np.ndarray,
-    symmetry: Symmetry,
 ) -> tuple[np.ndarray, set[int]]:
     """Keep whole images of disordered fragments so that no two kept ones overlap."""
     conflicts: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -18,7 +17,7 @@ import numpy as np
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, make_crystal
+from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal
 from shiftcli.readers.sources import safe_text
 
 
@@ -34,7 +33,7 @@ class _Contents:
     shieldings: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def read_magres(text: str, source: str) -> Iterator[Crystal | ReadError]:
+def read_magres(text: str, source: str) -> Crystal:
     """Read a magres file.
 
     Parameters
@@ -44,18 +43,19 @@ def read_magres(text: str, source: str) -> Iterator[Crystal | ReadError]:
     source : str
         Name of the file, for messages.
 
-    Yields
+    Returns
+    -------
+    Crystal
+
+    Raises
     ------
-    Crystal or ReadError
-        One item.
+    ReadError
+        If the file is none, is broken, or its atoms and symmetry make no crystal.
     """
     where = safe_text(source, 200)
-    try:
-        if not text.startswith("#$magres-abinitio-v1"):
-            raise ReadError("not a magres file: its first line is another", where=where)
-        yield _to_crystal(_parse(text, where), source, where)
-    except ReadError as error:
-        yield error
+    if not text.startswith("#$magres-abinitio-v1"):
+        raise ReadError("not a magres file: its first line is another", where=where)
+    return _to_crystal(_parse(text, where), source, where)
 
 
 def _parse(text: str, where: str) -> _Contents:
@@ -133,8 +133,7 @@ def _to_crystal(contents: _Contents, source: str, where: str) -> Crystal:
             warnings.append(f"shieldings left out: {label} names more than one atom")
         else:
             shieldings = np.array([contents.shieldings.get(k, np.nan) for k in contents.keys])
-    names = [label + ("_" if label[-1].isdigit() else "") + i for label, i in contents.keys]
-    labels, repeated_labels = distinct(names)
+    labels, repeated_labels = distinct([indexed(*key) for key in contents.keys])
     warnings += [repeated_labels] if repeated_labels else []
     positions = np.array(contents.positions)
     cell = contents.lattice

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import os
 import re
 import sys
 import zlib
@@ -70,40 +71,32 @@ def find_files(paths: Iterable[str | Path]) -> list[str]:
     -------
     list of str
         Files in the order of `paths`, sorted within a folder or pattern, each once. A
-        file that is named but is not there stays in the list: reading it tells why.
-
-    Raises
-    ------
-    ReadError
-        If a folder holds no structure file, or a pattern matches nothing.
+        file that is not there, a folder without structure files, and a pattern that
+        matches nothing stay in the list: reading them tells what is wrong.
     """
     found: list[str] = []
     for path in map(str, paths):
-        if path == STDIN or Path(path).is_file():
-            found.append(path)
-        elif Path(path).is_dir():
-            found += _files_below(Path(path))
-        elif any(sign in path for sign in "*?["):
-            found += _files_matching(path)
-        else:
-            found.append(path)
+        # os.path and not pathlib is asked: it answers also for names too long to exist.
+        for hit in _matches(path) or [path]:
+            found += _files_below(hit) or [hit]
     return list(dict.fromkeys(found))
 
 
-def _files_below(folder: Path) -> list[str]:
-    files = sorted(str(p) for p in folder.rglob("*") if p.is_file() and format_of_name(p.name))
-    if not files:
-        raise ReadError("no structure files in this folder", where=safe_text(folder, 200))
-    return files
+def _is_pattern(path: str) -> bool:
+    return any(sign in path for sign in "*?[") and not os.path.exists(path)
 
 
-def _files_matching(pattern: str) -> list[str]:
-    files: list[str] = []
-    for hit in sorted(glob.glob(pattern, recursive=True)):
-        files += _files_below(Path(hit)) if Path(hit).is_dir() else [hit]
-    if not files:
-        raise ReadError("no file matches this pattern", where=safe_text(pattern, 200))
-    return files
+def _matches(path: str) -> list[str]:
+    """Files and folders that match a pattern, empty for a plain path."""
+    return sorted(glob.glob(path, recursive=True)) if _is_pattern(path) else []
+
+
+def _files_below(folder: str) -> list[str]:
+    """Structure files of a folder, empty for a file."""
+    if folder == STDIN or not os.path.isdir(folder):
+        return []
+    files = (str(path) for path in Path(folder).rglob("*") if format_of_name(path.name))
+    return sorted(filter(os.path.isfile, files))
 
 
 def format_of_name(name: str) -> str:
@@ -160,13 +153,14 @@ def load(path: str | Path) -> str:
     Raises
     ------
     ReadError
-        If the file cannot be opened, is damaged, binary, not UTF-8, or empty.
+        If the file cannot be opened, is damaged, binary, not UTF-8, or empty, or the path
+        is a folder or a pattern.
     """
     where = safe_text(path, 200)
     try:
-        data = sys.stdin.buffer.read() if str(path) == STDIN else _read_bytes(Path(path), where)
-    except OSError as error:
-        reason = safe_text(error.strerror or error)
+        data = sys.stdin.buffer.read() if str(path) == STDIN else _read_bytes(str(path), where)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = safe_text(getattr(error, "strerror", None) or error)
         raise ReadError(f"cannot be read: {reason}", where=where) from error
     if data.startswith(b"\x1f\x8b"):
         data = _decompress(data, where)
@@ -176,10 +170,17 @@ def load(path: str | Path) -> str:
     return text
 
 
-def _read_bytes(path: Path, where: str) -> bytes:
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
+def _read_bytes(path: str, where: str) -> bytes:
+    if os.path.isdir(path):
+        is_empty = not _files_below(path)
+        problem = "no structure files in this folder" if is_empty else "a folder, not a file"
+        raise ReadError(problem, where=where)
+    if _is_pattern(path):
+        problem = "a pattern, not a file" if _matches(path) else "no file matches this pattern"
+        raise ReadError(problem, where=where)
+    if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
         raise ReadError(f"larger than {MAX_BYTES // 10**6} MB", where=where)
-    return path.read_bytes()
+    return Path(path).read_bytes()
 
 
 def _decompress(data: bytes, where: str) -> bytes:

@@ -13,183 +13,21 @@ import torch
 
 from shiftcli.checkpoint import Metadata, load
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal, Site, check
-from shiftcli.density import voxelize
 from shiftcli.devices import resolve_device
 from shiftcli.environments import Environments, surroundings
 from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
 from shiftcli.hydrogens import Hydrogens, normalise_hydrogens
+from shiftcli.inference import DEFAULT_VIEWS, average_views, prediction_views
 from shiftcli.network import MR3DDenseNet
-from shiftcli.orientations import (
-    MAX_FRAMES,
-    MIRROR_Y,
-    ORIENTATIONS,
-    Frames,
-    Symmetry,
-    apply_octahedral,
-    euler_rotations,
-    local_frames,
-    octahedral_symmetries,
-)
+from shiftcli.orientations import ORIENTATIONS
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.weights import find_networks
-
-#: Environments voxelized and predicted at once.
-_BATCH = {"cpu": 64, "cuda": 2048}
 
 #: Sites of a large cell whose surroundings are held at once.
 _SITES_AT_ONCE = 1024
 
-#: Seed of the random orientations: the same input gives the same output.
-_SEED = 20190530
-
 #: Precisions that a network runs in.
 DTYPES = ("float32", "bfloat16")
-
-#: Frames that weigh less than this are left out: they cost as much and change nothing.
-_LEAST_WEIGHT = 0.01
-
-#: Orientations averaged at most, unless the user says otherwise.
-DEFAULT_VIEWS = {"frames": MAX_FRAMES, "octahedral": 48, "random": 8}
-
-
-def prediction_views(
-    environments: Environments, orientation: str, views: int
-) -> tuple[Frames, list[Symmetry]]:
-    """Orientations that a prediction averages over.
-
-    Parameters
-    ----------
-    environments : Environments
-        What is to be predicted.
-    orientation : {"frames", "octahedral", "random"}
-        Local frames, each also mirrored, since an isotropic shielding does not know left from
-        right; symmetries of the cube; or the paper's random Euler angles, the identity first,
-        the same for all environments.
-    views : int
-        Number of orientations at most; local frames are cut to the heaviest.
-
-    Returns
-    -------
-    turned : Frames
-        Rotations to voxelize in, and their weights, one row an environment.
-    symmetries : list of (permutation, flips)
-        Symmetries of the cube to apply to each voxel grid.
-    """
-    n = len(environments)
-    everything = octahedral_symmetries()
-    if orientation == "frames":
-        frames = local_frames(environments)
-        # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
-        weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
-        weights /= weights.sum(axis=1, keepdims=True)
-        return Frames(frames.rotations[:, :views], weights), [everything[0], MIRROR_Y][:views]
-    if orientation == "octahedral":
-        rotations, symmetries = np.eye(3)[None], everything[:views]
-    else:
-        rotations = euler_rotations(views, np.random.default_rng(_SEED))
-        symmetries = everything[:1]
-    count = len(rotations)
-    shared = np.broadcast_to(rotations.astype(np.float32), (n, count, 3, 3))
-    return Frames(shared, np.full((n, count), 1.0 / count, dtype=np.float32)), symmetries
-
-
-def average_views(
-    network: MR3DDenseNet,
-    environments: Environments,
-    views: tuple[Frames, list[Symmetry]],
-    device: torch.device,
-    dtype: torch.dtype = torch.bfloat16,
-) -> np.ndarray:
-    """Run a network on all views of some environments and average each one's.
-
-    Parameters
-    ----------
-    network : MR3DDenseNet
-        In evaluation mode.
-    environments : Environments
-        n environments.
-    views : tuple
-        From `prediction_views`; rotations of weight 0 are skipped.
-    device : torch.device
-        Where to work.
-    dtype : torch.dtype
-        bfloat16 or float32.
-
-    Returns
-    -------
-    numpy.ndarray
-        Weighted mean of the network's output, shape (n,), float64.
-    """
-    turned, symmetries = views
-    rows, columns = np.nonzero(turned.weights)
-    outputs = np.empty(len(rows))
-    size = _BATCH[device.type]
-    for start in range(0, len(rows), size):
-        row, column = rows[start : start + size], columns[start : start + size]
-        volume = densities(network, environments[row], turned.rotations[row, column], device, dtype)
-        seen = [forward(network, apply_octahedral(volume, symmetry)) for symmetry in symmetries]
-        outputs[start : start + size] = np.mean(seen, axis=0)
-    weights = turned.weights[rows, columns].astype(np.float64)
-    return np.bincount(rows, weights * outputs, minlength=len(environments))
-
-
-def densities(
-    network: MR3DDenseNet,
-    environments: Environments,
-    rotations: np.ndarray,
-    device: torch.device,
-    dtype: torch.dtype = torch.bfloat16,
-) -> torch.Tensor:
-    """Voxelize turned environments as a network wants them.
-
-    Parameters
-    ----------
-    network : MR3DDenseNet
-        Its architecture names the grids and the kernel.
-    environments : Environments
-        n environments.
-    rotations : numpy.ndarray
-        One orthogonal matrix each, float32, shape (n, 3, 3).
-    device : torch.device
-        Where to work.
-    dtype : torch.dtype
-        Type of the densities.
-
-    Returns
-    -------
-    torch.Tensor
-        Densities, shape (n, channels, 16, 16, 16).
-    """
-    rotation = torch.from_numpy(np.array(rotations)).to(device)
-    positions = torch.from_numpy(environments.positions).to(device)
-    return voxelize(
-        torch.bmm(positions, rotation.transpose(1, 2)),
-        torch.from_numpy(environments.channels).to(device).long(),
-        grids=network.architecture.grids,
-        kernel=network.architecture.kernel,
-        dtype=dtype,
-    )
-
-
-@torch.inference_mode()
-def forward(network: MR3DDenseNet, volume: torch.Tensor) -> np.ndarray:
-    """Run a network on densities, in their precision.
-
-    Parameters
-    ----------
-    network : MR3DDenseNet
-        In evaluation mode.
-    volume : torch.Tensor
-        float32 or bfloat16, shape (n, channels, 16, 16, 16).
-
-    Returns
-    -------
-    numpy.ndarray
-        Scaled shieldings, float64, shape (n,).
-    """
-    volume = volume.contiguous(memory_format=torch.channels_last_3d)
-    with torch.autocast(volume.device.type, volume.dtype, enabled=volume.dtype != torch.float32):
-        return network(volume).double().cpu().numpy()
 
 
 @dataclass(frozen=True)

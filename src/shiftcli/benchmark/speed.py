@@ -13,8 +13,9 @@ import torch
 from shiftcli.crystal import Crystal
 from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
 from shiftcli.environments import Environments, surroundings
+from shiftcli.inference import forward
 from shiftcli.orientations import uniform_rotations
-from shiftcli.predictor import Predictor, forward
+from shiftcli.predictor import Predictor
 from shiftcli.readers import read
 from shiftcli.weights import packaged
 

@@ -18,9 +18,9 @@ import torch
 
 from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.errors import TooFewSamples, TrainingError
+from shiftcli.inference import average_views, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import MAX_FRAMES, small_rotations, uniform_rotations
-from shiftcli.predictor import average_views, densities, prediction_views
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples
 from shiftcli.training.optimizer import make_optimizer

@@ -194,9 +194,10 @@ def _add_gaussians(
     scale = math.sqrt(inverse_width)
     axis = grid_axis(edge, dtype=torch.float32, device=atoms.device) * scale
     for part, coordinates in _segment_batches(atoms * scale, segments, len(volume)):
-        factors = coordinates[..., None] - axis
+        # Each axis in one piece of memory: the products below read them in order.
+        factors = coordinates.permute(2, 0, 1)[..., None] - axis
         factors.mul_(factors).neg_().clamp_(min=_LOWEST_EXPONENT).exp_()
-        x, y, z = factors.unbind(2)
+        x, y, z = factors.unbind(0)
         yz = (y[..., :, None] * z[..., None, :]).flatten(2)
         density = torch.bmm(x.transpose(1, 2), yz).flatten(1)
         if weight == 1.0:

@@ -124,7 +124,12 @@ def voxelize(
         else:
             for element, weight, inverse_width in _gaussians(kernel):
                 own = slice(None) if element is None else plane % elements == element
-                _add_gaussians(volume, atoms[own], plane[own], grids[g], weight, inverse_width)
+                sums = _gaussian_sums(atoms[own], plane[own], len(volume), grids[g], inverse_width)
+                for part, density in sums:
+                    if kernel == "gaussian":
+                        volume[part] = density.to(dtype)
+                    else:
+                        volume[part] += weight * density
     # One transposition of flat voxels is several times faster than a permutation of axes.
     flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
     return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
@@ -178,32 +183,24 @@ def _segment_batches(atoms: torch.Tensor, segments: torch.Tensor, total: int):
             yield part, source[index]
 
 
-def _add_gaussians(
-    volume: torch.Tensor,
-    atoms: torch.Tensor,
-    segments: torch.Tensor,
-    edge: float,
-    weight: float,
-    inverse_width: float,
-) -> None:
-    """Add weight·exp(−r²/σ²) of every atom to its segment's row of (segments, 4096).
+def _gaussian_sums(
+    atoms: torch.Tensor, segments: torch.Tensor, total: int, edge: float, inverse_width: float
+):
+    """Sum exp(−r²/σ²) over the atoms of each segment, on one grid.
 
-    The Gaussian is separable: 48 exponentials an atom, and the sum over a segment's atoms
-    is the matrix product X^T (Y ⊗ Z).
+    Yields (segment numbers (s,), densities (s, 4096)). The Gaussian is separable: 48
+    exponentials an atom, and the sum over a segment's atoms is the matrix product
+    X^T (Y ⊗ Z).
     """
     scale = math.sqrt(inverse_width)
     axis = grid_axis(edge, dtype=torch.float32, device=atoms.device) * scale
-    for part, coordinates in _segment_batches(atoms * scale, segments, len(volume)):
+    for part, coordinates in _segment_batches(atoms * scale, segments, total):
         # Each axis in one piece of memory: the products below read them in order.
         factors = coordinates.permute(2, 0, 1)[..., None] - axis
         factors.mul_(factors).neg_().clamp_(min=_LOWEST_EXPONENT).exp_()
         x, y, z = factors.unbind(0)
         yz = (y[..., :, None] * z[..., None, :]).flatten(2)
-        density = torch.bmm(x.transpose(1, 2), yz).flatten(1)
-        if weight == 1.0:
-            volume[part] = density.to(volume.dtype)
-        else:
-            volume[part] += weight * density
+        yield part, torch.bmm(x.transpose(1, 2), yz).flatten(1)
 
 
 def _add_slater(

@@ -99,16 +99,14 @@ def _cell(value: object, precision: int, column: str) -> str:
 
 
 def show_notes(results: Results) -> None:
-    """Warnings of the predicted structures, and a table of the failures, on stderr."""
-    console = _stderr()
+    """Warnings of the predicted structures, and the failures, on stderr."""
     for prediction in results.predictions:
         for warning in prediction.crystal.warnings:
-            console.print(Text(f"note: {prediction.crystal.where}: {warning}"), soft_wrap=True)
+            note(f"note: {prediction.crystal.where}: {warning}")
     for failure in results.failures:
-        console.print(Text(f"failed: {failure.error}"), soft_wrap=True)
+        note(f"failed: {failure.error}")
     if results.failures:
-        done, failed = len(results.predictions), len(results.failures)
-        console.print(Text(f"{done} structures predicted, {failed} failed"))
+        note(f"{len(results.predictions)} structures predicted, {len(results.failures)} failed")
 
 
 def accuracy_table(accuracy: Accuracy) -> Table:

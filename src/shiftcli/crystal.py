@@ -107,6 +107,9 @@ class Crystal:
         Isotropic shieldings in ppm that came with the file, shape (n,), NaN if absent.
     baseline : numpy.ndarray or None
         A second prediction that came with the file, in ppm, shape (n,).
+    level : str
+        Level of theory of `shieldings` where they cannot be compared with others; empty
+        where nothing says so.
     """
 
     elements: np.ndarray
@@ -121,6 +124,7 @@ class Crystal:
     flags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     shieldings: np.ndarray | None = None
     baseline: np.ndarray | None = None
+    level: str = ""
 
     def __len__(self) -> int:
         return len(self.elements)

@@ -102,3 +102,15 @@ def test_override_marks_rows(shiftcli, urea_path, tmp_path):
     assert allowed.returncode == 0, allowed.stderr
     (structure,) = json.loads(allowed.stdout)["structures"]
     assert all("hydrogens-missing" in s["flags"] for s in structure["sites"])
+
+
+def test_molecule_in_an_sdf_file(shiftcli, tmp_path):
+    from ase.build import molecule
+    from ase.io.sdf import write_sdf
+
+    write_sdf(tmp_path / "molecule.sdf", molecule("CH3OH"), title="methanol")
+    done = shiftcli("predict", tmp_path / "molecule.sdf", "--format", "csv", "--nucleus", "C,O")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(r["name"], r["labels"]) for r in rows] == [("methanol", "C1"), ("methanol", "O1")]
+    assert "isolated molecule" in done.stderr

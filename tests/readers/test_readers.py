@@ -30,6 +30,15 @@ H1 0.2 0 0
 """
 PDB = "HETATM    1  O   HOH A   1       0.000   0.000   0.000  1.00  0.00           O\n"
 MAGRES = "#$magres-abinitio-v1.0\n[atoms]\nunits atom Angstrom\natom O O 1 0 0 0\n[/atoms]\n"
+SDF = """7
+  by hand
+
+  2  1  0  0  0  0  0  0  0  0999 V2000
+    0.0000    0.0000    0.0000 O   0  0
+    1.0000    0.0000    0.0000 H   0  0
+  1  2  1  0
+M  END
+"""
 POSCAR = "x\n1.0\n5 0 0\n0 5 0\n0 0 5\nO H\n1 1\nDirect\n0 0 0\n0.2 0 0\n"
 
 
@@ -48,7 +57,7 @@ def failure(path, **options):
         ("a.ent", PDB), ("a.magres", MAGRES), ("a.vasp", POSCAR), ("POSCAR", POSCAR),
         ("CONTCAR_1", POSCAR), ("noname", CIF), ("noname.txt", XYZ), ("noname", PDB),
         ("noname", MAGRES), ("noname", POSCAR), ("a.cif", CIF.replace("\n", "\r\n")),
-        ("a.cif", "\ufeff" + CIF),
+        ("a.cif", "\ufeff" + CIF), ("a.sdf", SDF), ("a.mol", SDF), ("noname", SDF),
     ],
 )  # fmt: skip
 def test_format_by_suffix_or_content_plain_or_gzipped(tmp_path, name, text, packed):

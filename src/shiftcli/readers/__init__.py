@@ -1,4 +1,4 @@
-"""A path becomes crystals: CIF, extended XYZ, PDB, magres and POSCAR, plain or gzipped."""
+"""A path becomes crystals: CIF, extended XYZ, PDB, magres, POSCAR and SDF, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ _READERS = {
     "poscar": ("shiftcli.readers.ase_formats", "read_poscar"),
     "pdb": ("shiftcli.readers.pdb", "read_pdb"),
     "magres": ("shiftcli.readers.magres", "read_magres"),
+    "sdf": ("shiftcli.readers.molecules", "read_sdf"),
 }
 _KNOW_DISORDER = ("cif", "pdb")
+_KNOW_COLUMNS = ("extxyz", "sdf")
 
 
 def iter_structures(
@@ -48,7 +50,8 @@ def iter_structures(
     disorder : {"major", "error"}
         Keep the major component of disorder, or refuse disordered structures.
     shielding_column : str, optional
-        Column of an extended XYZ file with shieldings; without it the usual names.
+        Column with shieldings of an extended XYZ file, or of the table beside an SDF file;
+        without it the usual names.
 
     Yields
     ------
@@ -64,13 +67,14 @@ def iter_structures(
     if disorder not in get_args(Disorder):
         raise UsageError(f"disorder is 'major' or 'error', not '{safe_text(disorder)}'")
     source = str(path)
+    found: Crystal | ReadError | Iterator[Crystal | ReadError]
     try:
         text = load(path)
         kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
         if not kind:
             raise ReadError(
                 "no known structure format", where=safe_text(source, 200),
-                hint="CIF, extended XYZ, PDB, magres and POSCAR are read",
+                hint="CIF, extended XYZ, PDB, magres, POSCAR and SDF are read",
             )  # fmt: skip
         found = _read_as(kind, text, source, disorder, shielding_column)
     except ReadError as error:
@@ -85,7 +89,7 @@ def _read_as(
     options: dict[str, object] = {}
     if kind in _KNOW_DISORDER:
         options["disorder"] = disorder
-    if kind == "extxyz":
+    if kind in _KNOW_COLUMNS:
         options["shielding_column"] = shielding_column
     return getattr(import_module(module), function)(text, source, **options)
 
@@ -102,7 +106,7 @@ def read(
     disorder : {"major", "error"}
         Keep the major component of disorder, or refuse disordered structures.
     shielding_column : str, optional
-        Column of an extended XYZ file with shieldings.
+        Column with shieldings, as in `iter_structures`.
 
     Returns
     -------

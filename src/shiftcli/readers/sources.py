@@ -31,6 +31,8 @@ SUFFIXES = {
     ".magres": "magres",
     ".vasp": "poscar",
     ".poscar": "poscar",
+    ".sdf": "sdf",
+    ".mol": "sdf",
 }
 
 #: Larger files are refused: no crystal needs them, and a mistaken path should not fill the memory.
@@ -125,6 +127,8 @@ def format_of_text(text: str) -> str:
     head = text[:200_000].splitlines()
     if head and head[0].startswith("#$magres-abinitio"):
         return "magres"
+    if len(head) > 3 and re.search(r"\sV[23]000\s*$", head[3]):
+        return "sdf"  # before the others: its first line is free text
     if any(re.match(r"\s*data_\S", line, re.IGNORECASE) for line in head):
         return "cif"
     if any(re.match(r"(CRYST1|ATOM  |HETATM|HEADER|MODEL )", line) for line in head):

@@ -19,6 +19,7 @@ from shiftcli.writers import COLUMNS, Results, write_text
 if TYPE_CHECKING:
     from shiftcli.benchmark import Accuracy, Speed
     from shiftcli.training.loop import EpochReport
+    from shiftcli.training.report import DataReport
 
 T = TypeVar("T")
 
@@ -134,6 +135,30 @@ def speed_table(speed: Speed) -> Table:
     table.add_row("ratio of the two", f"{speed.ratio:.0f}")
     table.add_row("network, one orientation", f"{speed.predictions:.0f}")
     return table
+
+
+def data_tables(report: DataReport) -> list[Table]:
+    """What a data set holds: a table for each level of theory, and one of its problems."""
+    columns = ("crystals", "atoms", "distinct", "labelled", "unlabelled", "outliers")
+    shieldings = ("lowest", "highest", "mean", "std")
+    tables: dict[str, Table] = {}
+    for row in report.rows:
+        if row.level not in tables:
+            kind = "main level" if row.level == report.main else "further level"
+            title = Text(f"{kind} {row.level}".rstrip())
+            tables[row.level] = Table("part", "nucleus", title=title, title_justify="left")
+            for column in (*columns, *(f"{name}/ppm" for name in shieldings)):
+                tables[row.level].add_column(column, justify="right")
+        counts = (str(getattr(row, name)) for name in columns)
+        values = (getattr(row, name) for name in shieldings)
+        cells = ("" if value is None else f"{value:.2f}" for value in values)
+        tables[row.level].add_row(row.part, row.species, *counts, *cells)
+    pages = list(tables.values())
+    if report.problems:
+        pages.append(Table("problems", title_justify="left"))
+        for problem in report.problems:
+            pages[-1].add_row(Text(problem))
+    return pages
 
 
 class TrainingView:

@@ -26,7 +26,7 @@ _CAPITAL_PAIRS = frozenset({"CL", "BR", "SI", "LI", "ZN", "FE", "CU"})
 #: Lattice planes closer than this (Å) leave no room for an atom.
 THINNEST = 1.0
 
-_ISOLATED = "no unit cell: predicted as an isolated molecule"
+ISOLATED = "no unit cell: predicted as an isolated molecule"
 
 
 def element_of(text: str, formula: Collection[str] = ()) -> str:
@@ -160,7 +160,7 @@ def make_crystal(
         raise ReadError(f"atom {label} has a coordinate that is not a number", where=where)
     warnings = tuple(others.pop("warnings", ()))
     if cell is None:
-        warnings += (_ISOLATED,)
+        warnings += (ISOLATED,)
     else:
         cell = np.asarray(cell, dtype=float)
         refuse_bad_cell(cell, where)

@@ -2,6 +2,7 @@
 
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import is_validation
-from shiftcli.training.run import load_labelled, train
+from shiftcli.training.run import train
+from shiftcli.training.sources import load_labelled, load_levels
 
-__all__ = ["Configuration", "is_validation", "load_labelled", "train"]
+__all__ = ["Configuration", "is_validation", "load_labelled", "load_levels", "train"]

@@ -21,11 +21,11 @@ from shiftcli import __version__
 from shiftcli.checkpoint import Metadata, replacing, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.devices import resolve_device
-from shiftcli.errors import ShiftcliError, TooFewSamples, TrainingError
-from shiftcli.readers import find_files, iter_structures
+from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples, collect_samples, drop_outliers, is_validation
 from shiftcli.training.loop import EpochReport, Trainer
+from shiftcli.training.sources import load_labelled
 
 #: Orientations averaged for the validation figures that a network carries.
 _VIEWS = 12
@@ -108,44 +108,6 @@ def train(
         networks.append(path)
         on_note(f"{SPECIES[element]}: wrote {path}")
     return networks
-
-
-def load_labelled(
-    data: Sequence[str | Path], on_note: Callable[[str], None] = lambda text: None
-) -> dict[int, Crystal]:
-    """Read the crystals of a data set, with the numbers that the split counts them by.
-
-    Parameters
-    ----------
-    data : sequence of str or pathlib.Path
-        Files or directories.
-    on_note : callable
-        Told of what cannot be read or has no shieldings.
-
-    Returns
-    -------
-    dict of int to Crystal
-        By position among all structures of the data, those counted that are left out: one
-        broken structure must not move others between training and validation.
-
-    Raises
-    ------
-    TrainingError
-        If no crystal has shieldings.
-    """
-    items = [item for file in find_files(data) for item in iter_structures(file)]
-    for item in items:
-        if isinstance(item, ShiftcliError):
-            on_note(f"left out: {item}")
-    crystals = {k: item for k, item in enumerate(items) if isinstance(item, Crystal)}
-    labelled = {k: c for k, c in crystals.items() if c.shieldings is not None}
-    if not labelled:
-        raise TrainingError(
-            "no structure in the data has shieldings", where=", ".join(map(str, data))
-        )
-    if len(labelled) < len(crystals):
-        on_note(f"left out: {len(crystals) - len(labelled)} structures without shieldings")
-    return labelled
 
 
 def _train_nucleus(

@@ -1,0 +1,157 @@
+"""What a data set holds before anything is trained on it: Table 1 of the paper, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
+from shiftcli.training.data import H_RANGE, is_validation
+from shiftcli.training.sources import Labelled
+
+#: Parts of a level: the main one is split, the others are learned from as a whole.
+Part = Literal["training", "validation", "all"]
+
+
+@dataclass(frozen=True)
+class NucleusData:
+    """Atoms of one nucleus in one part of the data.
+
+    Attributes
+    ----------
+    level : str
+        Level of theory, may be empty for the main one.
+    part : {"training", "validation", "all"}
+        Training or validation crystals of the main level, or all of another.
+    species : str
+        Nuclide, such as ``13C``.
+    crystals : int
+        Crystals with such atoms.
+    atoms : int
+        Such atoms in their unit cells.
+    distinct : int
+        Symmetry-distinct ones among them.
+    labelled : int
+        Distinct atoms with a shielding.
+    unlabelled : int
+        Distinct atoms that are skipped, since they or one of their copies have none.
+    outliers : int
+        Labelled distinct atoms that are dropped: 1H outside `H_RANGE`, training crystals of
+        the main level only (paper, "Data").
+    lowest, highest, mean, std : float or None
+        Of the shieldings that remain, in ppm; mean and standard deviation count each
+        distinct atom with its multiplicity. None where none remains.
+    """
+
+    level: str
+    part: Part
+    species: str
+    crystals: int
+    atoms: int
+    distinct: int
+    labelled: int
+    unlabelled: int
+    outliers: int
+    lowest: float | None
+    highest: float | None
+    mean: float | None
+    std: float | None
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What a data set holds.
+
+    Attributes
+    ----------
+    main : str
+        Name of the main level of theory, may be empty.
+    rows : tuple of NucleusData
+        By level (the main one first), part, and nucleus in the order H, C, N, O; without
+        rows for nuclei that a part does not hold.
+    problems : tuple of str
+        What was left out or is odd.
+    """
+
+    main: str
+    rows: tuple[NucleusData, ...]
+    problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; shieldings in ppm."""
+        return {
+            "main_level": self.main,
+            "nuclei": [asdict(row) for row in self.rows],
+            "problems": list(self.problems),
+        }
+
+
+def describe(labelled: Labelled) -> DataReport:
+    """Count the samples of a data set by level of theory, part and nucleus.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        The crystals. Their symmetry is searched for where the file states none; nothing else
+        is computed.
+
+    Returns
+    -------
+    DataReport
+        Split as in a run without ``folds``: every eighth crystal of the main level validates.
+    """
+    rows: list[NucleusData] = []
+    held_out = {k: c for k, c in labelled.main.items() if is_validation(k)}
+    learned = {k: c for k, c in labelled.main.items() if k not in held_out}
+    rows += _describe_part(labelled.level, "training", learned)
+    rows += _describe_part(labelled.level, "validation", held_out)
+    for level, crystals in labelled.auxiliary.items():
+        rows += _describe_part(level, "all", crystals)
+    return DataReport(labelled.level, tuple(rows), labelled.problems)
+
+
+def _describe_part(level: str, part: Part, crystals: Mapping[int, Crystal]) -> list[NucleusData]:
+    sites: dict[str, list[tuple[float, ...]]] = {element: [] for element in ELEMENTS}
+    for number, crystal in crystals.items():
+        if crystal.shieldings is None:
+            continue
+        for site in crystal.sites:
+            label = crystal.shieldings[site.atoms].mean()
+            sites[site.element].append((number, site.multiplicity, label))
+    return [
+        _describe_nucleus(level, part, element, np.array(rows))
+        for element, rows in sites.items()
+        if rows
+    ]
+
+
+def _describe_nucleus(level: str, part: Part, element: str, sites: np.ndarray) -> NucleusData:
+    """Count the distinct atoms of one nucleus.
+
+    `sites` has a row of crystal, multiplicity and shielding (ppm) for each, shape (n, 3).
+    """
+    crystals, multiplicities, labels = sites.T
+    kept = known = np.isfinite(labels)
+    if element == "H" and part == "training":
+        kept = known & (labels >= H_RANGE[0]) & (labels <= H_RANGE[1])
+    values, weights = labels[kept], multiplicities[kept]
+    spread: tuple[float, ...] | tuple[None, ...] = (None,) * 4
+    if len(values):
+        mean = np.average(values, weights=weights)
+        std = np.average((values - mean) ** 2, weights=weights) ** 0.5
+        spread = tuple(float(x) for x in (values.min(), values.max(), mean, std))
+    return NucleusData(
+        level=level,
+        part=part,
+        species=SPECIES[element],
+        crystals=len(np.unique(crystals)),
+        atoms=int(multiplicities.sum()),
+        distinct=len(sites),
+        labelled=int(known.sum()),
+        unlabelled=int((~known).sum()),
+        outliers=int((known & ~kept).sum()),
+        **dict(zip(("lowest", "highest", "mean", "std"), spread, strict=True)),
+    )

@@ -1,0 +1,218 @@
+"""From what the user names as data to labelled crystals, parted by level of theory."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from shiftcli.crystal import ELEMENTS, Crystal
+from shiftcli.errors import ReadError, TrainingError, UsageError
+from shiftcli.readers import find_files, iter_structures
+from shiftcli.readers.atoms import ISOLATED
+from shiftcli.readers.sources import safe_text
+
+# A level holds no colon and no separator of folders, so that neither C:\a=b.xyz nor runs/a=b.xyz
+# begins with one, and no sign of a pattern.
+_LEVEL_AND_PATH = re.compile(r"([^\s=:/\\*?\[\]]+)=(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Crystals with shieldings, by the level of theory that these come from.
+
+    Shieldings of different levels cannot be compared. Crystals are numbered by their position
+    among all structures of their level, those counted that are left out: neither a broken
+    structure nor data of another level moves a crystal between training and validation.
+
+    Attributes
+    ----------
+    main : dict of int to Crystal
+        Crystals of the level that is to be predicted, by number; at least one.
+    auxiliary : dict of str to dict of int to Crystal
+        Crystals of other levels, by level and number; each level holds at least one.
+    problems : tuple of str
+        What was left out or is odd, one line each.
+    level : str
+        Name of the main level, may be empty.
+    """
+
+    main: dict[int, Crystal]
+    auxiliary: dict[str, dict[int, Crystal]]
+    problems: tuple[str, ...]
+    level: str = ""
+
+
+@dataclass
+class _Level:
+    """What was found of one level of theory so far."""
+
+    structures: int = 0
+    unlabelled: int = 0
+    foreign: int = 0
+    odd: int = 0
+    first_odd: str = ""
+    crystals: dict[int, Crystal] = field(default_factory=dict)
+
+    def add(self, crystal: Crystal) -> None:
+        """Count a structure that was read, and keep it where it can be learned from."""
+        warnings = [text for text in crystal.warnings if text != ISOLATED]
+        if warnings:
+            self.odd += 1
+            self.first_odd = self.first_odd or f"{crystal.where}: {warnings[0]}"
+        if crystal.shieldings is None:
+            self.unlabelled += 1
+        elif not np.isin(crystal.elements, ELEMENTS).all():
+            self.foreign += 1
+        else:
+            self.crystals[self.structures] = crystal
+        self.structures += 1
+
+    def problems(self, name: str) -> list[str]:
+        """One line for each kind of problem."""
+        start = f"{name}: " if name else ""
+        lines = []
+        if self.unlabelled:
+            lines.append(f"{start}left out: {self.unlabelled} structures without shieldings")
+        if self.foreign:
+            lines.append(
+                f"{start}left out: {self.foreign} structures with elements other than H, C, N and O"
+            )
+        if self.odd:
+            lines.append(f"{start}structures with warnings: {self.odd}, first {self.first_odd}")
+        return lines
+
+
+def split_level(entry: str | Path) -> tuple[str, str]:
+    r"""Part ``LEVEL=PATH`` into its level of theory and its path.
+
+    Parameters
+    ----------
+    entry : str or pathlib.Path
+        A path, or a path behind a level of theory. What exists as it is written, or is a
+        pattern that matches something, is a path. A level holds no colon, slash or
+        backslash, so ``C:\a=b.xyz`` and ``runs/a=b.xyz`` are paths in any case.
+
+    Returns
+    -------
+    level, path : str
+        The level is empty where none is given.
+    """
+    text = str(entry)
+    match = _LEVEL_AND_PATH.fullmatch(text)
+    if match is None or os.path.exists(text) or glob.glob(text):
+        return "", text
+    return safe_text(match[1]), match[2]
+
+
+def load_labelled(
+    data: Sequence[str | Path],
+    on_note: Callable[[str], None] = lambda text: None,
+    *,
+    shielding_column: str | None = None,
+) -> dict[int, Crystal]:
+    """Read the crystals of a data set, with the numbers that the split counts them by.
+
+    Parameters
+    ----------
+    data, on_note, shielding_column
+        As for `load_levels`.
+
+    Returns
+    -------
+    dict of int to Crystal
+        Those of the main level, by position among all structures of it.
+
+    Raises
+    ------
+    TrainingError, UsageError
+        As `load_levels`.
+    """
+    return load_levels(data, on_note, shielding_column=shielding_column).main
+
+
+def load_levels(
+    data: Sequence[str | Path],
+    on_note: Callable[[str], None] = lambda text: None,
+    *,
+    shielding_column: str | None = None,
+) -> Labelled:
+    """Read the crystals of a data set, each level of theory by itself.
+
+    A file belongs to the level that the user gives (``LEVEL=PATH``), else to the one its
+    crystals name (`Crystal.level`), else to the one without a name. The first labelled
+    crystal's level is the main one.
+
+    Parameters
+    ----------
+    data : sequence of str or pathlib.Path
+        Files, directories or patterns, each as such or as ``LEVEL=PATH`` (`split_level`).
+    on_note : callable
+        Told of what cannot be read, has no shieldings, has other elements than H, C, N and
+        O, or is odd.
+    shielding_column : str, optional
+        Column with the shieldings; without it the usual names.
+
+    Returns
+    -------
+    Labelled
+
+    Raises
+    ------
+    TrainingError
+        If no crystal of H, C, N and O has shieldings.
+    UsageError
+        If two levels are given for one file.
+    """
+    problems: list[str] = []
+    levels: dict[str, _Level] = {}
+    main = None
+    for file, given in _files_and_levels(data).items():
+        items = list(iter_structures(file, shielding_column=shielding_column))
+        name = given or _level_of(items)
+        level = levels.setdefault(name, _Level())
+        for item in items:
+            if isinstance(item, ReadError):
+                problems.append(f"left out: {item}")
+                on_note(problems[-1])
+                level.structures += 1
+            else:
+                level.add(replace(item, level=given) if given else item)
+        if main is None and level.crystals:
+            main = name
+    for name, level in levels.items():
+        for text in level.problems(name):
+            problems.append(text)
+            on_note(text)
+    if main is None:
+        foreign = any(level.foreign for level in levels.values())
+        raise TrainingError(
+            f"no structure {'of H, C, N and O ' if foreign else ''}in the data has shieldings",
+            where=", ".join(map(str, data)),
+        )
+    others = {k: v.crystals for k, v in levels.items() if k != main and v.crystals}
+    return Labelled(levels[main].crystals, others, tuple(problems), main)
+
+
+def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:
+    """Each file once, in the order given, with the level that the user gives it, if any."""
+    files: dict[str, str] = {}
+    for entry in data:
+        level, path = split_level(entry)
+        for file in find_files([path]):
+            before = files.setdefault(file, level)
+            if level and before and level != before:
+                raise UsageError(f"{file} is given as level '{before}' and as level '{level}'")
+            files[file] = before or level
+    return files
+
+
+def _level_of(items: Iterable[Crystal | ReadError]) -> str:
+    """Level of a file: that of its first labelled crystal; those that follow have the same."""
+    labelled = (c for c in items if isinstance(c, Crystal) and c.shieldings is not None)
+    return next((crystal.level for crystal in labelled), "")

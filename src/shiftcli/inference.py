@@ -84,6 +84,28 @@ def average_views(
 
     Parameters
     ----------
+    network, environments, views, device, dtype
+        As for `view_statistics`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weighted mean of the network's output, shape (n,), float64.
+    """
+    return view_statistics(network, environments, views, device, dtype)[0]
+
+
+def view_statistics(
+    network: MR3DDenseNet,
+    environments: Environments,
+    views: tuple[Frames, list[Symmetry]],
+    device: torch.device,
+    dtype: torch.dtype = torch.bfloat16,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of a network's output over the views of each environment.
+
+    Parameters
+    ----------
     network : MR3DDenseNet
         In evaluation mode.
     environments : Environments
@@ -97,20 +119,27 @@ def average_views(
 
     Returns
     -------
-    numpy.ndarray
+    mean : numpy.ndarray
         Weighted mean of the network's output, shape (n,), float64.
+    variance : numpy.ndarray
+        Weighted variance about that mean, Σ w (x − mean)² with weights that sum to 1, shape
+        (n,), float64; 0 where there is one view.
     """
     turned, symmetries = views
     rows, columns = np.nonzero(turned.weights)
-    outputs = np.empty(len(rows))
+    outputs = np.empty((len(symmetries), len(rows)))
     size = _BATCH[device.type]
     for start in range(0, len(rows), size):
-        row, column = rows[start : start + size], columns[start : start + size]
+        part = slice(start, start + size)
+        row, column = rows[part], columns[part]
         volume = densities(network, environments[row], turned.rotations[row, column], device, dtype)
-        seen = [forward(network, apply_octahedral(volume, symmetry)) for symmetry in symmetries]
-        outputs[start : start + size] = np.mean(seen, axis=0)
+        for k, symmetry in enumerate(symmetries):
+            outputs[k, part] = forward(network, apply_octahedral(volume, symmetry))
     weights = turned.weights[rows, columns].astype(np.float64)
-    return np.bincount(rows, weights * outputs, minlength=len(environments))
+    n = len(environments)
+    mean = np.bincount(rows, weights * outputs.mean(axis=0), minlength=n)
+    spread = ((outputs - mean[rows]) ** 2).mean(axis=0)
+    return mean, np.bincount(rows, weights * spread, minlength=n)
 
 
 def densities(

@@ -1,0 +1,81 @@
+"""The mean and variance over the views of an environment are those of the single outputs."""
+
+import numpy as np
+import pytest
+import torch
+
+from shiftcli.environments import surroundings
+from shiftcli.inference import (
+    average_views,
+    densities,
+    forward,
+    prediction_views,
+    view_statistics,
+)
+from shiftcli.network import PRESETS
+from shiftcli.orientations import Frames, apply_octahedral
+
+CPU = torch.device("cpu")
+
+
+class Weighing(torch.nn.Module):
+    """Stands for a network: a fixed weight for each voxel, so that orientations matter."""
+
+    architecture = PRESETS["compact"]
+
+    def forward(self, volume):
+        pattern = torch.sin(torch.arange(volume[0].numel(), dtype=torch.float64))
+        return volume.double().flatten(1) @ pattern
+
+
+@pytest.fixture(scope="module")
+def environments(urea):
+    return surroundings(urea, urea.sites)
+
+
+def single_outputs(environments, row, rotation, symmetries):
+    """Outputs of one environment in one frame, one a symmetry."""
+    volume = densities(Weighing(), environments[[row]], rotation[None], CPU, torch.float32)
+    return [forward(Weighing(), apply_octahedral(volume, s)).item() for s in symmetries]
+
+
+def statistics(environments, views):
+    return view_statistics(Weighing(), environments, views, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("orientation", ["frames", "octahedral", "random"])
+def test_against_views_one_by_one(environments, orientation):
+    turned, symmetries = views = prediction_views(environments, orientation, 3)
+    mean, variance = statistics(environments, views)
+    for row in range(len(environments)):
+        values, weights = [], []
+        for rotation, weight in zip(turned.rotations[row], turned.weights[row], strict=True):
+            seen = single_outputs(environments, row, rotation, symmetries)
+            values += seen
+            weights += [weight / len(seen)] * len(seen)
+        expected = np.average(values, weights=weights)
+        spread = np.average((np.array(values) - expected) ** 2, weights=weights)
+        assert mean[row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        assert variance[row] == pytest.approx(spread, rel=1e-3, abs=1e-6)
+    assert variance.max() > 0.01
+
+
+def test_views_count_by_their_weight(environments):
+    turned, symmetries = prediction_views(environments, "random", 2)
+    weights = np.tile(np.float32([0.9, 0.1]), (len(environments), 1))
+    _, uneven = statistics(environments, (Frames(turned.rotations, weights), symmetries))
+    _, even = statistics(environments, (turned, symmetries))
+    # Two values d apart have the variance w (1 − w) d².
+    assert uneven == pytest.approx(even * 0.09 / 0.25, rel=1e-4)
+
+
+@pytest.mark.parametrize("orientation", ["frames", "random"])
+def test_one_view_has_no_variance(environments, orientation):
+    views = prediction_views(environments, orientation, 1)
+    assert (statistics(environments, views)[1] == 0).all()
+
+
+def test_the_average_is_the_mean(environments):
+    views = prediction_views(environments, "frames", 12)
+    mean = average_views(Weighing(), environments, views, CPU, torch.float32)
+    assert np.array_equal(mean, statistics(environments, views)[0])

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from shiftcli.checkpoint import Metadata, load, read_tensors, save, write_tensors
+from shiftcli.checkpoint import Metadata, amend, load, read_tensors, save, write_tensors
 from shiftcli.errors import WeightsError
 from shiftcli.network import PRESETS, Architecture, MR3DDenseNet
+
+CALIBRATION = {
+    "members": 2, "floor": 1.5, "between": 0.0, "within": 2.0, "q68": 1.1, "q95": 2.6,
+    "n": 40, "crystals": 9, "coverage68": 0.7, "coverage95": None,
+}  # fmt: skip
 
 METADATA = Metadata(
     nucleus="C",
@@ -23,6 +28,7 @@ METADATA = Metadata(
     orientation="frames",
     validation={"rmse": 5.5, "n": 1234.0},
     training={"seed": 3, "data": ["a.xyz"]},
+    calibration=CALIBRATION,
 )
 
 
@@ -235,6 +241,22 @@ def test_tensors_that_do_not_fit(good, tmp_path, change, message):
         {"architecture": {**PRESETS["compact"].to_dict(), "grids": [4.0]}},
         {"architecture": 5},
         {"surprise": 1},
+        {"calibration": []},
+        {"calibration": "good"},
+        {"calibration": {"floor": 1.0}},
+        {"calibration": {**CALIBRATION, "width": 1.0}},
+        {"calibration": {**CALIBRATION, "members": 0}},
+        {"calibration": {**CALIBRATION, "members": 2.0}},
+        {"calibration": {**CALIBRATION, "members": True}},
+        {"calibration": {**CALIBRATION, "floor": 0.0}},
+        {"calibration": {**CALIBRATION, "floor": float("nan")}},
+        {"calibration": {**CALIBRATION, "between": -0.1}},
+        {"calibration": {**CALIBRATION, "within": "2"}},
+        {"calibration": {**CALIBRATION, "within": None}},
+        {"calibration": {**CALIBRATION, "q68": 3.0}},
+        {"calibration": {**CALIBRATION, "q95": float("inf")}},
+        {"calibration": {**CALIBRATION, "coverage95": 1.2}},
+        {"calibration": {**CALIBRATION, "coverage68": float("nan")}},
     ],
     ids=lambda values: ",".join(values),
 )
@@ -247,6 +269,32 @@ def test_metadata_that_are_not_an_object(good, tmp_path, text):
     path = tmp_path / "n.safetensors"
     write_tensors(path, read_tensors(good)[0], {"shiftcli": text})
     refuse(path)
+
+
+def test_files_of_before_have_no_calibration(good, tmp_path):
+    _, metadata = load(rewrite(good, tmp_path / "n.safetensors", calibration=None))
+    assert metadata == replace(METADATA, calibration={})
+
+
+def test_amended_files_keep_their_tensors(network, tmp_path):
+    path = tmp_path / "n.safetensors"
+    save(path, network, replace(METADATA, calibration={}), half=True)
+    before, _ = read_tensors(path)
+    amend(path, calibration=CALIBRATION)
+    after, _ = read_tensors(path)
+    assert load(path)[1] == METADATA
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert after[name].dtype == tensor.dtype, name
+        assert after[name].numpy().tobytes() == tensor.numpy().tobytes(), name
+
+
+def test_only_networks_are_amended(tmp_path):
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="cannot use this network"):
+        amend(path, calibration=CALIBRATION)
+    assert path.read_bytes() == b"something else"
 
 
 def test_writing_leaves_one_file(network, tmp_path):

@@ -10,13 +10,15 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from shiftcli.errors import WeightsError
 from shiftcli.network import Architecture, MR3DDenseNet
+from shiftcli.uncertainty import Calibration
 
 #: Version of the metadata's layout.
 FORMAT = 1
@@ -43,6 +45,9 @@ class Metadata:
         Figures on the validation crystals: ``rmse``, ``n``, ``crystals``.
     training : dict
         Resolved configuration and data of the run that made it.
+    calibration : dict
+        How its committee's spread becomes intervals, `Calibration.to_dict`, the same in all
+        members; empty where nobody calibrated it.
     """
 
     nucleus: str
@@ -52,6 +57,7 @@ class Metadata:
     orientation: str
     validation: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
+    calibration: dict = field(default_factory=dict)
 
 
 def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
@@ -74,8 +80,32 @@ def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = 
         tensor = tensor.detach().cpu().contiguous()
         is_weight = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.half() if half and is_weight else tensor
-    text = json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)
-    write_tensors(path, tensors, {_KEY: text})
+    write_tensors(path, tensors, _header(metadata))
+
+
+def amend(path: Path, **changes: Any) -> None:
+    """Replace metadata of a network's file, atomically; its tensors stay bit for bit.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by `save`.
+    **changes
+        Fields of `Metadata` and their new values.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not a network.
+    OSError
+        If it cannot be written; the old file is still there.
+    """
+    _, metadata = load(path)
+    write_tensors(path, read_tensors(path)[0], _header(replace(metadata, **changes)))
+
+
+def _header(metadata: Metadata) -> dict[str, str]:
+    return {_KEY: json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)}
 
 
 @contextmanager
@@ -138,8 +168,8 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
     Raises
     ------
     WeightsError
-        If the file is missing, damaged, of a newer format, or its tensors do not fit the
-        architecture it states or are not finite.
+        If the file is missing, damaged, of a newer format, its tensors do not fit the
+        architecture it states or are not finite, or its calibration makes no sense.
     """
     try:
         tensors, header = read_tensors(path)
@@ -151,6 +181,8 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
         values["architecture"] = Architecture.from_dict(values["architecture"])
         metadata = Metadata(**values)
         network = MR3DDenseNet(metadata.architecture)
+        if metadata.calibration != {}:
+            Calibration.from_dict(metadata.calibration)
         if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
             raise ValueError("a mean or scale that is not finite")
         if not all(torch.isfinite(t).all() for t in tensors.values()):

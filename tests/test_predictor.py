@@ -1,6 +1,5 @@
 """What must not change a shielding does not, and what must be refused is."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -14,7 +13,6 @@ from shiftcli.errors import StructureError, UsageError, WeightsError
 from shiftcli.network import PRESETS, MR3DDenseNet
 from shiftcli.predictor import Failure, Prediction, Predictor
 from shiftcli.readers import read
-from shiftcli.weights import packaged
 
 #: Largest change (ppm) that the same crystal described otherwise may make.
 TOLERANCE = {"H": 0.02, "C": 0.2, "N": 0.5, "O": 0.5}
@@ -134,11 +132,12 @@ def test_urea_is_chemically_sane(urea, predictor):
     assert 18 < rows["H1"].shielding < 29
 
 
-def test_uncertainty_is_the_validation_error(urea, predictor):
-    manifest = json.loads((packaged("weights") / "manifest.json").read_text())
-    rmse = {e["nucleus"]: e["validation"]["rmse"] for e in manifest["networks"]}
-    for row in predictor.predict(urea).sites:
-        assert row.uncertainty == pytest.approx(rmse[row.site.element])
+def test_without_calibration_the_uncertainty_is_the_validation_error(urea, rotating):
+    model = Predictor(rotating, device="cpu", views=1)
+    assert model.calibrations == {"H": None}
+    for row in model.predict(urea).sites:
+        assert row.uncertainty == pytest.approx(0.5)
+        assert row.uncertainty95 == pytest.approx(1.96 * 0.5)
 
 
 def test_bfloat16_is_close(urea, expected):

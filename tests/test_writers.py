@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from shiftcli import __version__
 from shiftcli.errors import StructureError, UsageError
 from shiftcli.predictor import Failure
 from shiftcli.shifts import parse_references
+from shiftcli.uncertainty import Calibration
 from shiftcli.writers import COLUMNS, Results, choose_format, render, write_text
 
 
@@ -59,9 +61,35 @@ def test_json(results):
     assert set(structure) == {"file", "name", "formula", "warnings", "sites"}
     site = structure["sites"][2]
     assert set(site) == {
-        "labels", "species", "multiplicity", "shielding", "uncertainty", "shift", "flags",
+        "labels", "species", "multiplicity", "shielding", "uncertainty", "uncertainty95", "shift",
+        "flags",
     }  # fmt: skip
+    assert site["uncertainty95"] > site["uncertainty"] > 0
+    assert "68 %" in document["intervals"]["uncertainty"]
+    assert "95 %" in document["intervals"]["uncertainty95"]
+    assert set(document["intervals"]["calibration"]) == {"1H", "13C", "15N", "17O"}
     assert (site["labels"], site["multiplicity"], site["shift"]) == ("N1", 4, None)
+
+
+def test_uncertainties_stand_in_their_columns(results):
+    prediction = results.predictions[0]
+    rows = tuple(replace(r, uncertainty=1.25, uncertainty95=3.5) for r in prediction.sites)
+    changed = replace(results, predictions=[replace(prediction, sites=rows)])
+    for row in csv.DictReader(io.StringIO(render(changed, "csv"))):
+        assert row["MS_shielding_uncertainty/ppm"] == "1.25"
+        assert row["MS_shielding_uncertainty95/ppm"] == "3.5"
+    (structure,) = json.loads(render(changed, "json"))["structures"]
+    assert {(s["uncertainty"], s["uncertainty95"]) for s in structure["sites"]} == {(1.25, 3.5)}
+
+
+def test_json_says_how_intervals_were_calibrated(results):
+    made = Calibration(3, 0.2, 1.0, 0.5, 1.1, 2.4, 300, 40, 0.69, 0.94)
+    model = copy(results.predictor)
+    model.calibrations = {**model.calibrations, "H": made, "C": None}
+    document = json.loads(render(replace(results, predictor=model), "json"))
+    stated = document["intervals"]["calibration"]
+    assert stated["1H"] == made.to_dict()
+    assert "RMSE" in stated["13C"]
 
 
 def test_json_knows_no_nan(results):
@@ -83,8 +111,10 @@ def test_extended_xyz(results, urea):
     assert np.allclose(atoms.positions, urea.positions, atol=1e-6)
     assert atoms.arrays["labels"].tolist() == list(urea.labels)
     for row in results.predictions[0].sites:
-        values = atoms.arrays["MS_shielding"][row.site.atoms]
-        assert values == pytest.approx(round(row.shielding, 2))
+        for name in ("shielding", "uncertainty", "uncertainty95"):
+            column = "MS_shielding" if name == "shielding" else f"MS_shielding_{name}"
+            values = atoms.arrays[column][row.site.atoms]
+            assert values == pytest.approx(round(getattr(row, name), 2))
     assert np.isnan(atoms.arrays["MS_shift"][urea.elements == "N"]).all()
 
 

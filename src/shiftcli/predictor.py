@@ -17,10 +17,11 @@ from shiftcli.devices import resolve_device
 from shiftcli.environments import Environments, surroundings
 from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
 from shiftcli.hydrogens import Hydrogens, normalise_hydrogens
-from shiftcli.inference import DEFAULT_VIEWS, average_views, prediction_views
+from shiftcli.inference import DEFAULT_VIEWS, prediction_views, view_statistics
 from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import ORIENTATIONS
 from shiftcli.readers import Disorder, iter_structures
+from shiftcli.uncertainty import Calibration
 from shiftcli.weights import find_networks
 
 #: Sites of a large cell whose surroundings are held at once.
@@ -28,6 +29,12 @@ _SITES_AT_ONCE = 1024
 
 #: Precisions that a network runs in.
 DTYPES = ("float32", "bfloat16")
+
+#: Networks of one nucleus, each with its metadata.
+Committee = Sequence[tuple[MR3DDenseNet, Metadata]]
+
+#: Half width of the 95 % interval of normal errors, in standard deviations.
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,10 @@ class SitePrediction:
     shielding : float
         Isotropic shielding in ppm.
     uncertainty : float
-        One standard deviation in ppm, from the network's validation errors.
+        Half width in ppm of the interval about it that holds the GIPAW shielding with 68 %
+        probability, see `Predictor.predict_environments`.
+    uncertainty95 : float
+        The same for 95 %.
     flags : tuple of str
         What makes this row less certain than the uncertainty says, or was changed.
     """
@@ -49,6 +59,7 @@ class SitePrediction:
     site: Site
     shielding: float
     uncertainty: float
+    uncertainty95: float
     flags: tuple[str, ...] = ()
 
 
@@ -82,6 +93,25 @@ class Failure:
 
     file: str
     error: ShiftcliError
+
+
+@dataclass(frozen=True, eq=False)
+class CommitteePrediction:
+    """What the networks of one nucleus say of some environments.
+
+    Attributes
+    ----------
+    shielding : numpy.ndarray
+        Mean of the members in ppm, shape (n,).
+    between : numpy.ndarray
+        Variance between the members in ppm², shape (n,); 0 where there is one.
+    within : numpy.ndarray
+        Variance between the orientations, averaged over the members, in ppm², shape (n,).
+    """
+
+    shielding: np.ndarray
+    between: np.ndarray
+    within: np.ndarray
 
 
 class Predictor:
@@ -147,11 +177,13 @@ class Predictor:
                     f"a network of {metadata.nucleus} named as one of {file.nucleus}",
                     where=str(file.path),
                 )
-            network.to(self.device, memory_format=torch.channels_last_3d)
+            # torch's stubs do not know memory_format.
+            network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
             self.networks.setdefault(file.nucleus, []).append((network, metadata))
         for nucleus in wanted:
             if nuclei is not None and nucleus not in self.networks:
                 raise WeightsError(f"no network for {SPECIES.get(nucleus, nucleus)}")
+        self.calibrations = {n: shared_calibration(m) for n, m in self.networks.items()}
         check_orientations(self.networks, orientations)
         if views is not None and views < 1:
             raise UsageError(f"{views} views: at least one is needed")
@@ -183,14 +215,14 @@ class Predictor:
         """
         crystal = prepare(crystal, self.allow, self.hydrogens)
         chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
-        values: dict[int, tuple[float, float]] = {}
+        values: dict[int, tuple[float, float, float]] = {}
         for nucleus in self.networks:
             rows = [k for k in chosen if crystal.sites[k].element == nucleus]
             for start in range(0, len(rows), _SITES_AT_ONCE):
                 part = rows[start : start + _SITES_AT_ONCE]
                 environments = surroundings(crystal, [crystal.sites[k] for k in part])
-                shielding, uncertainty = self.predict_environments(nucleus, environments)
-                values.update(zip(part, zip(shielding, uncertainty, strict=True), strict=True))
+                predicted = self.predict_environments(nucleus, environments)
+                values.update(zip(part, zip(*predicted, strict=True), strict=True))
         sites = tuple(
             SitePrediction(crystal.sites[k], *values[k], crystal.flags.get(k, ())) for k in chosen
         )
@@ -228,21 +260,107 @@ class Predictor:
 
     def predict_environments(
         self, nucleus: str, environments: Environments
-    ) -> tuple[list[float], list[float]]:
-        """Shieldings and uncertainties in ppm of some environments of one nucleus."""
-        members = []
-        variance = 0.0
-        for network, metadata in self.networks[nucleus]:
-            orientation = self.orientations or metadata.orientation
-            views = prediction_views(
-                environments, orientation, self.views or DEFAULT_VIEWS[orientation]
-            )
-            mean = average_views(network, environments, views, self.device, self.dtype)
-            members.append(metadata.mean + metadata.scale * mean)
-            variance += metadata.validation.get("rmse", math.nan) ** 2
-        shielding = np.mean(members, axis=0)
-        uncertainty = math.sqrt(variance / len(members))
-        return shielding.tolist(), [uncertainty] * len(shielding)
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Shieldings of some environments of one nucleus, and their intervals.
+
+        Parameters
+        ----------
+        nucleus : str
+            One that the networks know.
+        environments : Environments
+            n environments.
+
+        Returns
+        -------
+        shielding : list of float
+            Mean of the committee in ppm, n of them.
+        uncertainty, uncertainty95 : list of float
+            Half widths of the 68 % and the 95 % interval in ppm, n of each.
+
+        Notes
+        -----
+        A committee that was calibrated as a whole gives each atom widths of its own, for the
+        default orientations and views (`shiftcli.uncertainty`). Otherwise they are the same
+        for all atoms: the root mean square over the members of their validation RMSE, and
+        1.96 times that, as if errors were normal; NaN where a network does not say it.
+        """
+        members = self.networks[nucleus]
+        found = predict_committee(
+            members,
+            environments,
+            self.device,
+            orientations=self.orientations,
+            views=self.views,
+            dtype=self.dtype,
+        )
+        calibration = self.calibrations[nucleus]
+        if calibration is not None:
+            half68, half95 = calibration.half_widths(found.between, found.within)
+        else:
+            squares = [m.validation.get("rmse", math.nan) ** 2 for _, m in members]
+            half68 = np.full(len(environments), math.sqrt(sum(squares) / len(squares)))
+            half95 = _NORMAL_95 * half68
+        return found.shielding.tolist(), half68.tolist(), half95.tolist()
+
+
+def predict_committee(
+    members: Committee,
+    environments: Environments,
+    device: torch.device,
+    *,
+    orientations: str | None = None,
+    views: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> CommitteePrediction:
+    """Run all networks of a nucleus on some environments.
+
+    Parameters
+    ----------
+    members : sequence of (MR3DDenseNet, Metadata)
+        At least one, on `device`, in evaluation mode.
+    environments : Environments
+        n environments.
+    device : torch.device
+        Where to work.
+    orientations : {"frames", "octahedral", "random"}, optional
+        What to average over; without it what each network was trained with.
+    views : int, optional
+        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
+    dtype : torch.dtype
+        float32 or bfloat16.
+
+    Returns
+    -------
+    CommitteePrediction
+    """
+    means, variances = [], []
+    for network, metadata in members:
+        orientation = orientations or metadata.orientation
+        seen = prediction_views(environments, orientation, views or DEFAULT_VIEWS[orientation])
+        mean, variance = view_statistics(network, environments, seen, device, dtype)
+        means.append(metadata.mean + metadata.scale * mean)
+        variances.append(metadata.scale**2 * variance)
+    spread = np.var(means, axis=0, ddof=1) if len(members) > 1 else np.zeros(len(environments))
+    return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0))
+
+
+def shared_calibration(members: Committee) -> Calibration | None:
+    """The calibration of a committee; None unless all of it was calibrated, and together.
+
+    Parameters
+    ----------
+    members : sequence of (MR3DDenseNet, Metadata)
+        At least one.
+
+    Returns
+    -------
+    Calibration or None
+    """
+    first, *others = (metadata.calibration for _, metadata in members)
+    if not first or any(other != first for other in others):
+        return None
+    calibration = Calibration.from_dict(first)
+    return calibration if calibration.members == len(members) else None
 
 
 def prepare(
@@ -281,9 +399,7 @@ def _told(error: Exception, file: str) -> ShiftcliError:
     return fault(error, file)
 
 
-def check_orientations(
-    networks: Mapping[str, Sequence[tuple[MR3DDenseNet, Metadata]]], orientations: str | None
-) -> None:
+def check_orientations(networks: Mapping[str, Committee], orientations: str | None) -> None:
     """Refuse orientations that a network has never seen.
 
     A network trained with random rotations takes any; one trained with local frames

@@ -14,6 +14,7 @@ import numpy as np
 
 from shiftcli import __version__
 from shiftcli.checkpoint import replacing
+from shiftcli.crystal import SPECIES
 from shiftcli.errors import UsageError
 from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.readers import STDIN
@@ -39,6 +40,7 @@ COLUMNS = (
     "multiplicity",
     "MS_shielding/ppm",
     "MS_shielding_uncertainty/ppm",
+    "MS_shielding_uncertainty95/ppm",
     "MS_shift/ppm",
     "flags",
 )
@@ -79,6 +81,7 @@ class Results:
             site.site.multiplicity,
             self._rounded(site.shielding),
             self._rounded(site.uncertainty),
+            self._rounded(site.uncertainty95),
             None if shift is None else self._rounded(shift),
             " ".join(site.flags),
         )
@@ -116,7 +119,7 @@ def choose_format(name: str | None, output: Path | None, formats: Sequence[str] 
     if output is None:
         return "table"
     found = SUFFIXES.get(output.suffix.lower())
-    if found not in formats:
+    if found is None or found not in formats:
         raise UsageError(
             f"the suffix of '{output}' names no format", hint=f"--format {'|'.join(formats)}"
         )
@@ -242,6 +245,7 @@ def _json(results: Results) -> str:
                     "multiplicity": row["multiplicity"],
                     "shielding": row["MS_shielding/ppm"],
                     "uncertainty": row["MS_shielding_uncertainty/ppm"],
+                    "uncertainty95": row["MS_shielding_uncertainty95/ppm"],
                     "shift": row["MS_shift/ppm"],
                     "flags": list(site.flags),
                 }
@@ -257,17 +261,31 @@ def _json(results: Results) -> str:
         )
     document = {
         **provenance(results.predictor),
-        "units": {"shielding": "ppm", "uncertainty": "ppm", "shift": "ppm"},
+        "units": dict.fromkeys(("shielding", "uncertainty", "uncertainty95", "shift"), "ppm"),
+        "intervals": _intervals(results.predictor),
         "structures": structures,
         "failures": [{"file": f.file, "error": str(f.error)} for f in results.failures],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
+def _intervals(predictor: Predictor) -> dict[str, Any]:
+    """What the uncertainties mean, and what they rest on for each nucleus."""
+    text = "half width of the interval that holds the GIPAW shielding with {} % probability"
+    return {
+        "uncertainty": text.format(68),
+        "uncertainty95": text.format(95),
+        "calibration": {
+            SPECIES[nucleus]: "validation RMSE, times 1.96 for 95 %" if c is None else c.to_dict()
+            for nucleus, c in predictor.calibrations.items()
+        },
+    }
+
+
 def _per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
     """Arrays over all atoms, NaN (or nothing) where an atom was not predicted."""
     n = len(prediction.crystal)
-    numeric = COLUMNS[5:8]
+    numeric = COLUMNS[5:9]
     arrays: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in numeric}
     for site in prediction.sites:
         row = results.row(prediction, site)

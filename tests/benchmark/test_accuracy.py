@@ -1,11 +1,14 @@
 """Errors are those of the predictions, atoms counted with their multiplicity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from shiftcli.benchmark import measure_accuracy
 from shiftcli.errors import UsageError
 from shiftcli.training import load_labelled
+from shiftcli.uncertainty import Calibration
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,33 @@ def test_figures_follow_from_the_predictions(measured, predictor, labelled_file)
     assert figures.mae == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
     assert figures.bias == pytest.approx(np.mean(errors), rel=1e-5)
     assert figures.baseline_rmse is None
+
+
+def test_coverage_is_that_of_the_intervals(predictor, labelled_file, monkeypatch):
+    """With intervals of a chosen width the coverage is the fraction of such errors."""
+    crystals = [c for k, c in load_labelled([labelled_file]).items() if k % 8 == 0]
+    errors = []
+    for crystal in crystals:
+        for row in predictor.predict(crystal).sites:
+            if row.site.element == "H":
+                errors += [abs(row.shielding - crystal.shieldings[a]) for a in row.site.atoms]
+    narrow, wide = (np.mean(np.sort(errors)[[k, k + 1]]) for k in (4, 11))
+    made = Calibration(1, narrow, 0.0, 0.0, 1.0, wide / narrow, 9, 9)
+    monkeypatch.setitem(predictor.calibrations, "H", made)
+    result = measure_accuracy(predictor, [labelled_file], "validation")
+    assert result.nuclei["1H"].coverage68 == pytest.approx(5 / 16)
+    assert result.nuclei["1H"].coverage95 == pytest.approx(12 / 16)
+    assert result.to_dict()["accuracy"]["1H"]["coverage"] == {"68": 5 / 16, "95": 12 / 16}
+
+
+def test_no_coverage_without_intervals(predictor, labelled_file, monkeypatch):
+    for network, metadata in predictor.networks["O"]:
+        unknown = [(network, replace(metadata, validation={}, calibration={}))]
+        monkeypatch.setitem(predictor.networks, "O", unknown)
+    monkeypatch.setitem(predictor.calibrations, "O", None)
+    result = measure_accuracy(predictor, [labelled_file], "validation")
+    assert result.nuclei["17O"].coverage68 is None
+    assert result.to_dict()["accuracy"]["17O"]["coverage"] is None
 
 
 def test_splits_partition_the_crystals(predictor, labelled_file):
@@ -58,7 +88,10 @@ def test_unknown_split(predictor, labelled_file):
 def test_dictionary(measured):
     values = measured.to_dict()
     assert set(values["accuracy"]) == {"1H", "13C", "15N", "17O"}
-    assert set(values["accuracy"]["1H"]) == {"n", "rmse", "mae", "r2", "bias", "baseline"}
+    assert set(values["accuracy"]["1H"]) == {
+        "n", "rmse", "mae", "r2", "bias", "baseline", "coverage",
+    }  # fmt: skip
+    assert set(values["accuracy"]["1H"]["coverage"]) == {"68", "95"}
 
 
 @pytest.mark.slow

@@ -12,6 +12,15 @@ def test_accuracy(shiftcli, labelled_file):
     document = json.loads(done.stdout)
     assert document["accuracy"]["13C"]["n"] == 32
     assert document["split"] == "all"
+    assert set(document["accuracy"]["13C"]["coverage"]) == {"68", "95"}
+
+
+def test_accuracy_table_says_the_coverage(shiftcli, labelled_file):
+    done = shiftcli("benchmark", "--data", labelled_file, "--nucleus", "C")
+    assert done.returncode == 0, done.stderr
+    assert "in 68 % interval" in done.stdout
+    (row,) = (line for line in done.stdout.splitlines() if "13C" in line)
+    assert row.count("%") == 2
 
 
 def test_speed(shiftcli):

@@ -13,6 +13,7 @@ from shiftcli.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.predictor import Predictor
 from shiftcli.training import is_validation, load_labelled
+from shiftcli.uncertainty import covered
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")
@@ -32,6 +33,10 @@ class Errors:
         Coefficient of determination; None where all references are the same.
     baseline_rmse : float or None
         RMSE in ppm of the second prediction that the data carry, on the same atoms.
+    coverage68, coverage95 : float or None
+        Fraction of the atoms inside their 68 % and 95 % intervals; None where the networks
+        give none. On crystals that the intervals were calibrated on it flatters; the
+        network's file holds what cross-validation over them says.
     """
 
     n: int
@@ -40,6 +45,8 @@ class Errors:
     bias: float
     r2: float | None
     baseline_rmse: float | None
+    coverage68: float | None
+    coverage95: float | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,9 @@ class Accuracy:
                 "r2": e.r2,
                 "bias": e.bias,
                 "baseline": None if e.baseline_rmse is None else {"rmse": e.baseline_rmse},
+                "coverage": (
+                    None if e.coverage68 is None else {"68": e.coverage68, "95": e.coverage95}
+                ),
             }
             for species, e in self.nuclei.items()
         }
@@ -136,7 +146,7 @@ def _measure(predictor: Predictor, crystals: Sequence[Crystal], element: str) ->
     parts, reference, baseline, weights = [], [], [], []
     for crystal in crystals:
         sites = [s for s in crystal.sites if s.element == element]
-        if not sites:
+        if not sites or crystal.shieldings is None:
             continue
         parts.append(surroundings(crystal, sites))
         reference += [crystal.shieldings[s.atoms].mean() for s in sites]
@@ -146,13 +156,17 @@ def _measure(predictor: Predictor, crystals: Sequence[Crystal], element: str) ->
     known = np.isfinite(reference)
     if not known.any():
         return None
-    predicted, _ = predictor.predict_environments(element, Environments.concatenate(parts))
+    predicted, *half_widths = predictor.predict_environments(
+        element, Environments.concatenate(parts)
+    )
     truth, weight = np.array(reference)[known], np.array(weights)[known]
     error = np.array(predicted)[known] - truth
     second = np.array(baseline)[known]
     spread = np.average((truth - np.average(truth, weights=weight)) ** 2, weights=weight)
     mean_square = float(np.average(error**2, weights=weight))
     has_baseline = bool(np.isfinite(second).all())
+    widths = [np.array(w)[known] for w in half_widths]
+    inside = [covered(error, w, weight) if np.isfinite(w).all() else None for w in widths]
     return Errors(
         n=int(weight.sum()),
         rmse=mean_square**0.5,
@@ -164,4 +178,6 @@ def _measure(predictor: Predictor, crystals: Sequence[Crystal], element: str) ->
             if has_baseline
             else None
         ),
+        coverage68=inside[0],
+        coverage95=inside[1],
     )

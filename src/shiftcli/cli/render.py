@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: Width of tables that go into a file or a pipe, where no terminal says one.
 _WIDE = 160
 
-_NUMERIC = frozenset(COLUMNS[4:8])
+_NUMERIC = frozenset(COLUMNS[4:9])
 
 
 def _stderr() -> Console:
@@ -115,12 +115,14 @@ def accuracy_table(accuracy: Accuracy) -> Table:
     title = Text(f"{accuracy.crystals} crystals ({accuracy.split}) of {accuracy.source}")
     table = Table(title=title, title_justify="left")
     columns = ("nucleus", "atoms", "RMSE/ppm", "MAE/ppm", "R²", "bias/ppm", "baseline RMSE/ppm")
-    for column in columns:
+    for column in (*columns, "in 68 % interval", "in 95 % interval"):
         table.add_column(column, justify="left" if column == "nucleus" else "right")
     for species, e in accuracy.nuclei.items():
         r2 = "" if e.r2 is None else f"{e.r2:.4f}"
         base = "" if e.baseline_rmse is None else f"{e.baseline_rmse:.3f}"
-        table.add_row(species, str(e.n), f"{e.rmse:.3f}", f"{e.mae:.3f}", r2, f"{e.bias:.3f}", base)
+        inside = ("" if c is None else f"{c:.1%}" for c in (e.coverage68, e.coverage95))
+        errors = (f"{e.rmse:.3f}", f"{e.mae:.3f}", r2, f"{e.bias:.3f}", base)
+        table.add_row(species, str(e.n), *errors, *inside)
     return table
 
 

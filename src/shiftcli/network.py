@@ -14,12 +14,6 @@ from torch import nn
 from shiftcli.crystal import ELEMENTS
 from shiftcli.density import GRIDS, KERNELS, VOXELS
 
-#: Channels inside a dense unit: the bottleneck's wide and narrow layer, the 3×3×3's output.
-_WIDE, _GROWTH = 256, 64
-
-#: Units in each dense block.
-_UNITS = 4
-
 
 @dataclass(frozen=True)
 class Architecture:
@@ -33,20 +27,46 @@ class Architecture:
         Edge of the first convolution's kernel.
     stem_stride : int
         Its stride; 1 keeps the paper's 16³ voxels in the first block.
+    stem_channels : int
+        Its output channels.
+    units : tuple of int
+        Units of each dense block.
+    bottleneck, growth : int
+        Channels inside a unit: of its wide layer, and of its output.
     grids : tuple of float
         Edges of the grids in Å.
     kernel : str
         Density kernel.
     dropout : float
         Dropout after each hidden layer of the head.
+    dense : bool
+        Whether a unit sees the block's input and all units before it, or the last one alone.
+    crop : bool
+        Whether the centre crop stands beside the pooled features at the end of a block.
     """
 
     name: str = "paper"
     stem_kernel: int = 3
     stem_stride: int = 1
+    stem_channels: int = 64
+    units: tuple[int, ...] = (4, 4)
+    bottleneck: int = 256
+    growth: int = 64
     grids: tuple[float, ...] = GRIDS
     kernel: str = "gaussian"
     dropout: float = 0.1
+    dense: bool = True
+    crop: bool = True
+
+    @property
+    def edge(self) -> int:
+        """Edge of the feature map that the head sees; 0 where the blocks do not fit."""
+        edge = VOXELS // self.stem_stride
+        for _ in self.units:
+            if edge % 4:
+                return 0
+            edge //= 2
+        return edge
 
     def to_dict(self) -> dict:
         """Plain values, for JSON."""
@@ -58,26 +78,50 @@ class Architecture:
         known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
         if set(values) - set(known):
             raise ValueError(f"unknown architecture keys: {sorted(set(values) - set(known))}")
-        known["grids"] = tuple(float(d) for d in known.get("grids", GRIDS))
+        for name, kind in (("grids", float), ("units", int)):
+            if name in known:
+                known[name] = tuple(kind(value) for value in known[name])
         made = cls(**known)
-        if made.kernel not in KERNELS or (made.stem_kernel, made.stem_stride) not in _STEMS:
+        widths = (made.stem_channels, made.bottleneck, made.growth, *made.units)
+        fits = (
+            made.kernel in KERNELS
+            and (made.stem_kernel, made.stem_stride) in _STEMS
+            and made.units
+            and made.edge
+            and all(0 < width <= _WIDEST for width in widths)
+            and 0 < len(made.grids) <= _MOST_GRIDS
+            and all(0 < edge < 100 for edge in made.grids)
+        )
+        if not fits:
             raise ValueError("architecture that this program does not know")
         return made
 
 
-#: Stems that leave an edge divisible by four.
-_STEMS = ((3, 1), (4, 2))
+#: Stems: what the paper's convolution does, and non-overlapping or half-overlapping patches.
+_STEMS = ((3, 1), (4, 2), (4, 4))
 
-#: The networks by name.
+#: Limits of what a file may ask for.
+_WIDEST, _MOST_GRIDS = 4096, 16
+
+#: Hidden units of the head.
+_HIDDEN = (256, 128)
+
+#: The networks by name: the paper's, the one that ships, and what the paper takes away from
+#: its own (Table 3).
 PRESETS = {
     "paper": Architecture(),
-    "compact": Architecture(name="compact", stem_kernel=4, stem_stride=2),
+    "compact": Architecture(
+        name="compact", stem_kernel=4, stem_stride=4, stem_channels=256, units=(4,)
+    ),
+    "mr-arch": Architecture(name="mr-arch", grids=(10.0,)),
+    "mr-input": Architecture(name="mr-input", crop=False),
+    "cnn": Architecture(name="cnn", grids=(10.0,), dense=False, crop=False),
 }
 
 
 def _layer(inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU; the bias is the normalisation's."""
-    padding = (kernel - 1) // 2
+    padding = (kernel - 1) // 2 if kernel > stride else 0
     return nn.Sequential(
         nn.Conv3d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False),
         nn.BatchNorm3d(outputs),
@@ -86,35 +130,59 @@ def _layer(inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> nn.Se
 
 
 class DenseBlock(nn.Module):
-    """Four units; unit k sees the block's input and the output of all units before it.
+    """Units, of which each sees the block's input and the output of all units before it.
 
-    A unit is 1×1×1 (256) → 1×1×1 (64) → 3×3×3 (64): y_k = H_k([x, y_1, …, y_{k−1}]).
-    Input (n, 64, l, l, l), output (n, 320, l, l, l).
+    A unit is 1×1×1 (bottleneck) → 1×1×1 (growth) → 3×3×3 (growth):
+    y_k = H_k([x, y_1, …, y_{k−1}]). Input (n, c, l, l, l), output (n, c + units·growth, l, l, l);
+    without dense connections y_k = H_k(y_{k−1}), and the output is the last one's.
+
+    Parameters
+    ----------
+    inputs : int
+        Channels c of the input.
+    units : int
+        Number of units.
+    architecture : Architecture
+        ``bottleneck``, ``growth`` and ``dense`` are read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int, units: int, architecture: Architecture) -> None:
         super().__init__()
-        self.units = nn.ModuleList(
-            nn.Sequential(
-                _layer(_GROWTH * (k + 1), _WIDE),
-                _layer(_WIDE, _GROWTH),
-                _layer(_GROWTH, _GROWTH, kernel=3),
+        wide, growth, self.dense = (
+            architecture.bottleneck, architecture.growth, architecture.dense,
+        )  # fmt: skip
+        self.units = nn.ModuleList()
+        for _ in range(units):
+            self.units.append(
+                nn.Sequential(
+                    _layer(inputs, wide), _layer(wide, growth), _layer(growth, growth, kernel=3)
+                )
             )
-            for k in range(_UNITS)
-        )
+            inputs = inputs + growth if self.dense else growth
+        #: Channels of the output.
+        self.outputs = inputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the block."""
         for unit in self.units:
-            x = torch.cat([x, unit(x)], dim=1)
+            x = torch.cat([x, unit(x)], dim=1) if self.dense else unit(x)
         return x
 
 
 class PoolAndCrop(nn.Module):
     """Average pooling beside the centre crop: [pool(x), x[l/4 : 3l/4]] along channels.
 
-    Input (n, c, l, l, l), output (n, 2c, l/2, l/2, l/2).
+    Input (n, c, l, l, l), output (n, 2c, l/2, l/2, l/2); (n, c, …) without the crop.
+
+    Parameters
+    ----------
+    crop : bool
+        Whether the centre crop is there.
     """
+
+    def __init__(self, crop: bool = True) -> None:
+        super().__init__()
+        self.crop = crop
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Halve the edge twice over."""
@@ -125,14 +193,16 @@ class PoolAndCrop(nn.Module):
         pooled = x[:, :, ::2] + x[:, :, 1::2]
         pooled = pooled[..., ::2, :] + pooled[..., 1::2, :]
         pooled = 0.125 * (pooled[..., ::2] + pooled[..., 1::2])
+        if not self.crop:
+            return pooled
         return torch.cat([pooled, x[:, :, middle, middle, middle]], dim=1)
 
 
 class MR3DDenseNet(nn.Module):
     """The multi-resolution 3D DenseNet.
 
-    Stem, two dense blocks, each followed by `PoolAndCrop` and a 1×1×1 transition
-    (640 → 256 → 64), then a head 256 → 128 → 1.
+    Stem, dense blocks, each followed by `PoolAndCrop` and a 1×1×1 transition (to the
+    bottleneck's channels, then the growth's), then a head 256 → 128 → 1.
 
     Parameters
     ----------
@@ -142,18 +212,23 @@ class MR3DDenseNet(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.architecture = architecture
-        channels = len(architecture.grids) * len(ELEMENTS)
-        joined = 2 * _GROWTH * (_UNITS + 1)
-        blocks: list[nn.Module] = []
-        for _ in range(2):
-            blocks += [DenseBlock(), PoolAndCrop(), _layer(joined, _WIDE), _layer(_WIDE, _GROWTH)]
-        self.features = nn.Sequential(
-            _layer(channels, _GROWTH, architecture.stem_kernel, architecture.stem_stride), *blocks
-        )
-        edge = VOXELS // architecture.stem_stride // 4
+        self.architecture = a = architecture
+        channels = a.stem_channels
+        layers: list[nn.Module] = [
+            _layer(len(a.grids) * len(ELEMENTS), channels, a.stem_kernel, a.stem_stride)
+        ]
+        for units in a.units:
+            block = DenseBlock(channels, units, a)
+            joined = block.outputs * (2 if a.crop else 1)
+            layers += [block, PoolAndCrop(a.crop)]
+            layers += [_layer(joined, a.bottleneck), _layer(a.bottleneck, a.growth)]
+            channels = a.growth
+        self.features = nn.Sequential(*layers)
+        first, second = _HIDDEN
         self.head = nn.Sequential(
-            *self._hidden(_GROWTH * edge**3, 256), *self._hidden(256, 128), nn.Linear(128, 1)
+            *self._hidden(channels * a.edge**3, first),
+            *self._hidden(first, second),
+            nn.Linear(second, 1),
         )
 
     def _hidden(self, inputs: int, outputs: int) -> list[nn.Module]:

@@ -29,7 +29,7 @@ def test_interrupt_and_resume(shiftcli, labelled_file, tmp_path):
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
     deadline = time.monotonic() + 120
-    while not (run / "O.state.safetensors").exists() and time.monotonic() < deadline:
+    while not (run / "compact-O.state").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

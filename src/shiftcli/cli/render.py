@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from shiftcli.benchmark import Accuracy, Speed
     from shiftcli.training.loop import EpochReport
     from shiftcli.training.report import DataReport
+    from shiftcli.training.study import StudyRow
 
 T = TypeVar("T")
 
@@ -164,38 +167,85 @@ def data_tables(report: DataReport) -> list[Table]:
 
 
 class TrainingView:
-    """One line an epoch on stderr; on a terminal also a bar with the time left."""
+    """A live table on a terminal, else one line an epoch, on stderr; of several processes one."""
 
     def __init__(self) -> None:
+        self.is_writer = os.environ.get("RANK", "0") == "0"
         self.console = _stderr()
-        self.best: dict[str, float] = {}
-        self.bar: Progress | None = None
-        if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
-            self.bar.start()
-            self.task = self.bar.add_task("", total=None)
+        self.rows: dict[tuple[str, int], tuple[EpochReport, float]] = {}
+        self.live: Live | None = None
+        if self.console.is_terminal and self.is_writer:
+            self.live = Live(console=self.console, auto_refresh=False)
+            self.live.start()
 
     def note(self, text: str) -> None:
         """Show one line."""
-        self.console.print(Text(text), soft_wrap=True)
+        if self.is_writer:
+            self.console.print(Text(text), soft_wrap=True)
 
     def epoch(self, report: EpochReport) -> None:
         """Show one epoch."""
-        best = min(self.best.get(report.nucleus, math.inf), report.validation_rmse)
-        self.best[report.nucleus] = best
+        key = (report.nucleus, report.member)
+        best = report.validation_rmse
+        if key in self.rows and report.epoch > 1:
+            best = min(best, self.rows[key][1])
+        self.rows[key] = report, best
+        if self.live is not None:
+            self.live.update(self._table(), refresh=True)
+            return
+        baseline = "" if math.isnan(report.baseline_rmse) else f"  KRR {report.baseline_rmse:.3f}"
+        member = f" #{report.member}" if report.member > 1 else ""
         self.note(
-            f"{SPECIES[report.nucleus]:>3} epoch {report.epoch:3d}/{report.epochs}  "
-            f"train {report.train_rmse:7.3f}  validation {report.validation_rmse:7.3f} ppm  "
-            f"best {best:7.3f}  {report.seconds:.0f} s"
+            f"{SPECIES[report.nucleus]:>3}{member} epoch {report.epoch:3d}/{report.epochs}  "
+            f"loss {report.loss:.4f}  train {report.train_rmse:.3f}  "
+            f"validation {report.validation_rmse:.3f} ppm  best {best:.3f}{baseline}  "
+            f"{report.samples_per_second:.0f}/s  left {_duration(_left(report))}"
         )
-        if self.bar is not None:
-            self.bar.update(
-                self.task, description=SPECIES[report.nucleus],
-                completed=report.epoch, total=report.epochs,
+
+    def _table(self) -> Table:
+        table = Table("nucleus")
+        columns = (
+            "epoch", "loss", "train/ppm", "validation/ppm", "best/ppm", "KRR/ppm", "samples/s",
+            "left",
+        )  # fmt: skip
+        for column in columns:
+            table.add_column(column, justify="right")
+        for (nucleus, member), (report, best) in self.rows.items():
+            baseline = "" if math.isnan(report.baseline_rmse) else f"{report.baseline_rmse:.3f}"
+            table.add_row(
+                f"{SPECIES[nucleus]} #{member}", f"{report.epoch}/{report.epochs}",
+                f"{report.loss:.4f}", f"{report.train_rmse:.3f}",
+                f"{report.validation_rmse:.3f}", f"{best:.3f}", baseline,
+                f"{report.samples_per_second:.0f}", _duration(_left(report)),
             )  # fmt: skip
+        return table
 
     def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.stop()
+        """Leave the table as it is."""
+        if self.live is not None:
+            self.live.stop()
+
+
+def _left(report: EpochReport) -> float:
+    """Seconds until the network in work is trained."""
+    return (report.epochs - report.epoch) * report.seconds
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def study_table(rows: Sequence[StudyRow]) -> Table:
+    """Validation errors of a study's runs, mean and standard deviation."""
+    table = Table("nucleus", title="validation RMSE/ppm", title_justify="left")
+    for column in ("crystals", "augmentation", "runs", "mean", "deviation"):
+        table.add_column(column, justify="left" if column == "augmentation" else "right")
+    for row in rows:
+        deviation = "" if math.isnan(row.deviation) else f"{row.deviation:.3f}"
+        table.add_row(
+            SPECIES[row.nucleus], str(row.crystals or "all"), row.augmentation, str(row.runs),
+            f"{row.rmse:.3f}", deviation,
+        )  # fmt: skip
+    return table

@@ -2,92 +2,192 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftcli.cli import training_options as options
 from shiftcli.cli.options import DeviceOption, NucleusOption, parse_nuclei
 from shiftcli.errors import UsageError
 
+if TYPE_CHECKING:
+    from shiftcli.training import Task, Variation
+
 
 def train(
+    context: typer.Context,
     more: Annotated[
-        list[Path] | None, typer.Argument(metavar="[DATA]...", help="Further data.")
+        list[str] | None, typer.Argument(metavar="[DATA]...", help="Further data.")
     ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Files or directories of structures with shieldings."),
-    ] = None,
+    data: options.Data = None,
+    property: options.Property = None,
     nucleus: NucleusOption = None,
-    model: Annotated[Literal["compact", "paper"], typer.Option(help="Network.")] = "compact",
-    orientation: Annotated[
-        Literal["frames", "random"],
-        typer.Option(help="Local frames, or new random rotations each time."),
-    ] = "frames",
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the data.", show_default="by nucleus"),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Samples in a batch.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule.")] = 2e-3,
-    optimizer: Annotated[Literal["muon", "adamw"], typer.Option(help="Optimiser.")] = "muon",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Run directory.", show_default="runs/MODEL-TIME"),
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Go on with the run in this directory.")
-    ] = None,
+    check: options.Check = False,
+    output: options.Output = None,
+    resume: options.Resume = None,
+    config: options.Config = None,
+    protocol: options.Protocol = "default",
+    folds: options.Folds = None,
+    seeds: options.Seeds = None,
+    crystals: options.Crystals = None,
+    plot: options.Plot = None,
     device: DeviceOption = "auto",
+    model: options.Model = None,
+    kernel: options.Kernel = None,
+    grid: options.Grid = None,
+    dropout: options.Dropout = None,
+    start: options.Start = None,
+    members: options.Members = None,
+    orientation: options.Orientation = None,
+    augmentation: options.Augmentation = None,
+    tilt: options.Tilt = None,
+    smear: options.Smear = None,
+    copies: options.Copies = None,
+    outliers: options.Outliers = None,
+    auxiliary: options.Auxiliary = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    optimizer: options.Optimizer = None,
+    learning_rate: options.LearningRate = None,
+    schedule: options.Schedule = None,
+    warmup: options.Warmup = None,
+    decay: options.Decay = None,
+    weight_decay: options.WeightDecay = None,
+    l2: options.L2 = None,
+    clip: options.Clip = None,
+    precision: options.Precision = None,
+    seed: options.Seed = None,
 ) -> None:
     """Train networks on structures with known shieldings, one for each nucleus.
 
     Example: shiftcli train --data gipaw-results/
     """
-    import math
+    given = {k: v for k, v in context.params.items() if k in options.HYPERPARAMETERS}
+    given = {k: v for k, v in given.items() if v is not None}
+    places = [*(data or ()), *(more or ())]
+    nuclei = parse_nuclei(nucleus)
+    if resume is not None:
+        if places or given or any((nuclei, config, output, folds, seeds, crystals, property)):
+            raise UsageError("--resume keeps the options of its run: leave all but --device out")
+        _run(None, None, resume, True, device, plot)
+        return
+    task = _task(places, nuclei, property, config, protocol, given)
+    if check:
+        _check(task)
+        return
+    variation = _variation(folds, seeds, crystals)
+    _run(task, variation, output or _new_folder(task.configuration.model), False, device, plot)
+
+
+def _task(
+    places: list[str],
+    nuclei: tuple[str, ...] | None,
+    column: str | None,
+    config: Path | None,
+    protocol: str,
+    given: dict[str, Any],
+) -> Task:
+    """What the file and the options ask for; options win."""
+    from shiftcli.training.config import read_toml
+    from shiftcli.training.run import parse_task
+
+    values = read_toml(config) if config is not None else {}
+    values |= {"data": places} if places else {}
+    values |= {"nuclei": nuclei} if nuclei else {}
+    values |= {"property": column} if column else {}
+    task = parse_task(values, given, protocol=protocol)
+    if not task.data:
+        raise UsageError("give --data, to start a run, or --resume DIR")
+    return task
+
+
+def _variation(folds: int | None, seeds: int | None, crystals: str | None) -> Variation | None:
+    from shiftcli.training import Variation
+
+    try:
+        sizes = tuple(int(n) for n in (crystals or "").split(",") if n.strip())
+    except ValueError as error:
+        raise UsageError(f"--crystals: '{crystals}' is not a list of numbers") from error
+    variation = Variation(folds or 0, seeds or 1, sizes)
+    return None if variation.is_one_run else variation
+
+
+def _new_folder(model: str) -> Path:
+    """A directory that no run has: the same second in all processes is too much to ask."""
+    import os
     from datetime import datetime
 
-    from shiftcli.cli.render import TrainingView
-    from shiftcli.training import Configuration
-    from shiftcli.training import train as run_training
+    if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
+        raise UsageError("several processes need one --output")
+    return Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}"
 
-    data = [*(data or ()), *(more or ())]
-    if bool(data) == (resume is not None):
-        raise UsageError("give either --data, to start a run, or --resume DIR")
-    if not 0 < learning_rate < math.inf:
-        raise UsageError(f"--learning-rate {learning_rate}: a positive number is needed")
-    configuration = Configuration(
-        model=model,
-        orientation=orientation,
-        epochs=epochs or 0,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        seed=seed,
-    )
-    if resume is not None and (output or nucleus or configuration != Configuration()):
-        raise UsageError("--resume keeps the options of its run: leave all but --device out")
-    folder = resume or output or Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}"
+
+def _check(task: Task) -> None:
+    """Describe the data and train nothing."""
+    from shiftcli.cli.render import data_tables, emit_tables, note
+    from shiftcli.training.report import describe
+    from shiftcli.training.sources import load_levels
+
+    labelled = load_levels(task.data, note, shielding_column=task.shielding_column)
+    emit_tables(data_tables(describe(labelled)), None)
+
+
+def _run(
+    task: Task | None,
+    variation: Variation | None,
+    folder: Path,
+    resume: bool,
+    device: str,
+    plot: Path | None,
+) -> None:
+    """Train, watch, and say where the networks are."""
+    from shiftcli.cli.render import emit_tables, study_table
+    from shiftcli.training import study
+    from shiftcli.training.run import start_or_resume
+    from shiftcli.training.study import STUDY
+
+    with _stoppable(folder) as view:
+        told = {"device": device, "on_epoch": view.epoch, "on_note": view.note}
+        view.note(f"run directory: {folder}")
+        if variation is not None or (resume and (folder / STUDY).exists()):
+            rows = study(task, folder, variation, resume=resume, **told)
+            networks = []
+        else:
+            networks = start_or_resume(task, folder, **told)
+            rows = []
+    if not view.is_writer:
+        return
+    if rows:
+        emit_tables([study_table(rows)], None)
+    for path in networks:
+        typer.echo(path)
+    if plot is not None:
+        from shiftcli.plots import plot_training
+
+        plot_training(sorted(folder.glob("**/metrics.csv")), plot)
+
+
+@contextmanager
+def _stoppable(folder: Path) -> Iterator[Any]:
+    """Say how to go on after Ctrl-C or SIGTERM; a killed run can be resumed all the same."""
+    import signal
+
+    from shiftcli.cli.render import TrainingView
+
+    def terminate(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
     view = TrainingView()
-    view.note(f"run directory: {folder}")
+    previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        networks = run_training(
-            data,
-            folder,
-            nuclei=parse_nuclei(nucleus),
-            configuration=configuration,
-            resume=resume is not None,
-            device=device,
-            on_epoch=view.epoch,
-            on_note=view.note,
-        )
-    except KeyboardInterrupt:
-        if (folder / "config.json").exists():
+        yield view
+    except (KeyboardInterrupt, SystemExit):
+        if any((folder / name).exists() for name in ("config.toml", "study.toml")):
             view.note(f"stopped; go on with: shiftcli train --resume {folder}")
         raise
     finally:
+        signal.signal(signal.SIGTERM, previous)
         view.close()
-    for path in networks:
-        typer.echo(path)

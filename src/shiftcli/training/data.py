@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shiftcli.crystal import Crystal
+from shiftcli.crystal import Crystal, Site
 from shiftcli.environments import Environments, surroundings
+from shiftcli.errors import TrainingError
 from shiftcli.orientations import Frames, local_frames
+from shiftcli.training.config import Configuration
 
 #: Every eighth crystal of a data set validates, from the first on.
 VALIDATION_STEP = 8
@@ -17,10 +19,13 @@ VALIDATION_STEP = 8
 #: 1H training labels outside these shieldings (ppm) are dropped (paper, "Data").
 H_RANGE = (0.0, 40.0)
 
+#: Seed of the order in which training crystals are taken where only some are wanted.
+_SUBSET_SEED = 2019
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Distinct labelled atoms of one nucleus.
+    """Labelled atoms of one nucleus.
 
     Attributes
     ----------
@@ -34,6 +39,10 @@ class Samples:
         Multiplicities, shape (n,).
     crystals : numpy.ndarray
         Number of the crystal of each, shape (n,).
+    baseline : numpy.ndarray
+        A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
+    levels : numpy.ndarray
+        Level of theory of each: 0 for the one that the network shall predict, shape (n,).
     """
 
     environments: Environments
@@ -41,6 +50,8 @@ class Samples:
     targets: np.ndarray
     weights: np.ndarray
     crystals: np.ndarray
+    baseline: np.ndarray
+    levels: np.ndarray
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -52,7 +63,30 @@ class Samples:
             self.targets[rows],
             self.weights[rows],
             self.crystals[rows],
+            self.baseline[rows],
+            self.levels[rows],
         )
+
+    @staticmethod
+    def concatenate(parts: Sequence[Samples]) -> Samples:
+        """Join the samples of several levels of theory, numbered in the order given."""
+        return Samples(
+            Environments.concatenate([p.environments for p in parts]),
+            _join_frames([p.frames for p in parts]),
+            np.concatenate([p.targets for p in parts]),
+            np.concatenate([p.weights for p in parts]),
+            np.concatenate([p.crystals for p in parts]),
+            np.concatenate([p.baseline for p in parts]),
+            np.concatenate([np.full(len(p), level) for level, p in enumerate(parts)]),
+        )
+
+
+def _join_frames(parts: Sequence[Frames]) -> Frames:
+    if not parts:
+        return local_frames(Environments.concatenate([]))
+    return Frames(
+        np.concatenate([p.rotations for p in parts]), np.concatenate([p.weights for p in parts])
+    )
 
 
 def is_validation(index: int | np.ndarray) -> bool | np.ndarray:
@@ -60,8 +94,10 @@ def is_validation(index: int | np.ndarray) -> bool | np.ndarray:
     return index % VALIDATION_STEP == 0
 
 
-def collect_samples(crystals: Mapping[int, Crystal], element: str) -> Samples:
-    """Gather the distinct labelled atoms of one element.
+def collect_samples(
+    crystals: Mapping[int, Crystal], element: str, copies: str = "distinct"
+) -> Samples:
+    """Gather the labelled atoms of one element.
 
     Parameters
     ----------
@@ -69,33 +105,42 @@ def collect_samples(crystals: Mapping[int, Crystal], element: str) -> Samples:
         Crystals by their number in the data; atoms whose label is NaN are skipped.
     element : str
         H, C, N or O.
+    copies : {"distinct", "all"}
+        One entry for each distinct site, or one for each atom of the cell.
 
     Returns
     -------
     Samples
-        One entry for each distinct site with a label.
+        Without any, of length 0.
     """
     parts: list[Environments] = []
-    targets, weights, owners = [], [], []
+    frames: list[Frames] = []
+    targets, weights, owners, baseline = [], [], [], []
     for index, crystal in crystals.items():
         if crystal.shieldings is None:
             continue
         sites = [s for s in crystal.sites if s.element == element]
+        if copies == "all":
+            sites = [Site(s.label, element, np.array([k])) for s in sites for k in s.atoms]
         labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
         labelled = [k for k, label in enumerate(labels) if np.isfinite(label)]
         if not labelled:
             continue
         parts.append(surroundings(crystal, [sites[k] for k in labelled]))
+        frames.append(local_frames(parts[-1]))
+        other = crystal.baseline
         targets += [labels[k] for k in labelled]
         weights += [sites[k].multiplicity for k in labelled]
         owners += [index] * len(labelled)
-    environments = Environments.concatenate(parts)
+        baseline += [np.nan if other is None else other[sites[k].atoms].mean() for k in labelled]
     return Samples(
-        environments,
-        local_frames(environments),
-        np.array(targets),
+        Environments.concatenate(parts),
+        _join_frames(frames),
+        np.array(targets, dtype=float),
         np.array(weights, dtype=float),
         np.array(owners, dtype=int),
+        np.array(baseline, dtype=float),
+        np.zeros(len(targets), dtype=int),
     )
 
 
@@ -105,3 +150,40 @@ def drop_outliers(samples: Samples, element: str) -> Samples:
         return samples
     low, high = H_RANGE
     return samples[np.flatnonzero((samples.targets >= low) & (samples.targets <= high))]
+
+
+def split_crystals(
+    numbers: np.ndarray, configuration: Configuration
+) -> tuple[np.ndarray, np.ndarray]:
+    """Part the crystals of the main level into those to learn from and those to watch.
+
+    Parameters
+    ----------
+    numbers : numpy.ndarray
+        Numbers of the crystals, ascending, shape (n,).
+    configuration : Configuration
+        ``folds``, ``fold`` and ``crystals`` are read.
+
+    Returns
+    -------
+    training, validation : numpy.ndarray
+        Their numbers; no crystal is in both.
+
+    Raises
+    ------
+    TrainingError
+        If more training crystals are wanted than there are.
+    """
+    if configuration.folds:
+        held_out = numbers % configuration.folds == configuration.fold
+    else:
+        held_out = is_validation(numbers)
+    training, validation = numbers[~held_out], numbers[held_out]
+    if configuration.crystals > len(training):
+        raise TrainingError(
+            f"{configuration.crystals} training crystals are wanted, the data have {len(training)}"
+        )
+    if configuration.crystals:
+        order = np.random.default_rng(_SUBSET_SEED).permutation(len(training))
+        training = np.sort(training[order[: configuration.crystals]])
+    return training, validation

@@ -15,15 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.inference import average_views, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
-from shiftcli.orientations import MAX_FRAMES, small_rotations, uniform_rotations
+from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples
 from shiftcli.training.optimizer import make_optimizer
+from shiftcli.training.processes import Processes
+from shiftcli.training.start import start_from
 
 
 @dataclass(frozen=True)
@@ -34,27 +37,68 @@ class EpochReport:
     ----------
     nucleus : str
         Element.
+    member : int
+        Number of the network in its committee, from 1.
     epoch : int
         Number of the epoch, from 1.
     epochs : int
         Epochs of the whole run.
+    loss : float
+        Weighted mean squared error of the scaled shieldings, all levels, dropout on.
     train_rmse : float
-        Weighted RMSE over the epoch's training batches in ppm, dropout on.
+        Weighted RMSE over the epoch's training batches in ppm, main level, dropout on.
     validation_rmse : float
         Weighted RMSE on the validation crystals in ppm, one view; NaN without any.
+    baseline_rmse : float
+        The same for the second prediction that came with the data; NaN without one.
     learning_rate : float
         At the end of the epoch.
+    samples_per_second : float
+        Training samples, all processes together.
     seconds : float
         Wall time of the epoch.
     """
 
     nucleus: str
+    member: int
     epoch: int
     epochs: int
+    loss: float
     train_rmse: float
     validation_rmse: float
+    baseline_rmse: float
     learning_rate: float
+    samples_per_second: float
     seconds: float
+
+
+class LevelledNetwork(nn.Module):
+    """A network with an output scale and offset for each further level of theory.
+
+    Level 0 is the network's own: y₀ = f(x); level k has y_k = a_k·f(x) + b_k.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        f.
+    levels : int
+        Levels of theory, the main one counted.
+    """
+
+    def __init__(self, network: MR3DDenseNet, levels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = nn.Parameter(torch.ones(levels - 1))
+        self.offset = nn.Parameter(torch.zeros(levels - 1))
+
+    def forward(self, volume: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Scaled shieldings, shape (n,), of densities with their levels, shape (n,)."""
+        output = self.network(volume).float()
+        if not len(self.scale):
+            return output
+        scale = torch.cat([self.scale.new_ones(1), self.scale])
+        offset = torch.cat([self.offset.new_zeros(1), self.offset])
+        return scale[level] * output + offset[level]
 
 
 class Trainer:
@@ -65,11 +109,13 @@ class Trainer:
     element : str
         H, C, N or O.
     training, validation : Samples
-        Samples to learn from, and to watch; the second may be empty.
+        Samples to learn from, of all levels of theory, and to watch; the second may be empty.
     configuration : Configuration
-        Hyperparameters, with ``epochs`` resolved for this nucleus.
-    device : torch.device
+        Hyperparameters, resolved for this nucleus and member.
+    processes : Processes
         Where to train.
+    member : int
+        Number of the network in its committee.
     """
 
     def __init__(
@@ -78,24 +124,52 @@ class Trainer:
         training: Samples,
         validation: Samples,
         configuration: Configuration,
-        device: torch.device,
+        processes: Processes,
+        member: int = 1,
     ) -> None:
-        self.element, self.configuration, self.device = element, configuration, device
+        self.element, self.member = element, member
+        self.configuration, self.processes = configuration, processes
+        self.device = processes.device
         self.training, self.validation = training, validation
-        if len(training) < configuration.batch_size:
-            raise TooFewSamples(
-                f"{len(training)} training samples of {element} are fewer than one batch "
-                f"({configuration.batch_size})",
-                hint="give more crystals or a smaller --batch-size",
-            )
-        self.mean = float(np.average(training.targets, weights=training.weights))
+        self.main = np.flatnonzero(training.levels == 0)
+        self.further = np.flatnonzero(training.levels > 0)
+        self.augmentation = Augmentation(training.frames, configuration)
+        self._check_size()
+        levels = int(training.levels.max(initial=0)) + 1
+        self.means = [_mean(training, level) for level in range(levels)]
         self.scale = configuration.scale(element)
-        self.steps_per_epoch = len(training) // configuration.batch_size
+        self.steps_per_epoch = (
+            len(self._order(np.random.default_rng(0))) // configuration.batch_size
+        )
         torch.manual_seed(configuration.seed)
         network = MR3DDenseNet(configuration.architecture())
-        self.network = network.to(device, memory_format=torch.channels_last_3d)
-        self.optimizer = make_optimizer(self.network, configuration)
+        if configuration.start:
+            start_from(network, Path(configuration.start), element)
+        self.network = network.to(self.device, memory_format=torch.channels_last_3d)
+        self.levelled = LevelledNetwork(self.network, levels).to(self.device)
+        self.optimizer = make_optimizer(self.levelled, configuration)
+        self.module = processes.parallel(self.levelled)
+        self.dtype: torch.dtype = getattr(torch, configuration.precision)
         self.epoch = 0
+
+    @property
+    def mean(self) -> float:
+        """Weighted mean of the main level's training shieldings in ppm."""
+        return self.means[0]
+
+    def _check_size(self) -> None:
+        size, count = self.configuration.batch_size, self.processes.count
+        items = len(self.main) * self.augmentation.copies
+        if items < size:
+            raise TooFewSamples(
+                f"{items} training samples of {self.element} are fewer than one batch ({size})",
+                hint="give more crystals or a smaller --batch-size",
+            )
+        if size < 2 * count:
+            raise TrainingError(
+                f"a batch of {size} cannot be shared by {count} processes",
+                hint="each needs two samples at least: a larger --batch-size",
+            )
 
     def fit(self, checkpoint: Path, report: Callable[[EpochReport], None]) -> None:
         """Train to the last epoch, writing a checkpoint after each.
@@ -106,91 +180,118 @@ class Trainer:
             State file; a run that finds its own state there goes on from it.
         report : callable
             Called with an `EpochReport` after each epoch, before its checkpoint is written.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer a number, or the state file is of another run.
         """
         if checkpoint.exists():
             self._restore(checkpoint)
         while self.epoch < self.configuration.epochs:
             started = time.perf_counter()
-            train_rmse = self._run_epoch()
-            report(
-                EpochReport(
-                    nucleus=self.element,
-                    epoch=self.epoch,
-                    epochs=self.configuration.epochs,
-                    train_rmse=train_rmse,
-                    validation_rmse=self.validation_rmse(views=1),
-                    learning_rate=self._learning_rate(self.epoch * self.steps_per_epoch),
-                    seconds=time.perf_counter() - started,
-                )
+            loss, train_rmse = self._run_epoch()
+            trained = time.perf_counter() - started
+            samples = self.steps_per_epoch * self.configuration.batch_size
+            row = EpochReport(
+                nucleus=self.element,
+                member=self.member,
+                epoch=self.epoch,
+                epochs=self.configuration.epochs,
+                loss=loss,
+                train_rmse=train_rmse,
+                validation_rmse=self.validation_rmse(views=1),
+                baseline_rmse=self.baseline_rmse,
+                learning_rate=self._learning_rate(self.epoch * self.steps_per_epoch),
+                samples_per_second=samples / trained,
+                seconds=time.perf_counter() - started,
             )
-            self._store(checkpoint)
+            if self.processes.is_writer:
+                report(row)
+                self._store(checkpoint)
+            self.processes.wait()
 
-    def _run_epoch(self) -> float:
-        """One pass over the training samples; returns their RMSE in ppm."""
-        seed = (self.configuration.seed, self.epoch)
-        rng = np.random.default_rng(seed)
-        torch.manual_seed(int(rng.integers(2**62)))  # dropout
-        order = rng.permutation(len(self.training))
-        self.network.train()
-        squared = total = 0.0
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        """The items of one epoch in random order: sample · copies + orientation."""
+        copies = self.augmentation.copies
+        items = (self.main[:, None] * copies + np.arange(copies)).ravel()
+        wanted = round(self.configuration.auxiliary * len(items))
+        extra = (self.further[:, None] * copies + np.arange(copies)).ravel()
+        if len(extra) > wanted:
+            extra = rng.choice(extra, wanted, replace=False)
+        return rng.permutation(np.concatenate([items, extra]))
+
+    def _run_epoch(self) -> tuple[float, float]:
+        """One pass over the training samples; returns the loss and their RMSE in ppm."""
+        rng = np.random.default_rng((self.configuration.seed, self.epoch))
+        # Dropout, of each process its own.
+        torch.manual_seed(int(rng.integers(2**62)) + self.processes.rank)
+        order = self._order(rng)
+        self.module.train()
+        sums = np.zeros(4)
         for step in range(self.steps_per_epoch):
             size = self.configuration.batch_size
-            rows = np.sort(order[step * size : (step + 1) * size])
+            items = np.sort(order[step * size : (step + 1) * size])
             lr = self._learning_rate(self.epoch * self.steps_per_epoch + step)
-            error, weight = self._step(rows, rng, lr)
-            squared += error
-            total += weight
+            sums += self._step(items, rng, lr)
+        squared, weight, main_squared, main_weight = self.processes.total(*sums.tolist())
         self.epoch += 1
-        rmse = self.scale * math.sqrt(squared / total)
-        if not math.isfinite(rmse):
+        if not math.isfinite(squared):
             raise TrainingError(
                 f"the loss of {self.element} is no longer a number in epoch {self.epoch}",
                 hint="start a new run with a lower --learning-rate",
             )
-        return rmse
+        return squared / weight, self.scale * math.sqrt(main_squared / main_weight)
 
-    def _step(self, rows: np.ndarray, rng: np.random.Generator, lr: float) -> tuple[float, float]:
-        """One optimiser step; returns the summed weighted squared error and weight."""
-        volume, target, weight = self._batch(rows, rng)
+    def _step(self, items: np.ndarray, rng: np.random.Generator, lr: float) -> tuple[float, ...]:
+        """One optimiser step.
+
+        Returns weighted squared error and weight of this process's share, then the same of
+        its samples of the main level.
+        """
+        volume, target, weight, level, total = self._batch(items, rng)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
-        with torch.autocast(self.device.type, torch.bfloat16):
-            output = self.network(volume)
-        error = (output.float() - target) ** 2
-        loss = (weight * error).sum() / weight.sum()
+        mixed = self.dtype != torch.float32
+        with torch.autocast(self.device.type, self.dtype, enabled=mixed):
+            output = self.module(volume, level)
+        error = weight * (output - target) ** 2
+        # Gradients are averaged over the processes, so each share counts `count` times.
+        loss = self.processes.count * error.sum() / total
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.configuration.clip)
+        if self.configuration.clip:
+            torch.nn.utils.clip_grad_norm_(self.levelled.parameters(), self.configuration.clip)
         self.optimizer.step()
-        return float((weight * error.detach()).sum()), float(weight.sum())
+        is_main = (level == 0).float()
+        sums = [error.sum(), weight.sum(), (is_main * error).sum(), (is_main * weight).sum()]
+        return tuple(torch.stack(sums).detach().tolist())
 
-    def _batch(self, rows: np.ndarray, rng: np.random.Generator):
-        """Densities, scaled targets and weights of some samples, newly turned."""
+    def _batch(self, items: np.ndarray, rng: np.random.Generator):
+        """This process's share of a batch, and the weight of the whole batch.
+
+        All processes draw the same random numbers, so that what a run sees does not depend on
+        their number.
+        """
         samples = self.training
-        volume = densities(
-            self.network, samples.environments[rows], self._rotations(rows, rng), self.device
-        )
-        target = torch.from_numpy((samples.targets[rows] - self.mean) / self.scale)
-        weight = torch.from_numpy(samples.weights[rows])
-        return volume, target.float().to(self.device), weight.float().to(self.device)
-
-    def _rotations(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A new orientation for each sample, float32, shape (batch, 3, 3)."""
-        count = len(rows)
-        if self.configuration.orientation == "random":
-            return uniform_rotations(count, rng).astype(np.float32)
-        frames = self.training.frames
-        cumulative = np.cumsum(frames.weights[rows], axis=1)
-        chosen = (rng.random((count, 1)) > cumulative).sum(axis=1).clip(max=MAX_FRAMES - 1)
-        chosen = np.where(frames.weights[rows, chosen] > 0, chosen, 0)
-        matrices = frames.rotations[rows, chosen].astype(np.float64)
-        matrices = small_rotations(count, self.configuration.tilt, rng) @ matrices
-        matrices[:, 1] *= rng.choice([-1.0, 1.0], size=(count, 1))
-        return matrices.astype(np.float32)
+        rows = items // self.augmentation.copies
+        rotations = self.augmentation.rotations(items, rng)
+        total = float(samples.weights[rows].sum())
+        rows, rotations = self.processes.share(rows), self.processes.share(rotations)
+        environments = self.augmentation.displaced(samples.environments[rows], rng)
+        volume = densities(self.network, environments, rotations, self.device, self.dtype)
+        means = np.array(self.means)[samples.levels[rows]]
+        target = torch.from_numpy((samples.targets[rows] - means) / self.scale).float()
+        weight = torch.from_numpy(samples.weights[rows]).float()
+        level = torch.from_numpy(samples.levels[rows])
+        on = self.device
+        return volume, target.to(on), weight.to(on), level.to(on), total
 
     def _learning_rate(self, step: int) -> float:
-        """One cycle: a linear warm-up over the first tenth, then a half cosine to zero."""
+        """One cycle (a linear warm-up, then half a cosine to zero), or a decay by the epoch."""
         c = self.configuration
+        if c.schedule == "exponential":
+            return c.learning_rate * math.exp(-c.decay * (step // self.steps_per_epoch))
         progress = step / (c.epochs * self.steps_per_epoch)
         if progress < c.warmup:
             return c.learning_rate * (0.04 + 0.96 * progress / c.warmup)
@@ -213,15 +314,29 @@ class Trainer:
         """
         if not len(self.validation):
             return math.nan
-        environments = self.validation.environments
-        turned = prediction_views(environments, self.configuration.orientation, views)
-        mean = average_views(self.network.eval(), environments, turned, self.device)
-        error = self.mean + self.scale * mean - self.validation.targets
-        return math.sqrt(np.average(error**2, weights=self.validation.weights))
+        own = self.validation[self.processes.share(np.arange(len(self.validation)))]
+        squared = weight = 0.0
+        if len(own):
+            turned = prediction_views(own.environments, seen_as(self.configuration), views)
+            mean = average_views(self.network.eval(), own.environments, turned, self.device)
+            error = self.mean + self.scale * mean - own.targets
+            squared, weight = float((own.weights * error**2).sum()), float(own.weights.sum())
+        squared, weight = self.processes.total(squared, weight)
+        return math.sqrt(squared / weight)
+
+    @property
+    def baseline_rmse(self) -> float:
+        """RMSE in ppm of the second prediction in the data on the validation samples."""
+        watched = self.validation
+        if not len(watched):
+            return math.nan
+        return math.sqrt(
+            np.average((watched.baseline - watched.targets) ** 2, weights=watched.weights)
+        )
 
     def _store(self, path: Path) -> None:
         tensors = {
-            f"network.{k}": v.cpu().contiguous() for k, v in self.network.state_dict().items()
+            f"network.{k}": v.cpu().contiguous() for k, v in self.levelled.state_dict().items()
         }
         for index, state in self.optimizer.state_dict()["state"].items():
             for name, value in state.items():
@@ -241,7 +356,7 @@ class Trainer:
             raise TrainingError(
                 "cannot resume: this run was started with other options", where=str(path)
             )
-        self.network.load_state_dict(
+        self.levelled.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
         state: dict[int, dict[str, torch.Tensor]] = {}
@@ -257,3 +372,13 @@ class Trainer:
                 if value.shape == p.shape:
                     moments[name] = torch.empty_like(p).copy_(value)
         self.epoch = epoch
+
+
+def seen_as(configuration: Configuration) -> str:
+    """The orientations that a network so trained is asked in: ``frames`` or ``random``."""
+    return "frames" if configuration.orientation == "frames" else "random"
+
+
+def _mean(samples: Samples, level: int) -> float:
+    rows = samples.levels == level
+    return float(np.average(samples.targets[rows], weights=samples.weights[rows]))

@@ -1,4 +1,4 @@
-"""The optimisers: AdamW, and Muon for the weights of the layers with AdamW for the rest."""
+"""The optimisers: Adam, AdamW, and Muon for the weights of the layers with AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def make_optimizer(network: nn.Module, configuration: Configuration) -> torch.op
     network : torch.nn.Module
         Its parameters are taken over.
     configuration : Configuration
-        ``optimizer`` and ``weight_decay`` are read.
+        ``optimizer``, ``weight_decay`` and ``l2`` are read.
 
     Returns
     -------
@@ -120,6 +120,14 @@ def make_optimizer(network: nn.Module, configuration: Configuration) -> torch.op
             {"params": vectors, "weight_decay": 0.0, "lr_scale": 1.0},
         ]
         return torch.optim.AdamW(groups, lr=0.0)
+    if configuration.optimizer == "adam":
+        # The gradient of λ·Σw² is 2λ·w; Adam's own weight decay adds it to the loss's.
+        l2 = 2.0 * configuration.l2
+        groups = [
+            {"params": weights, "weight_decay": l2, "lr_scale": 1.0},
+            {"params": vectors, "weight_decay": 0.0, "lr_scale": 1.0},
+        ]
+        return torch.optim.Adam(groups, lr=0.0)
     # The output layer has one row: orthogonalising it would only normalise it.
     matrices = [p for p in weights if p.shape[0] > 1]
     output = [p for p in weights if p.shape[0] == 1]

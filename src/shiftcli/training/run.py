@@ -1,36 +1,89 @@
 """One training run: its directory, its nuclei one after the other, its networks.
 
-A run directory holds ``config.json`` (the resolved configuration and data),
-``metrics.csv``, one ``<model>-<nucleus>.safetensors`` a finished nucleus, and the state
-of the nucleus in progress.
+A run directory holds ``config.toml`` (the resolved configuration and data; it repeats the
+run when given to ``--config``), ``metrics.csv``, one ``<model>-<nucleus>.safetensors`` a
+finished network (``<model>-<nucleus>-<member>.safetensors`` in a committee), and the state
+of the network in progress.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
 from shiftcli import __version__
-from shiftcli.checkpoint import Metadata, replacing, save
+from shiftcli.checkpoint import Metadata, load, replacing, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.devices import resolve_device
 from shiftcli.errors import TooFewSamples, TrainingError
-from shiftcli.training.config import Configuration
-from shiftcli.training.data import Samples, collect_samples, drop_outliers, is_validation
-from shiftcli.training.loop import EpochReport, Trainer
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.committee import calibrate, store_calibration
+from shiftcli.training.config import Configuration, make_configuration
+from shiftcli.training.data import Samples, collect_samples, drop_outliers, split_crystals
+from shiftcli.training.loop import EpochReport, Trainer, seen_as
+from shiftcli.training.processes import Processes, launched
+from shiftcli.training.sources import Labelled, load_levels, split_level
 
 #: Orientations averaged for the validation figures that a network carries.
 _VIEWS = 12
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how a run goes.
+
+    Attributes
+    ----------
+    epoch : callable
+        Called with an `EpochReport` after each epoch.
+    note : callable
+        Called with a line of text for the user.
+    """
+
+    epoch: Callable[[EpochReport], None]
+    note: Callable[[str], None]
+
+    @classmethod
+    def of(
+        cls,
+        processes: Processes,
+        on_epoch: Callable[[EpochReport], None] | None,
+        on_note: Callable[[str], None] | None,
+    ) -> Watcher:
+        """Of several processes only the writer tells anything."""
+        if not processes.is_writer:
+            on_epoch = on_note = None
+        return cls(on_epoch or (lambda report: None), on_note or (lambda text: None))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is asked to do.
+
+    Attributes
+    ----------
+    data : tuple of str
+        Files or directories, perhaps with their level of theory (``LEVEL=PATH``).
+    nuclei : tuple of str or None
+        H, C, N, O; None for all that the data label.
+    configuration : Configuration
+        Hyperparameters.
+    shielding_column : str or None
+        Column of the shieldings in extended XYZ files; None for the usual names.
+    """
+
+    data: tuple[str, ...]
+    nuclei: tuple[str, ...] | None
+    configuration: Configuration
+    shielding_column: str | None = None
 
 
 def train(
@@ -39,32 +92,37 @@ def train(
     *,
     nuclei: Sequence[str] | None = None,
     configuration: Configuration | None = None,
+    shielding_column: str | None = None,
     resume: bool = False,
     device: str = "auto",
-    on_epoch: Callable[[EpochReport], None] = lambda report: None,
-    on_note: Callable[[str], None] = lambda text: None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Train a network for each nucleus on labelled crystals.
+    """Train networks for each nucleus on labelled crystals.
 
-    Every eighth crystal, from the first on, validates and is never learned from.
+    Every eighth crystal, from the first on, validates and is never learned from. Started by
+    ``torchrun``, all processes work on one run.
 
     Parameters
     ----------
     data : sequence of str or pathlib.Path
-        Files or directories with structures that carry shieldings.
+        Files or directories with structures that carry shieldings, see
+        `shiftcli.training.load_levels`.
     output : str or pathlib.Path
         Run directory; made if it is not there.
     nuclei : sequence of str, optional
         H, C, N, O; without it all that the data label.
     configuration : Configuration, optional
         Hyperparameters.
+    shielding_column : str, optional
+        Column of extended XYZ files with the shieldings; without it the usual names.
     resume : bool
         Go on with the run in `output`; its own data, nuclei and configuration hold.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    on_epoch : callable
+    on_epoch : callable, optional
         Called with an `EpochReport` after each epoch.
-    on_note : callable
+    on_note : callable, optional
         Called with a line of text for the user.
 
     Returns
@@ -78,137 +136,318 @@ def train(
         If the data hold no labels, the directory is taken or cannot be written, or the
         loss is no longer a number.
     """
-    folder = Path(output)
-    place = resolve_device(device)
+    task = None
+    if not resume:
+        nuclei = None if nuclei is None else tuple(nuclei)
+        places = tuple(str(d) for d in data)
+        task = Task(places, nuclei, configuration or Configuration(), shielding_column)
+    return start_or_resume(task, Path(output), device=device, on_epoch=on_epoch, on_note=on_note)
+
+
+def start_or_resume(
+    task: Task | None,
+    folder: Path,
+    *,
+    device: str = "auto",
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Start a run in a new directory or, without a task, go on with the one in it; see `train`."""
+    with launched(device) as processes:
+        watcher = Watcher.of(processes, on_epoch, on_note)
+        wanted = task or load_task(folder)
+        labelled = load_levels(wanted.data, watcher.note, shielding_column=wanted.shielding_column)
+        return run_task(wanted, labelled, folder, processes, watcher, resume=task is None)
+
+
+def run_task(
+    task: Task,
+    labelled: Labelled,
+    folder: Path,
+    processes: Processes,
+    watcher: Watcher,
+    *,
+    resume: bool,
+) -> list[Path]:
+    """Train the networks of one run on data that are read; see `train`."""
     if resume:
-        data, nuclei, configuration = _load_run(folder)
-    configuration = configuration or Configuration()
-    crystals = load_labelled(data, on_note)
-    if resume:
-        _check_same_data(folder, crystals)
-    else:
-        _start_run(folder, data, nuclei, configuration, crystals)
+        _check_same_data(folder, labelled)
+    elif processes.is_writer:
+        with writing(folder):
+            _start_run(folder, task, labelled)
+    processes.wait()
     networks = []
-    for element in nuclei or ELEMENTS:
-        path = folder / f"{configuration.model}-{element}.safetensors"
-        if path.exists():
-            on_note(f"{SPECIES[element]}: finished before, kept")
-            networks.append(path)
-            continue
-        samples = collect_samples(crystals, element)
+    for element in task.nuclei or ELEMENTS:
         try:
-            _train_nucleus(
-                element, samples, configuration.for_element(element), path, place, on_epoch
-            )
+            networks += _train_nucleus(element, task, labelled, folder, processes, watcher)
         except TooFewSamples as error:
-            if nuclei is not None:
+            if task.nuclei is not None:
                 raise
-            on_note(f"{SPECIES[element]}: left out, {error.message}")
-            continue
-        networks.append(path)
-        on_note(f"{SPECIES[element]}: wrote {path}")
+            watcher.note(f"{SPECIES[element]}: left out, {error.message}")
     return networks
 
 
 def _train_nucleus(
     element: str,
-    samples: Samples,
-    configuration: Configuration,
-    path: Path,
-    device: torch.device,
-    on_epoch: Callable[[EpochReport], None],
-) -> None:
-    held_out = is_validation(samples.crystals)
-    training = drop_outliers(samples[np.flatnonzero(~held_out)], element)
-    validation = samples[np.flatnonzero(held_out)]
-    trainer = Trainer(element, training, validation, configuration, device)
-    state = path.with_name(f"{element}.state.safetensors")
+    task: Task,
+    labelled: Labelled,
+    folder: Path,
+    processes: Processes,
+    watcher: Watcher,
+) -> list[Path]:
+    """All members of one nucleus; samples are gathered only if one is not trained yet."""
+    configuration = task.configuration.for_element(element)
+    paths = [
+        folder / f"{configuration.model}-{element}{suffix}.safetensors"
+        for suffix in _suffixes(configuration.members)
+    ]
+    parts: tuple[Samples, Samples] | None = None
+    for member, path in enumerate(paths, 1):
+        if path.exists():
+            watcher.note(f"{path.stem}: finished before, kept")
+            continue
+        parts = parts or gather(labelled, element, configuration)
+        own = replace(configuration, seed=configuration.seed + member - 1)
+        trainer = Trainer(element, *parts, own, processes, member)
+        with writing(folder):
+            _train_member(trainer, path, watcher)
+        watcher.note(f"{path.stem}: wrote {path}")
+    if processes.is_writer and not all(load(path)[1].calibration for path in paths):
+        _, validation = parts or gather(labelled, element, configuration)
+        if len(validation):
+            calibration, rmse = calibrate(paths, validation, processes.device)
+            store_calibration(paths, calibration)
+            watcher.note(f"{SPECIES[element]}: validation RMSE {rmse:.3f} ppm, all orientations")
+    processes.wait()
+    return paths
+
+
+def gather(
+    labelled: Labelled, element: str, configuration: Configuration
+) -> tuple[Samples, Samples]:
+    """Training samples of all levels and validation samples of the main one.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        The crystals.
+    element : str
+        H, C, N or O.
+    configuration : Configuration
+        Of this nucleus.
+
+    Returns
+    -------
+    training, validation : Samples
+        Outliers are dropped from the first alone.
+    """
+    numbers = np.array(sorted(labelled.main), dtype=int)
+    training, validation = split_crystals(numbers, configuration)
+    copies = configuration.copies
+
+    def collect(crystals: Mapping[int, Crystal]) -> Samples:
+        return collect_samples(crystals, element, copies)
+
+    own = collect({k: labelled.main[k] for k in training.tolist()})
+    if not configuration.outliers:
+        own = drop_outliers(own, element)
+    further = [collect(crystals) for crystals in labelled.auxiliary.values()]
+    parts = [own, *(samples for samples in further if len(samples))]
+    return Samples.concatenate(parts), collect({k: labelled.main[k] for k in validation.tolist()})
+
+
+def _suffixes(members: int) -> list[str]:
+    return [""] if members == 1 else [f"-{k}" for k in range(1, members + 1)]
+
+
+def _train_member(trainer: Trainer, path: Path, watcher: Watcher) -> None:
+    """Train one network and write it; its state file goes when it is there."""
+    state = path.with_name(f"{path.stem}.state")
     metrics = path.with_name("metrics.csv")
 
     def report(row: EpochReport) -> None:
         _append_metrics(metrics, row)
-        on_epoch(row)
+        watcher.epoch(row)
 
     trainer.fit(state, report)
-    metadata = Metadata(
-        nucleus=element,
-        mean=trainer.mean,
-        scale=trainer.scale,
-        architecture=trainer.network.architecture,
-        orientation=configuration.orientation,
-        validation=_validation_figures(trainer),
-        training={
-            "configuration": asdict(configuration),
-            "program": __version__,
-            "samples": len(training),
-            "crystals": len(np.unique(training.crystals)),
-        },
-    )
-    save(path, trainer.network, metadata, half=True)
-    state.unlink()
+    figures = _validation_figures(trainer)
+    if trainer.processes.is_writer:
+        configuration = trainer.configuration
+        metadata = Metadata(
+            nucleus=trainer.element,
+            mean=trainer.mean,
+            scale=trainer.scale,
+            architecture=trainer.network.architecture,
+            orientation=seen_as(configuration),
+            validation=figures,
+            training={
+                "configuration": configuration.to_dict(),
+                "program": __version__,
+                "samples": len(trainer.training),
+                "crystals": len(np.unique(trainer.training.crystals[trainer.main])),
+            },
+        )
+        save(path, trainer.network, metadata, half=True)
+        state.unlink(missing_ok=True)
+    trainer.processes.wait()
 
 
-def _validation_figures(trainer: Trainer) -> dict:
+def _validation_figures(trainer: Trainer) -> dict[str, Any]:
     """What the network's file says of its errors; empty without validation samples."""
     validation = trainer.validation
     if not len(validation):
         return {}
     return {
         "rmse": trainer.validation_rmse(_VIEWS),
+        "rmse_one_view": trainer.validation_rmse(1),
         "n": int(validation.weights.sum()),
         "crystals": len(np.unique(validation.crystals)),
     }
 
 
-def _start_run(
-    folder: Path,
-    data: Sequence[str | Path],
-    nuclei: Sequence[str] | None,
-    configuration: Configuration,
-    crystals: Mapping[int, Crystal],
-) -> None:
-    """Make the run directory and write what the run was asked to do."""
-    record = {
-        "program": __version__,
-        "data": [os.path.abspath(d) for d in data],
-        "crystals": len(crystals),
-        "nuclei": None if nuclei is None else list(nuclei),
-        "configuration": asdict(configuration),
-    }
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what a disk may do into an error that names the directory."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "config.json").exists() or any(folder.glob("*.safetensors")):
-            raise TrainingError(
-                "this directory holds a run or networks",
-                where=str(folder),
-                hint=f"--resume {folder}, or another --output",
-            )
-        (folder / "config.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        with open(folder / "metrics.csv", "w", newline="", encoding="utf-8") as handle:
-            csv.writer(handle).writerow(_METRICS)
+        yield
     except OSError as error:
-        raise TrainingError(f"cannot write: {error.strerror}", where=str(folder)) from error
+        reason = error.strerror or str(error)
+        raise TrainingError(f"cannot write: {reason}", where=str(folder)) from error
 
 
-def _load_run(folder: Path) -> tuple[list[str], list[str] | None, Configuration]:
-    """Data, nuclei and configuration of a run that was started before."""
+def _start_run(folder: Path, task: Task, labelled: Labelled) -> None:
+    """Make the run directory and write what the run was asked to do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "config.toml").exists() or any(folder.glob("*.safetensors")):
+        raise TrainingError(
+            "this directory holds a run or networks",
+            where=str(folder),
+            hint=f"--resume {folder}, or another --output",
+        )
+    with (
+        replacing(folder / "metrics.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as handle,
+    ):
+        csv.writer(handle).writerow(_METRICS)
+    write_task(folder / "config.toml", task, crystals=_counts(labelled))
+
+
+def write_task(path: Path, task: Task, **further: Any) -> None:
+    """Write what a run is asked to do, so that `load_task` reads it back.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A TOML file.
+    task : Task
+        What is asked; written with all that depends on the nucleus resolved.
+    **further
+        Values for the table ``[run]``, of which `load_task` takes no notice.
+    """
+    import tomli_w
+
+    record: dict[str, Any] = {"data": [_absolute(d) for d in task.data]}
+    if task.nuclei is not None:
+        record["nuclei"] = list(task.nuclei)
+    if task.shielding_column is not None:
+        record["property"] = task.shielding_column
+    record |= task.configuration.resolved().to_dict()
+    record["run"] = {"program": __version__, **further}
+    with replacing(path) as temporary:
+        temporary.write_text(tomli_w.dumps(record), encoding="utf-8")
+
+
+def _absolute(place: str) -> str:
+    """A place of data that means the same from another directory."""
+    level, path = split_level(place)
+    return f"{level}={os.path.abspath(path)}" if level else os.path.abspath(path)
+
+
+def _counts(labelled: Labelled) -> list[int]:
+    """Labelled structures of each level of theory, the main one first."""
+    return [len(labelled.main), *map(len, labelled.auxiliary.values())]
+
+
+def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: str) -> Task:
+    """What a configuration file asks for.
+
+    Parameters
+    ----------
+    values : mapping
+        From `shiftcli.training.config.read_toml`.
+    *layers : mapping
+        Hyperparameters that win over the file's.
+    protocol : str
+        Where the hyperparameters begin.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    UsageError
+        If a name or a value is none that a run knows.
+    """
+    own = {k: v for k, v in values.items() if k not in ("data", "nuclei", "property", "run")}
+    configuration = make_configuration(protocol, own, *layers)
+    nuclei = values.get("nuclei")
+    return Task(
+        tuple(values.get("data", ())),
+        None if nuclei is None else tuple(nuclei),
+        configuration,
+        values.get("property"),
+    )
+
+
+def load_task(folder: Path) -> Task:
+    """Read what a run that was started before was asked to do.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Run directory.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    TrainingError
+        If there is no run in it.
+    """
+    for stale in folder.glob(".*.tmp"):  # left by a process that was killed while writing
+        with suppress(OSError):
+            stale.unlink()
+    return parse_task(load_record(folder), protocol="default")
+
+
+def load_record(folder: Path, name: str = "config.toml") -> dict[str, Any]:
+    """What `write_task` wrote; TrainingError if it is not there."""
     try:
-        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return record["data"], record["nuclei"], Configuration(**record["configuration"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with open(folder / name, "rb") as handle:
+            return tomllib.load(handle)
+    except (OSError, ValueError) as error:
         raise TrainingError(
             f"no run to resume: {error}", where=str(folder), hint="start one with --output"
         ) from error
 
 
-def _check_same_data(folder: Path, crystals: Mapping[int, Crystal]) -> None:
+def _check_same_data(folder: Path, labelled: Labelled) -> None:
     """Refuse to go on with other data: the split, and so the network, would not be the same."""
-    before = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("crystals")
-    if before != len(crystals):
+    before = load_record(folder).get("run", {}).get("crystals")
+    now = _counts(labelled)
+    if before != now:
         raise TrainingError(
-            f"the data had {before} labelled crystals when this run began, now {len(crystals)}",
+            f"the data had {_told(before)} labelled structures when this run began, "
+            f"now {_told(now)}",
             where=str(folder),
         )
+
+
+def _told(counts: Sequence[int]) -> str:
+    return " + ".join(map(str, counts))
 
 
 def _append_metrics(path: Path, report: EpochReport) -> None:
@@ -217,7 +456,8 @@ def _append_metrics(path: Path, report: EpochReport) -> None:
     if path.exists():
         with open(path, newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
-    rows = [r for r in rows if r["nucleus"] != report.nucleus or int(r["epoch"]) < report.epoch]
+    own = (report.nucleus, str(report.member))
+    rows = [r for r in rows if (r["nucleus"], r["member"]) != own or int(r["epoch"]) < report.epoch]
     rows.append({k: str(v) for k, v in asdict(report).items()})
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, _METRICS)

@@ -1,0 +1,49 @@
+"""Begins a run with the weights of a network trained before, perhaps of another nucleus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from shiftcli.checkpoint import load
+from shiftcli.crystal import SPECIES
+from shiftcli.errors import TrainingError
+from shiftcli.network import MR3DDenseNet
+from shiftcli.weights import find_networks
+
+
+def start_from(network: MR3DDenseNet, path: Path, element: str) -> None:
+    """Take over the weights of another network.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        Gets the weights.
+    path : pathlib.Path
+        A network's file, of any nucleus; or a directory of networks, of which the (first) one
+        of this nucleus counts.
+    element : str
+        The nucleus that will be trained.
+
+    Raises
+    ------
+    TrainingError
+        If there is none, or its layers are not those of the network.
+    WeightsError
+        If the file is damaged.
+    """
+    if path.is_dir():
+        files = [found.path for found in find_networks(path) if found.nucleus == element]
+        if not files:
+            raise TrainingError(f"no network of {SPECIES[element]} to start from", where=str(path))
+        path = files[0]
+    other, _ = load(path)
+    own = network.architecture
+    same = replace(other.architecture, name=own.name, dropout=own.dropout)
+    if same != own:
+        raise TrainingError(
+            f"its layers or grids are not those of the model {own.name}",
+            where=str(path),
+            hint="choose the --model, --kernel and --grid that it was trained with",
+        )
+    network.load_state_dict(other.state_dict())

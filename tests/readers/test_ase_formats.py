@@ -64,6 +64,27 @@ def test_column_by_request():
         one(text, shielding_column="third")
 
 
+@pytest.mark.parametrize("name", ["charge", "charges", "magmom", "masses", "tags", "second"])
+def test_column_by_a_name_that_ase_takes_for_its_own(name):
+    text = FRAME.replace("CS:R:2", f"first:R:1:{name}:R:1")
+    np.testing.assert_array_equal(one(text, shielding_column=name).shieldings, [251.5, 25.5, 26.5])
+    assert one(text, shielding_column="first").shieldings[0] == 250.0
+
+
+@pytest.mark.parametrize("name", ["pos", "species"])
+def test_column_that_makes_the_structure_is_none_of_shieldings(name):
+    with pytest.raises(ReadError, match=f"no column '{name}'"):
+        one(FRAME, shielding_column=name)
+
+
+def test_column_of_forces_is_none_of_shieldings():
+    text = FRAME.replace("CS:R:2", "forces:R:3")
+    for values in ("250.0 251.5", "25.0 25.5", "26.0 26.5"):
+        text = text.replace(values, "1 2 3")
+    with pytest.raises(ReadError, match="column 'forces' holds no shieldings"):
+        one(text, shielding_column="forces")
+
+
 def test_column_of_a_strange_width_is_left_out():
     crystal = one(FRAME.replace("CS:R:2", "x:R:1:CS:S:1"))
     assert crystal.shieldings is None

@@ -23,6 +23,12 @@ SHIELDING_COLUMNS = (
 _NAME_KEYS = ("NAME", "name", "Name", "title", "Title", "label", "refcode")
 _LABEL_COLUMNS = ("labels", "label", "atom_labels", "site_labels", "castep_labels")
 
+_PROPERTIES = re.compile(r"Properties\s*=\s*\"?(\S+)")
+
+# The column asked for goes by this name past ASE, which takes charge, forces, masses and others
+# for its own and puts them elsewhere.
+_ASKED_FOR = "shiftcli_shielding"
+
 
 def read_extxyz(
     text: str, source: str, shielding_column: str | None = None
@@ -93,7 +99,8 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
         raise ReadError("no atoms", where=where)
     labels = _put_symbols(frame, where)
     # Free text in the comment of a plain XYZ file would be taken for key=value pairs.
-    lines = [frame[0], comment if is_extended else "", *frame[2:]]
+    header = _put_asked_for(comment, shielding_column) if is_extended else ""
+    lines = [frame[0], header, *frame[2:]]
     try:
         atoms = next(iter(read_xyz(StringIO("\n".join(lines) + "\n"), slice(0, 1))))
     except Exception as error:  # ASE raises whatever its parts raise
@@ -116,6 +123,18 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
         baseline=baseline,
     )
     return _with_distinct_labels(crystal)
+
+
+def _put_asked_for(comment: str, wanted: str | None) -> str:
+    """Rename the column asked for, unless it is one that makes the structure."""
+    match = _PROPERTIES.search(comment)
+    if wanted in (None, "species", "pos", "Z") or match is None:
+        return comment
+    fields = match[1].split(":")
+    if wanted not in fields[::3]:
+        return comment
+    fields[3 * fields[::3].index(wanted)] = _ASKED_FOR
+    return comment[: match.start(1)] + ":".join(fields) + comment[match.end(1) :]
 
 
 def _labels(arrays: dict[str, np.ndarray]) -> list[str]:
@@ -146,7 +165,7 @@ def _with_distinct_labels(crystal: Crystal) -> Crystal:
 
 def _put_symbols(frame: list[str], where: str) -> list[str]:
     """Replace labels and isotopes in the species column; return them as labels if any."""
-    match = re.search(r"Properties\s*=\s*\"?(\S+)", frame[1])
+    match = _PROPERTIES.search(frame[1])
     column = 0
     if match:
         fields = match[1].strip('"').split(":")
@@ -208,24 +227,23 @@ def _shieldings(
     arrays: dict[str, np.ndarray], wanted: str | None, where: str
 ) -> tuple[np.ndarray | None, np.ndarray | None, str]:
     """Isotropic shieldings, a second prediction, and a warning, from a frame's columns."""
-    if wanted is not None:
-        if wanted not in arrays:
-            columns = listed([name for name in arrays if name not in ("numbers", "positions")])
-            raise ReadError(
-                f"no column '{safe_text(wanted, 30)}'", where=where,
-                hint=f"the file has {columns or 'no further column'}",
-            )  # fmt: skip
-        column = wanted
-    else:
+    column = _ASKED_FOR if _ASKED_FOR in arrays else wanted
+    if column is None:
         plain = {name.lower().split("/")[0]: name for name in arrays}
         column = next((plain[c] for c in SHIELDING_COLUMNS if c in plain), None)
+    elif column not in arrays:
+        columns = listed([name for name in arrays if name not in ("numbers", "positions")])
+        raise ReadError(
+            f"no column '{safe_text(column, 30)}'", where=where,
+            hint=f"the file has {columns or 'no further column'}",
+        )  # fmt: skip
     if column is None:
         return None, None, ""
     values = arrays[column]
     n = len(arrays["positions"])
     width = values.size // n
     if values.dtype.kind not in "fi" or width not in (1, 2, 9):
-        problem = f"column '{safe_text(column, 30)}' holds no shieldings"
+        problem = f"column '{safe_text(wanted or column, 30)}' holds no shieldings"
         if wanted is not None:
             raise ReadError(problem, where=where, hint="1, 2 or 9 numbers an atom")
         return None, None, f"{problem} (1, 2 or 9 numbers an atom): ignored"

@@ -6,7 +6,7 @@ is rebuilt from its `Architecture` alone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import nn
@@ -78,30 +78,42 @@ class Architecture:
         known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
         if set(values) - set(known):
             raise ValueError(f"unknown architecture keys: {sorted(set(values) - set(known))}")
-        for name, kind in (("grids", float), ("units", int)):
-            if name in known:
-                known[name] = tuple(kind(value) for value in known[name])
-        made = cls(**known)
-        widths = (made.stem_channels, made.bottleneck, made.growth, *made.units)
-        fits = (
-            made.kernel in KERNELS
-            and (made.stem_kernel, made.stem_stride) in _STEMS
-            and made.units
-            and made.edge
-            and all(0 < width <= _WIDEST for width in widths)
-            and 0 < len(made.grids) <= _MOST_GRIDS
-            and all(0 < edge < 100 for edge in made.grids)
-        )
-        if not fits:
+        try:
+            for name in {"grids", "units"} & set(known):
+                known[name] = tuple(known[name])
+            made = cls(**known)
+            known_here = made._is_known()
+        except TypeError:  # a list where a number should be, or the other way round
+            known_here = False
+        if not known_here:
             raise ValueError("architecture that this program does not know")
-        return made
+        return replace(made, grids=tuple(float(edge) for edge in made.grids))
+
+    def _is_known(self) -> bool:
+        """Whether a network can be built of this, and none that is too large."""
+        widths = (self.stem_channels, self.bottleneck, self.growth)
+        whole = (*widths, *self.units, self.stem_kernel, self.stem_stride)
+        return bool(
+            all(type(number) is int for number in whole)
+            and all(type(switch) is bool for switch in (self.dense, self.crop))
+            and isinstance(self.name, str)
+            and self.kernel in KERNELS
+            and (self.stem_kernel, self.stem_stride) in _STEMS
+            and self.units
+            and self.edge
+            and all(0 < width <= _WIDEST for width in widths)
+            and all(0 < units <= _MOST_UNITS for units in self.units)
+            and 0 < len(self.grids) <= _MOST_GRIDS
+            and all(0 < edge < 100 for edge in self.grids)
+            and 0 <= self.dropout < 1
+        )
 
 
 #: Stems: what the paper's convolution does, and non-overlapping or half-overlapping patches.
 _STEMS = ((3, 1), (4, 2), (4, 4))
 
 #: Limits of what a file may ask for.
-_WIDEST, _MOST_GRIDS = 4096, 16
+_WIDEST, _MOST_UNITS, _MOST_GRIDS = 4096, 64, 16
 
 #: Hidden units of the head.
 _HIDDEN = (256, 128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -323,3 +324,33 @@ def test_a_crash_while_writing_leaves_the_old_file(network, tmp_path, monkeypatc
         save(path, network, METADATA)
     assert os.listdir(tmp_path) == ["n.safetensors"]
     assert path.read_bytes() == b"the old file"
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(network, tmp_path):
+    """A limit on the size of files is what a full disk is like, but for the words."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(b"the old file")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            save(path, network, METADATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (caught.value.errno, caught.value.strerror) == (errno.EFBIG, "File too large")
+    assert os.listdir(tmp_path) == ["n.safetensors"]
+    assert path.read_bytes() == b"the old file"
+
+
+def test_an_error_of_safetensors_that_no_disk_made(tmp_path, monkeypatch):
+    import safetensors
+    import safetensors.torch
+
+    def crash(*args, **kwargs):
+        raise safetensors.SafetensorError("something else")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", crash)
+    with pytest.raises(OSError, match="something else"):
+        write_tensors(tmp_path / "n", {}, {})
+    assert os.listdir(tmp_path) == []

@@ -86,6 +86,34 @@ def test_directory_of_a_training_run(tmp_path):
     assert (found.model, found.nucleus) == ("compact", "N")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("compact-H", ("compact", "H")),
+        ("compact-O-12", ("compact", "O")),
+        ("mr-arch-C", ("mr-arch", "C")),
+        ("mr-arch-H-1", ("mr-arch", "H")),
+        ("a-H-b-N-2", ("a-H-b", "N")),
+        ("best-N-C", ("best-N", "C")),
+        ("H-1", None),
+        ("compact-Fe", None),
+        ("compact-h", None),
+        ("compact-H-", None),
+        ("compact-H-last", None),
+        ("compact", None),
+        ("-H", None),
+    ],
+)
+def test_names_of_models_may_hold_dashes(tmp_path, name, expected):
+    (tmp_path / f"{name}.safetensors").write_bytes(b"weights")
+    if expected is None:
+        with pytest.raises(WeightsError, match="no networks in this directory"):
+            find_networks(tmp_path)
+    else:
+        (found,) = find_networks(tmp_path)
+        assert (found.model, found.nucleus) == expected
+
+
 def test_environment_variable(copy, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(copy))
     assert {f.path.parent for f in find_networks()} == {copy}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -144,12 +145,27 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str
         Contiguous tensors on the CPU.
     header : dict of str to str
         Metadata of the file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, on a full disk for one.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        try:
+            save_file(tensors, temporary, metadata=header)
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
         temporary.chmod(0o644)  # safetensors makes it private
+
+
+def _as_os_error(error: Exception) -> OSError:
+    """What the disk said, from within a message of safetensors."""
+    code = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(str(error))
 
 
 def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:

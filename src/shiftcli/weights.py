@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ SCHEMA = 1
 
 #: Environment variable that names a directory of networks.
 VARIABLE = "SHIFTCLI_WEIGHTS"
+
+#: Name of a network's file without its suffix; the model's own name may hold dashes.
+_NAME = re.compile(rf"(?P<model>.+)-(?P<nucleus>[{''.join(ELEMENTS)}])(-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,9 @@ def _unlisted(folder: Path) -> list[WeightFile]:
     """Networks that a training run left, named <model>-<nucleus>[-<member>].safetensors."""
     found = []
     for path in sorted(folder.glob("*.safetensors")):
-        model, _, rest = path.stem.partition("-")
-        nucleus = rest.partition("-")[0]
-        if nucleus in ELEMENTS:
-            found.append(WeightFile(path, model, nucleus, _hash(path)))
+        match = _NAME.fullmatch(path.stem)
+        if match is not None:
+            found.append(WeightFile(path, match["model"], match["nucleus"], _hash(path)))
     return found
 
 

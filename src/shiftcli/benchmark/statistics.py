@@ -1,0 +1,272 @@
+"""Figures of errors whose atoms come in crystals, and how sure they are.
+
+Atoms of one crystal err alike, so a sample of atoms is not one of independent errors. The
+intervals therefore come from drawing whole crystals with replacement (the bootstrap; of
+clusters: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+They are bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82, 171 (1987)), for errors
+have long tails, and plain percentiles of a root mean square then stand too low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+#: Samples of crystals that an interval rests on, and the seed of their drawing.
+RESAMPLES, _SEED = 5000, 20180101
+
+#: Lower and upper end of an interval.
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Errors of another prediction of the same atoms, beside ours.
+
+    Attributes
+    ----------
+    rmse, mae : float
+        Of the other prediction, in ppm.
+    rmse_interval : tuple of float or None
+        95 % interval of its RMSE.
+    difference : float
+        RMSE of ours − RMSE of the other in ppm: negative where ours is better.
+    difference_interval : tuple of float or None
+        95 % interval of the difference, both errors measured on the same drawn crystals.
+    """
+
+    rmse: float
+    mae: float
+    rmse_interval: Interval | None
+    difference: float
+    difference_interval: Interval | None
+
+    def to_dict(self) -> dict:
+        """Plain values, for JSON."""
+        return {
+            "rmse": self.rmse,
+            "rmse_interval": _listed(self.rmse_interval),
+            "mae": self.mae,
+            "difference": self.difference,
+            "difference_interval": _listed(self.difference_interval),
+        }
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors on some atoms, every atom of the cell counted.
+
+    Attributes
+    ----------
+    n, distinct, crystals : int
+        Atoms, symmetry-distinct ones among them, crystals that they are in.
+    rmse, mae, bias : float
+        Root mean square, mean absolute and mean error in ppm (predicted − reference).
+    rmse_interval, mae_interval : tuple of float or None
+        95 % intervals in ppm by the bootstrap over crystals; None where there is one crystal.
+    p95 : float
+        95 % of the atoms have an error of at most this size, in ppm.
+    r2 : float or None
+        Coefficient of determination; None where all references are the same.
+    baseline : Versus or None
+        The second prediction that the data carry, on the same atoms.
+    coverage68, coverage95 : float or None
+        Fraction of the atoms inside their 68 % and 95 % intervals; None where the networks
+        give none. On crystals that the intervals were calibrated on it flatters; the
+        network's file holds what cross-validation over them says.
+    classes : dict of str to Errors
+        By the kind of environment, see `shiftcli.benchmark.classes`; empty for a class.
+    """
+
+    n: int
+    distinct: int
+    crystals: int
+    rmse: float
+    rmse_interval: Interval | None
+    mae: float
+    mae_interval: Interval | None
+    bias: float
+    p95: float
+    r2: float | None
+    baseline: Versus | None = None
+    coverage68: float | None = None
+    coverage95: float | None = None
+    classes: dict[str, Errors] = field(default_factory=dict)
+
+    @property
+    def baseline_rmse(self) -> float | None:
+        """RMSE in ppm of the second prediction that the data carry, None without one."""
+        return None if self.baseline is None else self.baseline.rmse
+
+    def to_dict(self) -> dict:
+        """Plain values, for JSON."""
+        inside = {"68": self.coverage68, "95": self.coverage95}
+        values = {
+            "n": self.n,
+            "distinct": self.distinct,
+            "crystals": self.crystals,
+            "rmse": self.rmse,
+            "rmse_interval": _listed(self.rmse_interval),
+            "mae": self.mae,
+            "mae_interval": _listed(self.mae_interval),
+            "bias": self.bias,
+            "p95": self.p95,
+            "r2": self.r2,
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
+            "coverage": None if self.coverage68 is None else inside,
+        }
+        if self.classes:
+            values["classes"] = {name: e.to_dict() for name, e in self.classes.items()}
+        return values
+
+
+def _listed(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else list(interval)
+
+
+def rmse(error: np.ndarray, weights: np.ndarray) -> float:
+    """Root mean square of errors (n,) by weight (n,)."""
+    return float(np.average(error**2, weights=weights)) ** 0.5
+
+
+def mae(error: np.ndarray, weights: np.ndarray) -> float:
+    """Mean absolute value of errors (n,) by weight (n,)."""
+    return float(np.average(np.abs(error), weights=weights))
+
+
+def percentile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Smallest of the values (n,) that `level` of the weight (n,) does not exceed."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    # A hair less than the level, which the sums of weights miss by rounding.
+    row = np.searchsorted(reached, level * reached[-1] * (1 - 1e-12))
+    return float(values[order[row]])
+
+
+def bootstrap(
+    columns: np.ndarray,
+    crystals: np.ndarray,
+    figure: Callable[[np.ndarray], np.ndarray],
+    *,
+    resamples: int = RESAMPLES,
+) -> Interval | None:
+    """95 % interval of a figure that follows from sums over atoms.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        What is summed, one row an atom, shape (n, k).
+    crystals : numpy.ndarray
+        Number of the crystal of each atom, shape (n,).
+    figure : callable
+        From sums, shape (resamples, k), to the figure of each, shape (resamples,).
+    resamples : int
+        Samples that are drawn, each of as many crystals as there are, with replacement;
+        always the same ones.
+
+    Returns
+    -------
+    tuple of float or None
+        None where there are fewer than two crystals.
+    """
+    from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+
+    numbers, own = np.unique(crystals, return_inverse=True)
+    count = len(numbers)
+    if count < 2:
+        return None
+    sums = np.zeros((count, columns.shape[1]))
+    np.add.at(sums, own, columns)
+    found = figure(_drawn(count, resamples) @ sums)
+    measured = figure(sums.sum(axis=0, keepdims=True))[0]
+    below = ((found < measured).mean() + (found <= measured).mean()) / 2
+    bias = ndtri(np.clip(below, 1 / resamples, 1 - 1 / resamples))
+    left_out = figure(sums.sum(axis=0) - sums)
+    slope = left_out.mean() - left_out
+    size = (slope**2).sum() ** 1.5
+    acceleration = (slope**3).sum() / (6 * size) if size > 0 else 0.0
+    levels = bias + ndtri(np.array([0.025, 0.975]))
+    low, high = np.quantile(found, ndtr(bias + levels / (1 - acceleration * levels)))
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=4)
+def _drawn(count: int, resamples: int) -> np.ndarray:
+    """How often each crystal is in each sample, shape (resamples, count)."""
+    rng = np.random.default_rng(_SEED)
+    return rng.multinomial(count, np.full(count, 1 / count), resamples)
+
+
+def _root_ratio(sums: np.ndarray, column: int = 0) -> np.ndarray:
+    """Root of a sum by the sum of the weights, which is the last column."""
+    return np.sqrt(sums[:, column] / sums[:, -1])
+
+
+def compare_errors(
+    error: np.ndarray, other: np.ndarray, weights: np.ndarray, crystals: np.ndarray
+) -> Versus:
+    """Set our errors beside those of another prediction of the same atoms.
+
+    Parameters
+    ----------
+    error, other : numpy.ndarray
+        Errors in ppm, shape (n,).
+    weights : numpy.ndarray
+        How often each atom counts, shape (n,).
+    crystals : numpy.ndarray
+        Number of the crystal of each, shape (n,).
+
+    Returns
+    -------
+    Versus
+    """
+    columns = np.stack([weights * error**2, weights * other**2, weights], axis=1)
+    return Versus(
+        rmse=rmse(other, weights),
+        mae=mae(other, weights),
+        rmse_interval=bootstrap(columns, crystals, lambda sums: _root_ratio(sums, 1)),
+        difference=rmse(error, weights) - rmse(other, weights),
+        difference_interval=bootstrap(
+            columns, crystals, lambda sums: _root_ratio(sums, 0) - _root_ratio(sums, 1)
+        ),
+    )
+
+
+def summarise(
+    predicted: np.ndarray, reference: np.ndarray, weights: np.ndarray, crystals: np.ndarray
+) -> Errors:
+    """Figures of a prediction without baseline, coverage and classes.
+
+    Parameters
+    ----------
+    predicted, reference : numpy.ndarray
+        Shieldings in ppm, shape (n,), n ≥ 1.
+    weights : numpy.ndarray
+        How often each atom counts (its multiplicity), shape (n,).
+    crystals : numpy.ndarray
+        Number of the crystal of each, shape (n,).
+
+    Returns
+    -------
+    Errors
+    """
+    error = predicted - reference
+    spread = np.average((reference - np.average(reference, weights=weights)) ** 2, weights=weights)
+    root = rmse(error, weights)
+    squares = np.stack([weights * error**2, weights], axis=1)
+    sizes = np.stack([weights * np.abs(error), weights], axis=1)
+    return Errors(
+        n=int(weights.sum()),
+        distinct=len(error),
+        crystals=len(np.unique(crystals)),
+        rmse=root,
+        rmse_interval=bootstrap(squares, crystals, _root_ratio),
+        mae=mae(error, weights),
+        mae_interval=bootstrap(sizes, crystals, lambda sums: sums[:, 0] / sums[:, 1]),
+        bias=float(np.average(error, weights=weights)),
+        p95=percentile(np.abs(error), weights, 0.95),
+        r2=float(1.0 - root**2 / spread) if spread > 0 else None,
+    )

@@ -1,5 +1,6 @@
 """Errors are those of the predictions, atoms counted with their multiplicity."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -89,9 +90,57 @@ def test_dictionary(measured):
     values = measured.to_dict()
     assert set(values["accuracy"]) == {"1H", "13C", "15N", "17O"}
     assert set(values["accuracy"]["1H"]) == {
-        "n", "rmse", "mae", "r2", "bias", "baseline", "coverage",
+        "n", "distinct", "crystals", "rmse", "rmse_interval", "mae", "mae_interval", "bias", "p95",
+        "r2", "baseline", "coverage", "classes",
     }  # fmt: skip
     assert set(values["accuracy"]["1H"]["coverage"]) == {"68", "95"}
+    assert json.loads(json.dumps(values)) == values
+
+
+def test_classes_part_the_atoms(measured):
+    """In urea every hydrogen is on N; a class has the figures of its atoms and no classes."""
+    assert set(measured.nuclei["1H"].classes) == {"N-H"}
+    assert set(measured.nuclei["17O"].classes) == {"carbonyl/carboxyl"}
+    (kind,) = measured.nuclei["1H"].classes.values()
+    assert kind == replace(measured.nuclei["1H"], classes={})
+    assert "classes" not in kind.to_dict()
+
+
+def test_classes_of_a_methyl_group(predictor, tmp_path):
+    """Errors of acetonitrile's two kinds of carbon, each weighed by its atoms."""
+    from ase import Atoms
+    from ase.build import molecule
+    from ase.io import write
+
+    built = molecule("CH3CN")
+    atoms = Atoms(built.get_chemical_symbols(), built.positions + 5, cell=np.eye(3) * 12, pbc=True)
+    atoms.set_array("CS", np.full(6, 30.0))
+    path = tmp_path / "acetonitrile.xyz"
+    write(path, [atoms], format="extxyz")
+    carbon = measure_accuracy(predictor, [path]).nuclei["13C"]
+    assert {name: e.n for name, e in carbon.classes.items()} == {"CH3": 1, "nitrile/alkyne": 1}
+    squares = [e.rmse**2 for e in carbon.classes.values()]
+    assert carbon.rmse**2 == pytest.approx(np.mean(squares))
+    assert carbon.rmse_interval is None
+
+
+def test_baseline_of_the_data(predictor, labelled_file, tmp_path):
+    """A second column that is right but for one ppm: its figures, and ours beside it."""
+    from ase.io import read, write
+
+    frames = read(labelled_file, index=":")
+    for atoms in frames:
+        labels = atoms.arrays.pop("CS")
+        atoms.set_array("CS", np.stack([labels, labels + 1.0], axis=1))
+    path = tmp_path / "two-columns.xyz"
+    write(path, frames, format="extxyz")
+    errors = measure_accuracy(predictor, [path]).nuclei["13C"]
+    assert errors.baseline_rmse == pytest.approx(1.0)
+    assert errors.baseline.mae == pytest.approx(1.0)
+    assert errors.baseline.rmse_interval == pytest.approx((1.0, 1.0))
+    assert errors.baseline.difference == pytest.approx(errors.rmse - 1.0)
+    low, high = errors.baseline.difference_interval
+    assert (low + 1.0, high + 1.0) == pytest.approx(errors.rmse_interval)
 
 
 @pytest.mark.slow

@@ -1,6 +1,27 @@
 """How right and how fast shiftcli is on this machine."""
 
-from shiftcli.benchmark.accuracy import Accuracy, Errors, measure_accuracy
+from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_accuracy
+from shiftcli.benchmark.baseline import Baseline, check_extra, measure_baseline
+from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
+from shiftcli.benchmark.machine import Machine, describe_machine
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
+from shiftcli.benchmark.statistics import Errors, Versus
 
-__all__ = ["Accuracy", "Errors", "Speed", "benchmark_crystal", "measure_accuracy", "measure_speed"]
+__all__ = [
+    "Accuracy",
+    "Baseline",
+    "Comparison",
+    "Errors",
+    "Machine",
+    "PredictedAtoms",
+    "Speed",
+    "Versus",
+    "benchmark_crystal",
+    "check_extra",
+    "compare",
+    "describe_machine",
+    "load_benchmark",
+    "measure_accuracy",
+    "measure_baseline",
+    "measure_speed",
+]

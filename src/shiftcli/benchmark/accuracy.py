@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from shiftcli.benchmark.atoms import LabelledAtoms, collect_atoms
+from shiftcli.benchmark.classes import CLASSES
+from shiftcli.benchmark.statistics import Errors, compare_errors, summarise
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
@@ -19,34 +23,27 @@ from shiftcli.uncertainty import covered
 SPLITS = ("validation", "train", "all")
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Errors on one nucleus, every atom of the cell counted.
+@dataclass(frozen=True, eq=False)
+class PredictedAtoms:
+    """Labelled atoms of one nucleus, predicted.
 
     Attributes
     ----------
-    n : int
-        Atoms.
-    rmse, mae, bias : float
-        Root mean square, mean absolute and mean error in ppm (predicted − reference).
-    r2 : float or None
-        Coefficient of determination; None where all references are the same.
-    baseline_rmse : float or None
-        RMSE in ppm of the second prediction that the data carry, on the same atoms.
-    coverage68, coverage95 : float or None
-        Fraction of the atoms inside their 68 % and 95 % intervals; None where the networks
-        give none. On crystals that the intervals were calibrated on it flatters; the
-        network's file holds what cross-validation over them says.
+    atoms : LabelledAtoms
+        n of them.
+    shielding : numpy.ndarray
+        Predictions in ppm, shape (n,).
+    half68, half95 : numpy.ndarray
+        Half widths of their intervals in ppm, NaN where the networks give none, shape (n,).
+    seconds : float
+        What predicting took, environments included.
     """
 
-    n: int
-    rmse: float
-    mae: float
-    bias: float
-    r2: float | None
-    baseline_rmse: float | None
-    coverage68: float | None
-    coverage95: float | None
+    atoms: LabelledAtoms
+    shielding: np.ndarray
+    half68: np.ndarray
+    half95: np.ndarray
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -63,34 +60,23 @@ class Accuracy:
         Crystals in it.
     nuclei : dict of str to Errors
         By species, such as ``13C``.
+    predicted : mapping of str to PredictedAtoms
+        What the errors are those of, by species.
     """
 
     source: str
     split: str
     crystals: int
     nuclei: dict[str, Errors]
+    predicted: Mapping[str, PredictedAtoms] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict:
-        """Plain values under the key ``accuracy``, for JSON."""
-        figures = {
-            species: {
-                "n": e.n,
-                "rmse": e.rmse,
-                "mae": e.mae,
-                "r2": e.r2,
-                "bias": e.bias,
-                "baseline": None if e.baseline_rmse is None else {"rmse": e.baseline_rmse},
-                "coverage": (
-                    None if e.coverage68 is None else {"68": e.coverage68, "95": e.coverage95}
-                ),
-            }
-            for species, e in self.nuclei.items()
-        }
+        """Plain values, the errors under the key ``accuracy``, for JSON."""
         return {
             "data": self.source,
             "split": self.split,
             "crystals": self.crystals,
-            "accuracy": figures,
+            "accuracy": {species: errors.to_dict() for species, errors in self.nuclei.items()},
         }
 
 
@@ -130,54 +116,66 @@ def measure_accuracy(
         raise UsageError(f"split '{split}' is none of {', '.join(SPLITS)}")
     wanted = {"validation": (True,), "train": (False,), "all": (True, False)}[split]
     labelled = load_labelled(data, on_note)
-    crystals = [c for k, c in labelled.items() if is_validation(k) in wanted]
+    crystals = {k: c for k, c in labelled.items() if is_validation(k) in wanted}
     if not crystals:
         raise TrainingError(f"no crystals in the part '{split}' of the data")
-    figures = {}
+    predicted = _predict_all(predictor, crystals)
+    figures = {species: measure_errors(atoms) for species, atoms in predicted.items()}
+    return Accuracy(", ".join(map(str, data)), split, len(crystals), figures, predicted)
+
+
+def _predict_all(
+    predictor: Predictor, crystals: Mapping[int, Crystal]
+) -> dict[str, PredictedAtoms]:
+    """Labelled atoms of every nucleus that has a network and occurs, predicted."""
+    found = {}
     for element in ELEMENTS:
-        if element in predictor.networks:
-            errors = _measure(predictor, crystals, element)
-            if errors is not None:
-                figures[SPECIES[element]] = errors
-    return Accuracy(", ".join(map(str, data)), split, len(crystals), figures)
-
-
-def _measure(predictor: Predictor, crystals: Sequence[Crystal], element: str) -> Errors | None:
-    parts, reference, baseline, weights = [], [], [], []
-    for crystal in crystals:
-        sites = [s for s in crystal.sites if s.element == element]
-        if not sites or crystal.shieldings is None:
+        if element not in predictor.networks:
             continue
-        parts.append(surroundings(crystal, sites))
-        reference += [crystal.shieldings[s.atoms].mean() for s in sites]
-        other = crystal.baseline
-        baseline += [np.nan if other is None else other[s.atoms].mean() for s in sites]
-        weights += [s.multiplicity for s in sites]
-    known = np.isfinite(reference)
-    if not known.any():
-        return None
-    predicted, *half_widths = predictor.predict_environments(
-        element, Environments.concatenate(parts)
-    )
-    truth, weight = np.array(reference)[known], np.array(weights)[known]
-    error = np.array(predicted)[known] - truth
-    second = np.array(baseline)[known]
-    spread = np.average((truth - np.average(truth, weights=weight)) ** 2, weights=weight)
-    mean_square = float(np.average(error**2, weights=weight))
-    has_baseline = bool(np.isfinite(second).all())
-    widths = [np.array(w)[known] for w in half_widths]
-    inside = [covered(error, w, weight) if np.isfinite(w).all() else None for w in widths]
-    return Errors(
-        n=int(weight.sum()),
-        rmse=mean_square**0.5,
-        mae=float(np.average(np.abs(error), weights=weight)),
-        bias=float(np.average(error, weights=weight)),
-        r2=float(1.0 - mean_square / spread) if spread > 0 else None,
-        baseline_rmse=(
-            float(np.average((second - truth) ** 2, weights=weight)) ** 0.5
-            if has_baseline
-            else None
-        ),
+        atoms = collect_atoms(crystals, element)
+        if not len(atoms):
+            continue
+        start = time.perf_counter()
+        parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
+        columns = predictor.predict_environments(element, Environments.concatenate(parts))
+        shielding, half68, half95 = (np.array(column) for column in columns)
+        seconds = time.perf_counter() - start
+        found[SPECIES[element]] = PredictedAtoms(atoms, shielding, half68, half95, seconds)
+    return found
+
+
+def measure_errors(predicted: PredictedAtoms) -> Errors:
+    """Errors on one nucleus, and on each of its kinds of environments.
+
+    Parameters
+    ----------
+    predicted : PredictedAtoms
+        At least one atom.
+
+    Returns
+    -------
+    Errors
+    """
+    kinds = predicted.atoms.classes()
+    classes = {
+        name: _measure(predicted, kinds == name)
+        for name in CLASSES[predicted.atoms.element]
+        if (kinds == name).any()
+    }
+    return replace(_measure(predicted, np.full(len(kinds), True)), classes=classes)
+
+
+def _measure(predicted: PredictedAtoms, rows: np.ndarray) -> Errors:
+    """Errors on some of the atoms, rows of shape (n,), bool."""
+    atoms = predicted.atoms
+    reference, weights, crystals = atoms.reference[rows], atoms.weights[rows], atoms.crystals[rows]
+    error, second = predicted.shielding[rows] - reference, atoms.baseline[rows] - reference
+    widths = (predicted.half68[rows], predicted.half95[rows])
+    inside = [covered(error, w, weights) if np.isfinite(w).all() else None for w in widths]
+    has_baseline = np.isfinite(second).all()
+    return replace(
+        summarise(predicted.shielding[rows], reference, weights, crystals),
+        baseline=compare_errors(error, second, weights, crystals) if has_baseline else None,
         coverage68=inside[0],
         coverage95=inside[1],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,8 +18,28 @@ from shiftcli.cli.options import (
 )
 from shiftcli.errors import UsageError
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from shiftcli.predictor import Predictor
+
+#: What each suite measures, in this order.
+_SUITES = {
+    "accuracy": ("accuracy",),
+    "baseline": ("baseline",),
+    "speed": ("speed",),
+    "all": ("accuracy", "baseline", "speed"),
+}
+
 
 def benchmark(
+    suite: Annotated[
+        Literal["accuracy", "baseline", "speed", "all"] | None,
+        typer.Option(
+            help="Errors; errors beside kernel ridge regression on SOAP; times; or all.",
+            show_default="accuracy with --data, else speed",
+        ),
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option("--data", help="Structures with shieldings: measure the errors on them."),
@@ -28,6 +48,21 @@ def benchmark(
         Literal["validation", "train", "all"],
         typer.Option(help="Every eighth crystal validates, the others train."),
     ] = "validation",
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Errors by kind of environment, too (JSON has them).")
+    ] = False,
+    crystals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Numbers of training crystals for the learning curve of the baseline.",
+            show_default="all, a half, a quarter, an eighth",
+        ),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="OLD.json", help="Show what has changed since that benchmark."),
+    ] = None,
     nucleus: NucleusOption = None,
     views: ViewsOption = None,
     form: Annotated[
@@ -48,14 +83,20 @@ def benchmark(
     """
     import json
 
-    from shiftcli.benchmark import benchmark_crystal, measure_accuracy, measure_speed
+    from shiftcli import benchmark as library
     from shiftcli.cli import render
+    from shiftcli.cli.render_benchmark import comparison_table
     from shiftcli.predictor import Predictor
-    from shiftcli.writers import choose_format, provenance
+    from shiftcli.writers import check_writable, choose_format, provenance
 
     if gpu is not None and device != "auto":
         raise UsageError("give --gpu or --device, not both")
-    form = choose_format(form, output, ("table", "json"))
+    parts = _SUITES[suite or ("accuracy" if data else "speed")]
+    sizes = _check(parts, data, split, crystals)
+    kind = choose_format(form, output, ("table", "json"))
+    if output is not None:
+        check_writable(output)
+    old = None if compare is None else library.load_benchmark(compare)
     predictor = Predictor(
         weights,
         nuclei=parse_nuclei(nucleus),
@@ -63,14 +104,72 @@ def benchmark(
         views=views,
         dtype=dtype,
     )
-    if data:
-        result = measure_accuracy(predictor, data, split, on_note=render.note)
-        tables = [render.accuracy_table(result)]
-    else:
-        result = measure_speed(predictor, benchmark_crystal())
-        tables = [render.speed_table(result)]
-    if form == "json":
-        document = {**provenance(predictor), **result.to_dict()}
+    figures, tables = _measure(parts, predictor, data or [], split, sizes, classes)
+    machine = library.describe_machine(predictor.device)
+    document = {**provenance(predictor), **machine.to_dict(), **figures}
+    if old is not None:
+        comparison = library.compare(old, document, str(compare))
+        for text in comparison.differences:
+            render.note(f"note: {text}")
+        if not comparison.changes:
+            render.note(f"note: {compare} has no figure in common with this benchmark")
+        document |= comparison.to_dict()
+        tables.append(comparison_table(comparison, classes))
+    if kind == "json":
         render.emit(json.dumps(document, indent=1) + "\n", output)
     else:
         render.emit_tables(tables, output)
+
+
+def _check(
+    parts: tuple[str, ...], data: list[Path] | None, split: str, crystals: str | None
+) -> tuple[int, ...]:
+    """Numbers of training crystals; refuses what contradicts itself before anything is read."""
+    from shiftcli.benchmark import check_extra
+
+    if parts == ("speed",):
+        if data:
+            raise UsageError("--suite speed takes no --data")
+    elif not data:
+        raise UsageError(f"--suite {'all' if len(parts) > 1 else parts[0]} needs --data")
+    if "baseline" not in parts:
+        if crystals is not None:
+            raise UsageError("--crystals is for --suite baseline and --suite all")
+        return ()
+    if split != "validation":
+        raise UsageError("the baseline is tested on the validation crystals: --split validation")
+    check_extra()
+    words = [] if crystals is None else [word.strip() for word in crystals.split(",")]
+    if not all(word.isdecimal() and int(word) >= 2 for word in words):
+        raise UsageError(f"--crystals: '{crystals}' is not a list of numbers from 2 on")
+    return tuple(map(int, words))
+
+
+def _measure(
+    parts: tuple[str, ...],
+    predictor: Predictor,
+    data: list[Path],
+    split: str,
+    sizes: tuple[int, ...],
+    classes: bool,
+) -> tuple[dict[str, Any], list[Table]]:
+    """Figures of the suites for JSON, and their tables."""
+    from shiftcli import benchmark as library
+    from shiftcli.cli import render, render_benchmark
+
+    figures: dict[str, Any] = {}
+    tables: list[Table] = []
+    if data:
+        accuracy = library.measure_accuracy(predictor, data, split, on_note=render.note)
+        if "accuracy" in parts:
+            figures |= accuracy.to_dict()
+            tables += render_benchmark.accuracy_tables(accuracy, classes)
+        if "baseline" in parts:
+            baseline = library.measure_baseline(accuracy, data, sizes, on_note=render.note)
+            figures |= baseline.to_dict()
+            tables += render_benchmark.baseline_tables(baseline)
+    if "speed" in parts:
+        speed = library.measure_speed(predictor, library.benchmark_crystal())
+        figures |= speed.to_dict()
+        tables.append(render_benchmark.speed_table(speed))
+    return figures, tables

@@ -19,7 +19,6 @@ from shiftcli.crystal import SPECIES
 from shiftcli.writers import COLUMNS, Results, write_text
 
 if TYPE_CHECKING:
-    from shiftcli.benchmark import Accuracy, Speed
     from shiftcli.training.loop import EpochReport
     from shiftcli.training.report import DataReport
     from shiftcli.training.study import StudyRow
@@ -111,35 +110,6 @@ def show_notes(results: Results) -> None:
         note(f"failed: {failure.error}")
     if results.failures:
         note(f"{len(results.predictions)} structures predicted, {len(results.failures)} failed")
-
-
-def accuracy_table(accuracy: Accuracy) -> Table:
-    """Errors per nucleus."""
-    title = Text(f"{accuracy.crystals} crystals ({accuracy.split}) of {accuracy.source}")
-    table = Table(title=title, title_justify="left")
-    columns = ("nucleus", "atoms", "RMSE/ppm", "MAE/ppm", "R²", "bias/ppm", "baseline RMSE/ppm")
-    for column in (*columns, "in 68 % interval", "in 95 % interval"):
-        table.add_column(column, justify="left" if column == "nucleus" else "right")
-    for species, e in accuracy.nuclei.items():
-        r2 = "" if e.r2 is None else f"{e.r2:.4f}"
-        base = "" if e.baseline_rmse is None else f"{e.baseline_rmse:.3f}"
-        inside = ("" if c is None else f"{c:.1%}" for c in (e.coverage68, e.coverage95))
-        errors = (f"{e.rmse:.3f}", f"{e.mae:.3f}", r2, f"{e.bias:.3f}", base)
-        table.add_row(species, str(e.n), *errors, *inside)
-    return table
-
-
-def speed_table(speed: Speed) -> Table:
-    """Throughput of the parts."""
-    title = Text(f"{speed.environments} oriented environments on {speed.device}, {speed.dtype}")
-    table = Table("part", title=title, title_justify="left")
-    table.add_column("per second", justify="right")
-    low, high = speed.voxelizations_spread
-    table.add_row(f"voxelizer ({low:.0f} to {high:.0f})", f"{speed.voxelizations:.0f}")
-    table.add_row("the authors' dense formulation, on the CPU", f"{speed.dense_voxelizations:.2f}")
-    table.add_row("ratio of the two", f"{speed.ratio:.0f}")
-    table.add_row("network, one orientation", f"{speed.predictions:.0f}")
-    return table
 
 
 def data_tables(report: DataReport) -> list[Table]:

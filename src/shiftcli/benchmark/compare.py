@@ -1,0 +1,167 @@
+"""Figures of an earlier benchmark beside those of this one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shiftcli.errors import UsageError
+
+#: Parts of a document that hold figures; every other value says what they are figures of.
+_FIGURES = ("accuracy", "soap_krr", "speed")
+
+#: Where two benchmarks should agree for their figures to be comparable.
+_CONDITIONS = (
+    ("data",), ("split",), ("crystals",), ("soap_krr", "data"), ("speed", "device"),
+    ("speed", "dtype"), ("machine", "device"), ("machine", "gpu"), ("machine", "cpu"),
+    ("machine", "cores"), ("machine", "threads"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure in two benchmarks.
+
+    Attributes
+    ----------
+    name : tuple of str
+        Keys that lead to it in the documents, such as ``("accuracy", "1H", "rmse")``.
+    old, new : float
+        Its values.
+    """
+
+    name: tuple[str, ...]
+    old: float
+    new: float
+
+    @property
+    def change(self) -> float:
+        """New − old."""
+        return self.new - self.old
+
+    @property
+    def relative(self) -> float | None:
+        """Change as a fraction of the old value; None where that is 0."""
+        return self.change / abs(self.old) if self.old else None
+
+    def to_dict(self) -> dict:
+        """Plain values, for JSON."""
+        return {
+            "name": list(self.name),
+            "old": self.old,
+            "new": self.new,
+            "change": self.change,
+            "relative": self.relative,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures that two benchmarks have in common.
+
+    Attributes
+    ----------
+    source : str
+        File of the old one.
+    changes : tuple of Change
+        In the order of the new one.
+    differences : tuple of str
+        What makes them hard to compare: other data, another machine; one line each.
+    """
+
+    source: str
+    changes: tuple[Change, ...]
+    differences: tuple[str, ...]
+
+    def to_dict(self) -> dict:
+        """Plain values under the key ``comparison``, for JSON."""
+        return {
+            "comparison": {
+                "old": self.source,
+                "differences": list(self.differences),
+                "changes": [change.to_dict() for change in self.changes],
+            }
+        }
+
+
+def load_benchmark(path: str | Path) -> dict[str, Any]:
+    """Read what ``shiftcli benchmark --format json`` wrote.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read or is something else.
+    """
+    hint = "--compare takes what `shiftcli benchmark --format json` wrote"
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(error.strerror or "cannot be read", where=str(path)) from None
+    except (ValueError, RecursionError):
+        raise UsageError("not JSON", where=str(path), hint=hint) from None
+    if not isinstance(document, dict) or not any(key in document for key in _FIGURES):
+        raise UsageError("no figures of a benchmark", where=str(path), hint=hint)
+    return document
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], source: str = "") -> Comparison:
+    """Find the figures that two benchmarks have in common.
+
+    Parameters
+    ----------
+    old, new : mapping
+        The documents.
+    source : str
+        File of the old one.
+
+    Returns
+    -------
+    Comparison
+        Without changes where they have no figure in common.
+    """
+    before = dict(_figures(old))
+    changes = [Change(name, before[name], value) for name, value in _figures(new) if name in before]
+    differences = []
+    for keys in _CONDITIONS:
+        values = _look_up(old, keys), _look_up(new, keys)
+        if None not in values and values[0] != values[1]:
+            differences.append(f"{' '.join(keys)}: {values[0]} then, {values[1]} now")
+    return Comparison(source, tuple(changes), tuple(differences))
+
+
+def _figures(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Every finite number of the parts that hold figures, with the keys that lead to it."""
+
+    def walk(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from walk(item, (*keys, key))
+        elif isinstance(value, (list, tuple)):
+            for k, item in enumerate(value):
+                # The two numbers of a list are the ends of an interval.
+                ends = ("low", "high") if len(value) == 2 else map(str, range(len(value)))
+                yield from walk(item, (*keys, tuple(ends)[k]))
+        elif type(value) in (int, float) and math.isfinite(value):
+            yield keys, float(value)
+
+    for part in _FIGURES:
+        yield from walk(document.get(part), (part,))
+
+
+def _look_up(document: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document

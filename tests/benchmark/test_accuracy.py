@@ -145,10 +145,8 @@ def test_baseline_of_the_data(predictor, labelled_file, tmp_path):
 
 @pytest.mark.slow
 def test_shipped_networks_on_the_validation_crystals(predictor, published):
-    from conftest import PUBLISHED
-
     assert len(published) == 400
-    figures = measure_accuracy(predictor, [PUBLISHED], "validation").nuclei
+    figures = measure_accuracy(predictor, [published[0].source], "validation").nuclei
     limits = {"1H": 0.55, "13C": 5.6, "15N": 17.0, "17O": 22.0}
     assert {s: f.rmse for s, f in figures.items() if f.rmse > limits[s]} == {}
     assert figures["1H"].baseline_rmse == pytest.approx(0.491, abs=0.001)

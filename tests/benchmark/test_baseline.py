@@ -1,29 +1,16 @@
 """SOAP-KRR learns what follows from the geometry, and is timed."""
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from shiftcli.benchmark import baseline as module
-from shiftcli.benchmark import check_extra, measure_baseline
+from shiftcli.benchmark import baseline, measure_baseline, regression
 from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_errors
 from shiftcli.benchmark.atoms import collect_atoms
-from shiftcli.benchmark.baseline import choose_hyperparameters, soap
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.training import load_labelled
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Fewer choices, for time."""
-    pytest.importorskip("dscribe")
-    pytest.importorskip("sklearn")
-    monkeypatch.setattr(module, "CUTOFFS", ((3.0,), (3.0, 4.0)))
-    monkeypatch.setattr(module, "ZETAS", (1, 2))
-    monkeypatch.setattr(module, "REGULARISATIONS", (1e-4, 1e-2))
 
 
 @pytest.fixture(scope="module")
@@ -58,34 +45,6 @@ def ours(data):
     return Accuracy(str(data), "validation", len(crystals), figures, predicted)
 
 
-def test_descriptors_are_periodic_and_invariant(urea, small):
-    """Whole translations, a rotation and a doubled cell leave the power spectra as they are."""
-    spectra = soap(urea, urea.sites, 5.0)
-    assert spectra.shape == (len(urea.sites), 3696)
-    assert spectra.dtype == np.float32
-    assert np.linalg.norm(spectra, axis=1) == pytest.approx(1.0, abs=1e-5)
-    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
-    turned = replace(urea, positions=urea.positions @ turn, cell=urea.cell @ turn)
-    shifted = replace(urea, positions=urea.positions + urea.cell[0] - 2 * urea.cell[2])
-    for same in (turned, shifted):
-        assert np.allclose(soap(same, urea.sites, 5.0), spectra, atol=1e-4)
-    alone = replace(urea, cell=None)
-    assert not np.allclose(soap(alone, urea.sites, 5.0), spectra, atol=1e-2)
-
-
-def test_choice_is_by_crystals(small):
-    """Copies of an atom in one crystal give nothing away about their label: noise stays noise."""
-    rng = np.random.default_rng(5)
-    crystals = np.repeat(np.arange(40), 3)
-    x = rng.normal(size=(40, 80))[crystals] + 0.01 * rng.normal(size=(120, 80))
-    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-    noise = rng.normal(size=40)[crystals]
-    chosen = choose_hyperparameters({3.0: x, 4.0: x}, noise, np.ones(120), crystals)
-    assert chosen.rmse > 0.8 * noise.std()
-    by_atoms = choose_hyperparameters({3.0: x, 4.0: x}, noise, np.ones(120), np.arange(120))
-    assert by_atoms.rmse < 0.3 * noise.std()
-
-
 def test_learns_from_geometry(ours, data, small):
     notes = []
     found = measure_baseline(ours, [data], (4, 14), on_note=notes.append)
@@ -100,8 +59,8 @@ def test_learns_from_geometry(ours, data, small):
         assert many.errors.n == nucleus.ours.n
         assert many.margin.rmse == pytest.approx(many.errors.rmse)
         assert many.margin.difference == pytest.approx(nucleus.ours.rmse - many.errors.rmse)
-        assert many.chosen.cutoffs in module.CUTOFFS
-        assert many.chosen.regularisation in module.REGULARISATIONS
+        assert many.chosen.cutoffs in regression.CUTOFFS
+        assert many.chosen.regularisation in regression.REGULARISATIONS
         assert min(many.seconds.__dict__.values()) > 0
         assert nucleus.ours.rmse == pytest.approx(1.0)
     for species in ("1H", "13C", "15N"):
@@ -111,7 +70,7 @@ def test_learns_from_geometry(ours, data, small):
 
 
 def test_protons_outside_the_range_are_not_learned_from(ours, data, small, monkeypatch):
-    monkeypatch.setattr(module, "H_RANGE", (-1000.0, -999.0))
+    monkeypatch.setattr(baseline, "H_RANGE", (-1000.0, -999.0))
     assert set(measure_baseline(ours, [data], (4,)).nuclei) == {"13C", "15N", "17O"}
 
 
@@ -139,11 +98,3 @@ def test_too_many_crystals(ours, data, small):
 def test_other_parts_of_the_data(ours, data, small):
     with pytest.raises(UsageError, match="validation crystals"):
         measure_baseline(replace(ours, split="all"), [data])
-
-
-def test_missing_extra_is_named(monkeypatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "dscribe" else real(name))
-    with pytest.raises(UsageError, match="DScribe") as caught:
-        check_extra()
-    assert "pip install 'shiftcli[benchmark]'" in str(caught.value)

@@ -1,9 +1,10 @@
 """How right and how fast shiftcli is on this machine."""
 
 from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_accuracy
-from shiftcli.benchmark.baseline import Baseline, check_extra, measure_baseline
+from shiftcli.benchmark.baseline import Baseline, measure_baseline
 from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
 from shiftcli.benchmark.machine import Machine, describe_machine
+from shiftcli.benchmark.regression import check_extra
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
 from shiftcli.benchmark.statistics import Errors, Versus
 

@@ -1,0 +1,223 @@
+"""Kernel ridge regression on SOAP descriptors.
+
+The method that the paper stands beside (Paruzzo et al., Nat. Commun. 9, 4501 (2018)): smooth
+overlap of atomic positions (Bartók, Kondor and Csányi, Phys. Rev. B 87, 184115 (2013)) by
+DScribe, the ridge regression by scikit-learn. The kernel of two environments is
+
+    k(A, B) = (mean over cut-offs of p_A · p_B / (|p_A| |p_B|)) ^ ζ
+
+where the mean over several cut-offs, as in 2018, is one of the choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from shiftcli.benchmark.statistics import rmse
+from shiftcli.crystal import ELEMENTS, Crystal, Site
+from shiftcli.errors import UsageError
+
+#: Parameters of the descriptor: radial functions, angular momenta, σ (Å) of the densities.
+N_MAX, L_MAX, SIGMA = 8, 6, 0.3
+
+#: What is chosen from: cut-offs (Å) whose kernels are averaged, exponents ζ, and the ridge λ,
+#: beside a kernel that is 1 for equal environments.
+CUTOFFS = ((3.0,), (5.0,), (3.0, 5.0))
+ZETAS = (1, 2, 4)
+REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+
+#: Parts that the training crystals are split into for the choice.
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What cross-validation over the training crystals chose.
+
+    Attributes
+    ----------
+    cutoffs : tuple of float
+        Cut-off radii in Å whose kernels are averaged.
+    zeta : int
+        Exponent of the kernel.
+    regularisation : float
+        Ridge λ.
+    rmse : float
+        Cross-validated RMSE in ppm.
+    """
+
+    cutoffs: tuple[float, ...]
+    zeta: int
+    regularisation: float
+    rmse: float
+
+
+def all_cutoffs() -> list[float]:
+    """Every cut-off (Å) that may be chosen, ascending."""
+    return sorted({cutoff for choice in CUTOFFS for cutoff in choice})
+
+
+def check_extra() -> None:
+    """Refuse where DScribe or scikit-learn is missing.
+
+    Raises
+    ------
+    UsageError
+        Naming the command that installs them.
+    """
+    missing = [
+        name
+        for module, name in (("dscribe", "DScribe"), ("sklearn", "scikit-learn"))
+        if find_spec(module) is None
+    ]
+    if missing:
+        raise UsageError(
+            f"the baseline needs {' and '.join(missing)}",
+            hint="pip install 'shiftcli[benchmark]'",
+        )
+
+
+def soap(crystal: Crystal, sites: Sequence[Site], cutoff: float) -> np.ndarray:
+    """Smooth overlap of atomic positions about some atoms.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal, or an isolated molecule.
+    sites : sequence of Site
+        m sites of it; the first copy of each stands for all.
+    cutoff : float
+        Radius in Å.
+
+    Returns
+    -------
+    numpy.ndarray
+        Power spectra as unit vectors, float32, shape (m, f): for H, C, N and O and every
+        pair of them, `N_MAX` radial functions and angular momenta up to `L_MAX`.
+    """
+    from ase import Atoms
+
+    periodic = crystal.cell is not None
+    atoms = Atoms(
+        crystal.elements.tolist(),
+        crystal.positions,
+        cell=crystal.cell if periodic else None,
+        pbc=periodic,
+    )
+    centers = [int(site.atoms[0]) for site in sites]
+    spectra = _descriptor(cutoff, periodic).create(atoms, centers=centers)
+    return spectra / np.linalg.norm(spectra, axis=1, keepdims=True)
+
+
+@cache
+def _descriptor(cutoff: float, periodic: bool) -> Any:
+    """DScribe's object, which prepares its radial functions when it is made."""
+    from dscribe.descriptors import SOAP  # type: ignore[import]
+
+    return SOAP(
+        species=list(ELEMENTS), periodic=periodic, r_cut=cutoff, n_max=N_MAX, l_max=L_MAX,
+        sigma=SIGMA, dtype="float32",
+    )  # fmt: skip
+
+
+def fit(
+    features: Mapping[float, np.ndarray], reference: np.ndarray, chosen: Hyperparameters
+) -> Callable[[Mapping[float, np.ndarray]], np.ndarray]:
+    """Train on some atoms.
+
+    Parameters
+    ----------
+    features : mapping of float to numpy.ndarray
+        By cut-off the descriptors of n atoms as unit vectors, shape (n, f).
+    reference : numpy.ndarray
+        Shieldings in ppm, shape (n,).
+    chosen : Hyperparameters
+        From `choose_hyperparameters`.
+
+    Returns
+    -------
+    callable
+        From the descriptors of m atoms to their shieldings in ppm, shape (m,).
+    """
+    from sklearn.kernel_ridge import KernelRidge  # type: ignore[import]
+
+    mean = float(reference.mean())
+    model = KernelRidge(alpha=chosen.regularisation, kernel="precomputed")
+    model.fit(similarity(features, features, chosen.cutoffs) ** chosen.zeta, reference - mean)
+
+    def predict(others: Mapping[float, np.ndarray]) -> np.ndarray:
+        kernel = similarity(others, features, chosen.cutoffs) ** chosen.zeta
+        return mean + model.predict(kernel)
+
+    return predict
+
+
+def choose_hyperparameters(
+    features: Mapping[float, np.ndarray],
+    reference: np.ndarray,
+    weights: np.ndarray,
+    crystals: np.ndarray,
+) -> Hyperparameters:
+    """Choose cut-offs, exponent and ridge by cross-validation over crystals.
+
+    Parameters
+    ----------
+    features : mapping of float to numpy.ndarray
+        By cut-off the descriptors of n atoms as unit vectors, shape (n, f).
+    reference : numpy.ndarray
+        Shieldings in ppm, shape (n,).
+    weights : numpy.ndarray
+        How often the error of each atom counts, shape (n,).
+    crystals : numpy.ndarray
+        Number of the crystal of each, shape (n,), at least two different ones: no crystal is
+        on both sides of a split.
+
+    Returns
+    -------
+    Hyperparameters
+        Of the least RMSE.
+    """
+    best = None
+    for cutoffs in CUTOFFS:
+        alike = similarity(features, features, cutoffs)
+        for zeta in ZETAS:
+            errors = _cross_validate(alike**zeta, reference, crystals)
+            for regularisation, error in zip(REGULARISATIONS, errors, strict=True):
+                found = Hyperparameters(cutoffs, zeta, regularisation, rmse(error, weights))
+                if best is None or found.rmse < best.rmse:
+                    best = found
+    assert best is not None
+    return best
+
+
+def _cross_validate(kernel: np.ndarray, reference: np.ndarray, crystals: np.ndarray) -> np.ndarray:
+    """Errors in ppm of every λ on crystals that were left out, shape (λ, n)."""
+    from sklearn.kernel_ridge import KernelRidge  # type: ignore[import]
+    from sklearn.model_selection import GroupKFold  # type: ignore[import]
+
+    folds = GroupKFold(min(_FOLDS, len(np.unique(crystals))))
+    errors = np.empty((len(REGULARISATIONS), len(reference)))
+    for rest, left_out in folds.split(reference, groups=crystals):
+        inner, outer = kernel[np.ix_(rest, rest)], kernel[np.ix_(left_out, rest)]
+        mean = reference[rest].mean()
+        for row, regularisation in zip(errors, REGULARISATIONS, strict=True):
+            model = KernelRidge(alpha=regularisation, kernel="precomputed")
+            model.fit(inner, reference[rest] - mean)
+            row[left_out] = mean + model.predict(outer) - reference[left_out]
+    return errors
+
+
+def similarity(
+    left: Mapping[float, np.ndarray], right: Mapping[float, np.ndarray], cutoffs: Sequence[float]
+) -> np.ndarray:
+    """Mean over cut-offs of the normalised dot products, float64, shape (n, m)."""
+    total = np.zeros((len(left[cutoffs[0]]), len(right[cutoffs[0]])))
+    for cutoff in cutoffs:
+        total += left[cutoff] @ right[cutoff].T
+    return total / len(cutoffs)

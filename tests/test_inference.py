@@ -40,7 +40,8 @@ def single_outputs(environments, row, rotation, symmetries):
 
 
 def statistics(environments, views):
-    return view_statistics(Weighing(), environments, views, CPU, torch.float32)
+    mean, variance = view_statistics([Weighing()], environments, views, CPU, torch.float32)
+    return mean[0], variance[0]
 
 
 @pytest.mark.parametrize("orientation", ["frames", "octahedral", "random"])
@@ -79,3 +80,15 @@ def test_the_average_is_the_mean(environments):
     views = prediction_views(environments, "frames", 12)
     mean = average_views(Weighing(), environments, views, CPU, torch.float32)
     assert np.array_equal(mean, statistics(environments, views)[0])
+
+
+def test_several_networks_see_the_same_densities(environments):
+    class Twice(Weighing):
+        def forward(self, volume):
+            return 2.0 * super().forward(volume)
+
+    views = prediction_views(environments, "frames", 4)
+    both = view_statistics([Weighing(), Twice()], environments, views, CPU, torch.float32)
+    mean, variance = statistics(environments, views)
+    np.testing.assert_allclose(both[0], [mean, 2 * mean])
+    np.testing.assert_allclose(both[1], [variance, 4 * variance])

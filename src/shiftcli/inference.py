@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -84,7 +86,9 @@ def average_views(
 
     Parameters
     ----------
-    network, environments, views, device, dtype
+    network : MR3DDenseNet
+        In evaluation mode.
+    environments, views, device, dtype
         As for `view_statistics`.
 
     Returns
@@ -92,22 +96,23 @@ def average_views(
     numpy.ndarray
         Weighted mean of the network's output, shape (n,), float64.
     """
-    return view_statistics(network, environments, views, device, dtype)[0]
+    return view_statistics([network], environments, views, device, dtype)[0][0]
 
 
 def view_statistics(
-    network: MR3DDenseNet,
+    networks: Sequence[MR3DDenseNet],
     environments: Environments,
     views: tuple[Frames, list[Symmetry]],
     device: torch.device,
     dtype: torch.dtype = torch.bfloat16,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of a network's output over the views of each environment.
+    """Mean and variance of networks' outputs over the views of each environment.
 
     Parameters
     ----------
-    network : MR3DDenseNet
-        In evaluation mode.
+    networks : sequence of MR3DDenseNet
+        k networks of the same grids and density kernel, in evaluation mode; all see the same
+        densities.
     environments : Environments
         n environments.
     views : tuple
@@ -120,26 +125,33 @@ def view_statistics(
     Returns
     -------
     mean : numpy.ndarray
-        Weighted mean of the network's output, shape (n,), float64.
+        Weighted mean of each network's output, shape (k, n), float64.
     variance : numpy.ndarray
         Weighted variance about that mean, Σ w (x − mean)² with weights that sum to 1, shape
-        (n,), float64; 0 where there is one view.
+        (k, n), float64; 0 where there is one view.
     """
     turned, symmetries = views
     rows, columns = np.nonzero(turned.weights)
-    outputs = np.empty((len(symmetries), len(rows)))
+    outputs = np.empty((len(networks), len(symmetries), len(rows)))
     size = _BATCH[device.type]
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
         row, column = rows[part], columns[part]
-        volume = densities(network, environments[row], turned.rotations[row, column], device, dtype)
+        rotations = turned.rotations[row, column]
+        volume = densities(networks[0], environments[row], rotations, device, dtype)
         for k, symmetry in enumerate(symmetries):
-            outputs[k, part] = forward(network, apply_octahedral(volume, symmetry))
+            seen = apply_octahedral(volume, symmetry)
+            seen = seen.contiguous(memory_format=torch.channels_last_3d)
+            for member, network in enumerate(networks):
+                outputs[member, k, part] = forward(network, seen)
     weights = turned.weights[rows, columns].astype(np.float64)
     n = len(environments)
-    mean = np.bincount(rows, weights * outputs.mean(axis=0), minlength=n)
-    spread = ((outputs - mean[rows]) ** 2).mean(axis=0)
-    return mean, np.bincount(rows, weights * spread, minlength=n)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(rows, weights * own, minlength=n) for own in values])
+
+    mean = total(outputs.mean(axis=1))
+    return mean, total(((outputs - mean[:, None, rows]) ** 2).mean(axis=1))
 
 
 def densities(

@@ -72,8 +72,11 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
     for panel, (nucleus, runs) in zip(panels, curves.items(), strict=True):
         _draw_curves(panel, runs)
         panel.set_title(SPECIES[nucleus])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=150)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(output, dpi=150)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
 
 
 def _draw_curves(panel, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:

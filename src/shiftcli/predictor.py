@@ -334,14 +334,27 @@ def predict_committee(
     CommitteePrediction
     """
     means, variances = [], []
-    for network, metadata in members:
-        orientation = orientations or metadata.orientation
+    for orientation, group in _alike(members, orientations):
         seen = prediction_views(environments, orientation, views or DEFAULT_VIEWS[orientation])
-        mean, variance = view_statistics(network, environments, seen, device, dtype)
-        means.append(metadata.mean + metadata.scale * mean)
-        variances.append(metadata.scale**2 * variance)
+        networks = [network for network, _ in group]
+        mean, variance = view_statistics(networks, environments, seen, device, dtype)
+        for (_, metadata), own_mean, own_variance in zip(group, mean, variance, strict=True):
+            means.append(metadata.mean + metadata.scale * own_mean)
+            variances.append(metadata.scale**2 * own_variance)
     spread = np.var(means, axis=0, ddof=1) if len(members) > 1 else np.zeros(len(environments))
     return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0))
+
+
+def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:
+    """Members that see the same densities in the same orientations, with the latter."""
+    groups: dict[tuple, list[tuple[MR3DDenseNet, Metadata]]] = {}
+    for network, metadata in members:
+        orientation = orientations or metadata.orientation
+        architecture = network.architecture
+        key = (orientation, architecture.grids, architecture.kernel)
+        groups.setdefault(key, []).append((network, metadata))
+    for (orientation, *_), group in groups.items():
+        yield orientation, group
 
 
 def shared_calibration(members: Committee) -> Calibration | None:

@@ -3,6 +3,7 @@
 from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_accuracy
 from shiftcli.benchmark.baseline import Baseline, measure_baseline
 from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
+from shiftcli.benchmark.endtoend import EndToEnd, measure_end_to_end
 from shiftcli.benchmark.machine import Machine, describe_machine
 from shiftcli.benchmark.regression import check_extra
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
@@ -12,6 +13,7 @@ __all__ = [
     "Accuracy",
     "Baseline",
     "Comparison",
+    "EndToEnd",
     "Errors",
     "Machine",
     "PredictedAtoms",
@@ -24,5 +26,6 @@ __all__ = [
     "load_benchmark",
     "measure_accuracy",
     "measure_baseline",
+    "measure_end_to_end",
     "measure_speed",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from shiftcli.errors import UsageError
 
 #: Parts of a document that hold figures; every other value says what they are figures of.
-_FIGURES = ("accuracy", "soap_krr", "speed")
+_FIGURES = ("accuracy", "soap_krr", "speed", "end_to_end")
 
 #: Where two benchmarks should agree for their figures to be comparable.
 _CONDITIONS = (

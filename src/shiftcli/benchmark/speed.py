@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from shiftcli.crystal import Crystal
 from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
 from shiftcli.environments import Environments, surroundings
 from shiftcli.inference import forward
+from shiftcli.network import MR3DDenseNet
 from shiftcli.orientations import uniform_rotations
 from shiftcli.predictor import Predictor
 from shiftcli.readers import read
@@ -21,6 +23,12 @@ from shiftcli.weights import packaged
 
 #: Orientations of one crystal's environments in the voxelizer's test.
 _ORIENTATIONS = 8
+
+#: Batch sizes that the network is timed with, on a CPU and on a GPU.
+_BATCHES = {"cpu": (1, 8, 64, 256), "cuda": (64, 512, 2048, 8192)}
+
+#: Bytes of the array whose copy measures the bandwidth: larger than any cache.
+_COPIED = {"cpu": 1 << 28, "cuda": 1 << 30}
 
 #: Environments given to the dense formulation, which takes most of a second for each.
 _DENSE_SAMPLE = 2
@@ -44,7 +52,14 @@ class Speed:
         The same with a norm and an exponential for every voxel and atom, materialised, as
         in the authors' published code.
     predictions : float
-        Networks' forward passes a second, one orientation.
+        Networks' forward passes a second, one orientation, with the best batch size.
+    predictions_by_batch : dict of str to float
+        The same for several batch sizes; those that do not fit the memory are left out.
+    bandwidth : float
+        Bytes a second that the device writes in copying a large array.
+    bandwidth_fraction : float
+        Bytes of densities that the voxelizer writes in a second, over `bandwidth`: 1 is the
+        limit of the device.
     environments : int
         Environments measured on, orientations counted.
     """
@@ -55,6 +70,9 @@ class Speed:
     voxelizations_spread: tuple[float, float]
     dense_voxelizations: float
     predictions: float
+    predictions_by_batch: dict[str, float]
+    bandwidth: float
+    bandwidth_fraction: float
     environments: int
 
     @property
@@ -111,11 +129,9 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
 
     volume = voxelize(positions[:64], channels[:64], dtype=predictor.dtype)
 
-    def run_network() -> None:
-        forward(network, volume)
-
     voxel_times = _times(run_voxelizer, device, repeats)
-    network_times = _times(run_network, device, repeats)
+    by_batch = _network_rates(network, volume, repeats)
+    bandwidth = _bandwidth(device)
     sample = Environments(
         positions[:_DENSE_SAMPLE].cpu().numpy(), channels[:_DENSE_SAMPLE].cpu().numpy()
     )
@@ -127,9 +143,33 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
         voxelizations=n / statistics.median(voxel_times),
         voxelizations_spread=(n / max(voxel_times), n / min(voxel_times)),
         dense_voxelizations=_DENSE_SAMPLE / statistics.median(dense_times),
-        predictions=len(volume) / statistics.median(network_times),
+        predictions=max(by_batch.values()),
+        predictions_by_batch={str(size): rate for size, rate in by_batch.items()},
+        bandwidth=bandwidth,
+        bandwidth_fraction=n / statistics.median(voxel_times) * volume[0].nbytes / bandwidth,
         environments=n,
     )
+
+
+def _network_rates(network: MR3DDenseNet, volume: torch.Tensor, repeats: int) -> dict[int, float]:
+    """Forward passes a second by batch size."""
+    rates = {}
+    for size in _BATCHES[volume.device.type]:
+        try:
+            batch = volume[torch.arange(size, device=volume.device) % len(volume)]
+            times = _times(partial(forward, network, batch), volume.device, repeats)
+        except torch.OutOfMemoryError:
+            break
+        rates[size] = size / statistics.median(times)
+    return rates
+
+
+def _bandwidth(device: torch.device) -> float:
+    """Bytes a second written in copying an array."""
+    source = torch.ones(_COPIED[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    times = _times(lambda: target.copy_(source), device, 5)
+    return source.nbytes / statistics.median(times)
 
 
 def _times(job: Callable[[], object], device: torch.device, repeats: int) -> list[float]:

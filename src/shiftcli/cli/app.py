@@ -10,6 +10,7 @@ from shiftcli import __version__
 from shiftcli.cli.benchmark import benchmark
 from shiftcli.cli.errors import run
 from shiftcli.cli.predict import predict
+from shiftcli.cli.reproduce import reproduce
 from shiftcli.cli.train import train
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(train)
 app.command()(benchmark)
+app.command()(reproduce)
 
 
 def _version(value: bool) -> None:

@@ -59,6 +59,10 @@ def benchmark(
             show_default="all, a half, a quarter, an eighth",
         ),
     ] = None,
+    largest: Annotated[
+        int,
+        typer.Option(min=128, help="Atoms in the largest cell timed; 10240 takes a minute."),
+    ] = 1024,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="OLD.json", help="Show what has changed since that benchmark."),
@@ -105,6 +109,11 @@ def benchmark(
         dtype=dtype,
     )
     figures, tables = _measure(parts, predictor, data or [], split, sizes, classes)
+    if "speed" in parts:
+        arguments = ["--device", str(predictor.device), "--dtype", dtype]
+        arguments += [] if weights is None else ["--weights", str(weights)]
+        more_figures, more_tables = _measure_speed(predictor, largest, arguments)
+        figures, tables = figures | more_figures, tables + more_tables
     machine = library.describe_machine(predictor.device)
     document = {**provenance(predictor), **machine.to_dict(), **figures}
     if old is not None:
@@ -168,8 +177,17 @@ def _measure(
             baseline = library.measure_baseline(accuracy, data, sizes, on_note=render.note)
             figures |= baseline.to_dict()
             tables += render_benchmark.baseline_tables(baseline)
-    if "speed" in parts:
-        speed = library.measure_speed(predictor, library.benchmark_crystal())
-        figures |= speed.to_dict()
-        tables.append(render_benchmark.speed_table(speed))
     return figures, tables
+
+
+def _measure_speed(
+    predictor: Predictor, largest: int, arguments: list[str]
+) -> tuple[dict[str, Any], list[Table]]:
+    """Times of the parts and of whole crystals."""
+    from shiftcli import benchmark as library
+    from shiftcli.cli import render_benchmark
+
+    speed = library.measure_speed(predictor, library.benchmark_crystal())
+    times = library.measure_end_to_end(predictor, largest=largest, arguments=arguments)
+    tables = [render_benchmark.speed_table(speed), render_benchmark.end_to_end_table(times)]
+    return {**speed.to_dict(), **times.to_dict()}, tables

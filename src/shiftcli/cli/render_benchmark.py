@@ -10,7 +10,12 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from shiftcli.benchmark import Accuracy, Baseline, Comparison, Errors, Speed, Versus
+    from shiftcli.benchmark.endtoend import EndToEnd
+    from shiftcli.benchmark.paper import Result
     from shiftcli.benchmark.statistics import Interval
+
+#: Columns of words in the paper's tables; the others are numbers.
+_WORDS = frozenset(("nucleus", "augmentation", "model", "component", "bond"))
 
 
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
@@ -121,8 +126,47 @@ def speed_table(speed: Speed) -> Table:
     table.add_row(f"voxelizer ({low:.0f} to {high:.0f})", f"{speed.voxelizations:.0f}")
     table.add_row("the authors' dense formulation, on the CPU", f"{speed.dense_voxelizations:.2f}")
     table.add_row("ratio of the two", f"{speed.ratio:.0f}")
-    table.add_row("network, one orientation", f"{speed.predictions:.0f}")
+    for size, rate in speed.predictions_by_batch.items():
+        table.add_row(f"network, one orientation, {size} at once", f"{rate:.0f}")
+    limit = f"{speed.bandwidth / 1e9:.1f} GB/s"
+    table.add_row(f"densities written, of {limit}", f"{speed.bandwidth_fraction:.1%}")
     return table
+
+
+def end_to_end_table(times: EndToEnd) -> Table:
+    """Seconds from a structure to its shieldings."""
+    table = _table("from structure to shieldings", ("what",), ("time/s", "ms an atom"))
+    what = f"{times.crystal}, {times.distinct} distinct atoms"
+    low, high = times.warm_spread
+    table.add_row(f"{what}, a fresh process", f"{times.cold:.2f}", "")
+    table.add_row(f"{what}, networks loaded ({low:.2f} to {high:.2f})", f"{times.warm:.2f}", "")
+    table.add_row("one of a batch of crystals", f"{1 / times.batch:.2f}", "")
+    for atoms, sites, seconds in zip(times.atoms, times.sites, times.seconds, strict=True):
+        per_atom = f"{1000 * seconds / atoms:.2f}"
+        table.add_row(f"{atoms} atoms, {sites} predicted", f"{seconds:.2f}", per_atom)
+    if times.exponent is not None:
+        table.add_row("time grows as atoms to the power", f"{times.exponent:.2f}", "")
+    table.add_row("largest memory/GB", f"{times.peak_memory:.2f}", "")
+    return table
+
+
+def reproduction_table(result: Result) -> Table:
+    """A table of the paper, or the numbers behind a figure, beside the paper's."""
+    table = Table(title=Text(result.title), title_justify="left")
+    for column in result.columns:
+        table.add_column(Text(column), justify="left" if column in _WORDS else "right")
+    for row in result.rows:
+        table.add_row(*(Text(_plain(value)) for value in row))
+    if result.differs:
+        table.caption = Text("; ".join(result.differs))
+        table.caption_justify = "left"
+    return table
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def comparison_table(comparison: Comparison, classes: bool = False) -> Table:

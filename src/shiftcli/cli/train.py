@@ -69,8 +69,13 @@ def train(
     given = {k: v for k, v in given.items() if v is not None}
     places = [*(data or ()), *(more or ())]
     nuclei = parse_nuclei(nucleus)
+    if plot is not None:
+        from shiftcli.plots import check_picture
+
+        check_picture(plot)
     if resume is not None:
-        if places or given or any((nuclei, config, output, folds, seeds, crystals, property)):
+        others = (nuclei, config, output, folds, seeds, crystals, property, check)
+        if places or given or any(others) or protocol != "default":
             raise UsageError("--resume keeps the options of its run: leave all but --device out")
         _run(None, None, resume, True, device, plot)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -161,10 +162,19 @@ class Configuration:
                 f"l2 goes with the optimizer adam; {self.optimizer} takes weight_decay"
             )
         self.architecture()
-        for element, values in self.nucleus.items():
-            if element not in ELEMENTS:
-                raise UsageError(f"nucleus '{element}' is none of {', '.join(ELEMENTS)}")
-            replace(self, nucleus={}, **_checked(values, f"nucleus.{element}"))
+        if self.start:  # a run may be resumed from another directory
+            object.__setattr__(self, "start", os.path.abspath(self.start))
+        object.__setattr__(self, "nucleus", {e: self._own(e, v) for e, v in self.nucleus.items()})
+
+    def _own(self, element: str, values: Any) -> dict[str, Any]:
+        """Values of one nucleus, checked as those of all are."""
+        if element not in ELEMENTS:
+            raise UsageError(f"nucleus '{element}' is none of {', '.join(ELEMENTS)}")
+        where = f"nucleus.{element}"
+        if not isinstance(values, Mapping) or "nucleus" in values:
+            raise UsageError(f"{where} is not a table of values")
+        made = replace(self, nucleus={}, **_checked(values, where))
+        return {name: getattr(made, name) for name in values}
 
     def for_element(self, element: str) -> Configuration:
         """Resolve what depends on the nucleus."""
@@ -242,6 +252,9 @@ def make_configuration(protocol: str = "default", *layers: Mapping[str, Any]) ->
     for layer in (PROTOCOLS[protocol], *layers):
         own = _checked(layer, "the configuration")
         each = own.pop("nucleus", {})
+        for element, table in each.items():
+            if not isinstance(table, Mapping):
+                raise UsageError(f"nucleus.{element} is not a table of values")
         values |= own
         single = {
             e: {k: v for k, v in single.get(e, {}).items() if k not in own} | dict(each.get(e, {}))
@@ -279,7 +292,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 def _checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Copy values after a look at their names and kinds."""
-    kinds = {f.name: f.type for f in fields(Configuration)}
+    kinds = {f.name: str(f.type) for f in fields(Configuration)}
     made = dict(values)
     for name, value in made.items():
         if name not in kinds:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from shiftcli.checkpoint import read_tensors, write_tensors
+from shiftcli.crystal import SPECIES
 from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.inference import average_views, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
@@ -88,8 +89,10 @@ class LevelledNetwork(nn.Module):
     def __init__(self, network: MR3DDenseNet, levels: int) -> None:
         super().__init__()
         self.network = network
-        self.scale = nn.Parameter(torch.ones(levels - 1))
-        self.offset = nn.Parameter(torch.zeros(levels - 1))
+        # Without a further level both are empty, and nothing may wait for their gradients.
+        further = levels - 1
+        self.scale = nn.Parameter(torch.ones(further), requires_grad=further > 0)
+        self.offset = nn.Parameter(torch.zeros(further), requires_grad=further > 0)
 
     def forward(self, volume: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         """Scaled shieldings, shape (n,), of densities with their levels, shape (n,)."""
@@ -133,6 +136,8 @@ class Trainer:
         self.training, self.validation = training, validation
         self.main = np.flatnonzero(training.levels == 0)
         self.further = np.flatnonzero(training.levels > 0)
+        if not len(self.main):
+            raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")
         self.augmentation = Augmentation(training.frames, configuration)
         self._check_size()
         levels = int(training.levels.max(initial=0)) + 1
@@ -145,7 +150,9 @@ class Trainer:
         network = MR3DDenseNet(configuration.architecture())
         if configuration.start:
             start_from(network, Path(configuration.start), element)
-        self.network = network.to(self.device, memory_format=torch.channels_last_3d)
+        # torch's stubs do not know memory_format.
+        network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.network = network
         self.levelled = LevelledNetwork(self.network, levels).to(self.device)
         self.optimizer = make_optimizer(self.levelled, configuration)
         self.module = processes.parallel(self.levelled)
@@ -206,10 +213,10 @@ class Trainer:
                 samples_per_second=samples / trained,
                 seconds=time.perf_counter() - started,
             )
-            if self.processes.is_writer:
-                report(row)
-                self._store(checkpoint)
-            self.processes.wait()
+            with self.processes.together():
+                if self.processes.is_writer:
+                    report(row)
+                    self._store(checkpoint)
 
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         """The items of one epoch in random order: sample · copies + orientation."""
@@ -235,6 +242,7 @@ class Trainer:
             lr = self._learning_rate(self.epoch * self.steps_per_epoch + step)
             sums += self._step(items, rng, lr)
         squared, weight, main_squared, main_weight = self.processes.total(*sums.tolist())
+        self.processes.average(self.network.buffers())
         self.epoch += 1
         if not math.isfinite(squared):
             raise TrainingError(
@@ -277,8 +285,8 @@ class Trainer:
         rows = items // self.augmentation.copies
         rotations = self.augmentation.rotations(items, rng)
         total = float(samples.weights[rows].sum())
-        rows, rotations = self.processes.share(rows), self.processes.share(rotations)
         environments = self.augmentation.displaced(samples.environments[rows], rng)
+        rows, rotations, environments = map(self.processes.share, (rows, rotations, environments))
         volume = densities(self.network, environments, rotations, self.device, self.dtype)
         means = np.array(self.means)[samples.levels[rows]]
         target = torch.from_numpy((samples.targets[rows] - means) / self.scale).float()
@@ -318,7 +326,8 @@ class Trainer:
         squared = weight = 0.0
         if len(own):
             turned = prediction_views(own.environments, seen_as(self.configuration), views)
-            mean = average_views(self.network.eval(), own.environments, turned, self.device)
+            network = self.network.eval()
+            mean = average_views(network, own.environments, turned, self.device, self.dtype)
             error = self.mean + self.scale * mean - own.targets
             squared, weight = float((own.weights * error**2).sum()), float(own.weights.sum())
         squared, weight = self.processes.total(squared, weight)
@@ -347,15 +356,24 @@ class Trainer:
     def _restore(self, path: Path) -> None:
         try:
             tensors, header = read_tensors(path)
-            stored, epoch = json.loads(header["configuration"]), int(header["epoch"])
-        except (OSError, ValueError, KeyError) as error:
+            stored, epoch = dict(json.loads(header["configuration"])), int(header["epoch"])
+            # An option that is newer than the state had its default.
+            same = {**Configuration().to_dict(), **stored} == self.configuration.to_dict()
+            if same:
+                self._take_over(tensors)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise TrainingError(
-                f"cannot resume: {error}", where=str(path), hint="delete it to start anew"
+                f"cannot resume: {reason}", where=str(path), hint="delete it to start anew"
             ) from error
-        if stored != json.loads(self.configuration.to_json()):
+        if not same:
             raise TrainingError(
                 "cannot resume: this run was started with other options", where=str(path)
             )
+        self.epoch = epoch
+
+    def _take_over(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Weights, statistics and the optimiser's moments from a state file."""
         self.levelled.load_state_dict(
             {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
         )
@@ -371,7 +389,6 @@ class Trainer:
             for name, value in moments.items():
                 if value.shape == p.shape:
                     moments[name] = torch.empty_like(p).copy_(value)
-        self.epoch = epoch
 
 
 def seen_as(configuration: Configuration) -> str:

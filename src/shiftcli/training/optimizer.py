@@ -61,35 +61,36 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": 0.0})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step with the groups' present learning rates."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
                     continue
                 p.mul_(1.0 - group["lr"] / group["lr_scale"] * group["weight_decay"])
-                step = self._matrix_step(p) if group["matrix"] else self._adam_step(p)
+                take = self._matrix_step if group["matrix"] else self._adam_step
+                step = take(p, p.grad)
                 p.add_(step, alpha=-group["lr"])
 
-    def _matrix_step(self, p: torch.Tensor) -> torch.Tensor:
+    def _matrix_step(self, p: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        momentum = state["momentum"].lerp_(p.grad, 1.0 - _MOMENTUM)
-        nesterov = p.grad.lerp(momentum, _MOMENTUM)
+        momentum = state["momentum"].lerp_(gradient, 1.0 - _MOMENTUM)
+        nesterov = gradient.lerp(momentum, _MOMENTUM)
         matrix = orthogonalize(nesterov.flatten(1))
         rows, columns = matrix.shape
         return (matrix * max(1.0, rows / columns) ** 0.5).view_as(p)
 
-    def _adam_step(self, p: torch.Tensor) -> torch.Tensor:
+    def _adam_step(self, p: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         state = self.state[p]
         if not state:
             state["first"] = torch.zeros_like(p)
             state["second"] = torch.zeros_like(p)
             state["count"] = torch.zeros((), device=p.device)
         state["count"] += 1
-        first = state["first"].lerp_(p.grad, 0.1)
-        second = state["second"].lerp_(p.grad.square(), 0.001)
+        first = state["first"].lerp_(gradient, 0.1)
+        second = state["second"].lerp_(gradient.square(), 0.001)
         first_hat = first / (1.0 - 0.9 ** state["count"])
         second_hat = second / (1.0 - 0.999 ** state["count"])
         return first_hat / (second_hat.sqrt() + 1e-8)

@@ -6,8 +6,9 @@ nothing, so that the loop has one form.
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import torch
 from torch import distributed, nn
 
 from shiftcli.devices import resolve_device
+from shiftcli.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,30 @@ class Processes:
         if self.count > 1:
             self.total(0.0)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Wait for all processes at the end of a block, and end all where it fails in one.
+
+        Raises
+        ------
+        TrainingError
+            If the block failed in another process, which says why.
+        """
+        try:
+            yield
+        except Exception:
+            self.total(1.0)
+            raise
+        if self.total(0.0)[0]:
+            raise TrainingError("stopped, since another process of this run failed")
+
+    def average(self, buffers: Iterable[torch.Tensor]) -> None:
+        """Replace statistics that each process gathered from its share by their mean."""
+        for buffer in buffers:
+            if self.count > 1 and buffer.is_floating_point():
+                distributed.all_reduce(buffer)
+                buffer /= self.count
+
     def parallel(self, module: nn.Module) -> nn.Module:
         """A module whose gradients are averaged over the processes."""
         if self.count == 1:
@@ -89,18 +115,18 @@ def launched(device: str = "auto") -> Iterator[Processes]:
         If the device is not there.
     """
     place = resolve_device(device)
-    is_ours = "WORLD_SIZE" in os.environ and not distributed.is_initialized()
-    if is_ours or distributed.is_initialized():
-        if place.type == "cuda":
-            place = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
-            torch.cuda.set_device(place)
-        if is_ours:
-            distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    try:
-        if distributed.is_initialized():
-            yield Processes(distributed.get_rank(), distributed.get_world_size(), place)
-        else:
-            yield Processes(0, 1, place)
-    finally:
-        if is_ours:
-            distributed.destroy_process_group()
+    if "WORLD_SIZE" not in os.environ and not distributed.is_initialized():
+        yield Processes(0, 1, place)
+        return
+    if place.type == "cuda":
+        place = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        torch.cuda.set_device(place)
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+        atexit.register(_leave)  # and not here: a group cannot be joined twice
+    yield Processes(distributed.get_rank(), distributed.get_world_size(), place)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -18,20 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from shiftcli import __version__
 from shiftcli.checkpoint import Metadata, load, replacing, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.errors import TooFewSamples, TrainingError
+from shiftcli.errors import TooFewSamples, TrainingError, UsageError
+from shiftcli.inference import DEFAULT_VIEWS
 from shiftcli.training.committee import calibrate, store_calibration
 from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.data import Samples, collect_samples, drop_outliers, split_crystals
 from shiftcli.training.loop import EpochReport, Trainer, seen_as
 from shiftcli.training.processes import Processes, launched
 from shiftcli.training.sources import Labelled, load_levels, split_level
-
-#: Orientations averaged for the validation figures that a network carries.
-_VIEWS = 12
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
 
@@ -84,6 +83,16 @@ class Task:
     nuclei: tuple[str, ...] | None
     configuration: Configuration
     shielding_column: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, values in (("data", self.data), ("nuclei", self.nuclei or ())):
+            if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+                raise UsageError(f"{name} = {values!r} is not a list of texts")
+        unknown = [n for n in self.nuclei or () if n not in ELEMENTS]
+        if unknown or self.nuclei == ():
+            raise UsageError(f"nuclei {list(self.nuclei or ())} are not of {', '.join(ELEMENTS)}")
+        if not isinstance(self.shielding_column, str | None):
+            raise UsageError(f"property = {self.shielding_column!r} is not a text")
 
 
 def train(
@@ -170,12 +179,14 @@ def run_task(
     resume: bool,
 ) -> list[Path]:
     """Train the networks of one run on data that are read; see `train`."""
-    if resume:
-        _check_same_data(folder, labelled)
-    elif processes.is_writer:
-        with writing(folder):
-            _start_run(folder, task, labelled)
-    processes.wait()
+    with processes.together():
+        if resume:
+            _check_same_data(folder, labelled)
+        if processes.is_writer:
+            with writing(folder):
+                if not resume:
+                    _start_run(folder, task, labelled)
+                clear(folder)
     networks = []
     for element in task.nuclei or ELEMENTS:
         try:
@@ -184,6 +195,10 @@ def run_task(
             if task.nuclei is not None:
                 raise
             watcher.note(f"{SPECIES[element]}: left out, {error.message}")
+    if not networks:
+        raise TooFewSamples(
+            "the data are too few for any nucleus", hint="more crystals or a smaller --batch-size"
+        )
     return networks
 
 
@@ -212,13 +227,16 @@ def _train_nucleus(
         with writing(folder):
             _train_member(trainer, path, watcher)
         watcher.note(f"{path.stem}: wrote {path}")
-    if processes.is_writer and not all(load(path)[1].calibration for path in paths):
-        _, validation = parts or gather(labelled, element, configuration)
-        if len(validation):
-            calibration, rmse = calibrate(paths, validation, processes.device)
-            store_calibration(paths, calibration)
-            watcher.note(f"{SPECIES[element]}: validation RMSE {rmse:.3f} ppm, all orientations")
-    processes.wait()
+    with processes.together():
+        if processes.is_writer and not all(load(path)[1].calibration for path in paths):
+            _, validation = parts or gather(labelled, element, configuration)
+            if len(validation):
+                dtype = getattr(torch, configuration.precision)
+                calibration, rmse = calibrate(paths, validation, processes.device, dtype=dtype)
+                store_calibration(paths, calibration)
+                watcher.note(
+                    f"{SPECIES[element]}: validation RMSE {rmse:.3f} ppm, all orientations"
+                )
     return paths
 
 
@@ -271,25 +289,25 @@ def _train_member(trainer: Trainer, path: Path, watcher: Watcher) -> None:
 
     trainer.fit(state, report)
     figures = _validation_figures(trainer)
-    if trainer.processes.is_writer:
-        configuration = trainer.configuration
-        metadata = Metadata(
-            nucleus=trainer.element,
-            mean=trainer.mean,
-            scale=trainer.scale,
-            architecture=trainer.network.architecture,
-            orientation=seen_as(configuration),
-            validation=figures,
-            training={
-                "configuration": configuration.to_dict(),
-                "program": __version__,
-                "samples": len(trainer.training),
-                "crystals": len(np.unique(trainer.training.crystals[trainer.main])),
-            },
-        )
-        save(path, trainer.network, metadata, half=True)
-        state.unlink(missing_ok=True)
-    trainer.processes.wait()
+    configuration = trainer.configuration
+    metadata = Metadata(
+        nucleus=trainer.element,
+        mean=trainer.mean,
+        scale=trainer.scale,
+        architecture=trainer.network.architecture,
+        orientation=seen_as(configuration),
+        validation=figures,
+        training={
+            "configuration": configuration.to_dict(),
+            "program": __version__,
+            "samples": len(trainer.training),
+            "crystals": len(np.unique(trainer.training.crystals[trainer.main])),
+        },
+    )
+    with trainer.processes.together():
+        if trainer.processes.is_writer:
+            save(path, trainer.network, metadata, half=True)
+            state.unlink(missing_ok=True)
 
 
 def _validation_figures(trainer: Trainer) -> dict[str, Any]:
@@ -298,7 +316,7 @@ def _validation_figures(trainer: Trainer) -> dict[str, Any]:
     if not len(validation):
         return {}
     return {
-        "rmse": trainer.validation_rmse(_VIEWS),
+        "rmse": trainer.validation_rmse(DEFAULT_VIEWS[seen_as(trainer.configuration)]),
         "rmse_one_view": trainer.validation_rmse(1),
         "n": int(validation.weights.sum()),
         "crystals": len(np.unique(validation.crystals)),
@@ -315,15 +333,28 @@ def writing(folder: Path) -> Iterator[None]:
         raise TrainingError(f"cannot write: {reason}", where=str(folder)) from error
 
 
-def _start_run(folder: Path, task: Task, labelled: Labelled) -> None:
-    """Make the run directory and write what the run was asked to do."""
+def claim(folder: Path) -> None:
+    """Make a directory for a run or a study; TrainingError where it holds one, or networks."""
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "config.toml").exists() or any(folder.glob("*.safetensors")):
+    begun = [name for name in ("config.toml", "study.toml") if (folder / name).exists()]
+    if begun or any(folder.glob("*.safetensors")):
         raise TrainingError(
             "this directory holds a run or networks",
             where=str(folder),
-            hint=f"--resume {folder}, or another --output",
+            hint=f"{f'--resume {folder}, or ' if begun else ''}another --output",
         )
+
+
+def clear(folder: Path) -> None:
+    """Remove what a process that was killed while writing left."""
+    for stale in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            stale.unlink()
+
+
+def _start_run(folder: Path, task: Task, labelled: Labelled) -> None:
+    """Make the run directory and write what the run was asked to do."""
+    claim(folder)
     with (
         replacing(folder / "metrics.csv") as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as handle,
@@ -391,10 +422,10 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
     """
     own = {k: v for k, v in values.items() if k not in ("data", "nuclei", "property", "run")}
     configuration = make_configuration(protocol, own, *layers)
-    nuclei = values.get("nuclei")
+    data, nuclei = values.get("data", ()), values.get("nuclei")
     return Task(
-        tuple(values.get("data", ())),
-        None if nuclei is None else tuple(nuclei),
+        tuple(data) if isinstance(data, list) else data,
+        tuple(nuclei) if isinstance(nuclei, list) else nuclei,
         configuration,
         values.get("property"),
     )
@@ -417,9 +448,6 @@ def load_task(folder: Path) -> Task:
     TrainingError
         If there is no run in it.
     """
-    for stale in folder.glob(".*.tmp"):  # left by a process that was killed while writing
-        with suppress(OSError):
-            stale.unlink()
     return parse_task(load_record(folder), protocol="default")
 
 

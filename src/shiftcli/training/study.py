@@ -7,9 +7,10 @@ goes on where it was, and every network of it can be used.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,18 +18,21 @@ from shiftcli.checkpoint import load, replacing
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.training.config import Configuration
+from shiftcli.training.data import split_crystals
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.processes import launched
 from shiftcli.training.run import (
     Task,
     Watcher,
+    claim,
+    clear,
     load_record,
     parse_task,
     run_task,
     write_task,
     writing,
 )
-from shiftcli.training.sources import load_levels
+from shiftcli.training.sources import Labelled, load_levels
 
 #: File of a study's directory that says what it was asked to do.
 STUDY = "study.toml"
@@ -67,7 +71,8 @@ class Variation:
 
     def runs(self, base: Configuration) -> Iterator[tuple[str, Configuration]]:
         """Name and configuration of each run."""
-        for crystals in self.crystals or (base.crystals,):
+        base = replace(base, nucleus=_without_varied(base.nucleus))
+        for crystals in dict.fromkeys(self.crystals) or (base.crystals,):
             for fold in range(self.folds) if self.folds else (base.fold,):
                 for seed in range(base.seed, base.seed + self.seeds * base.members, base.members):
                     own = replace(base, crystals=crystals, fold=fold, seed=seed)
@@ -75,7 +80,7 @@ class Variation:
                     parts = [f"crystals-{crystals}"] * bool(self.crystals)
                     parts += [f"fold-{fold + 1}"] * bool(self.folds)
                     parts += [f"seed-{seed}"] * (self.seeds > 1)
-                    name = "-".join(parts)
+                    name = "-".join(parts) or "run"
                     yield name, own
                     if self.crystals:
                         yield f"{name}-plain", without_augmentation(own)
@@ -109,13 +114,25 @@ class StudyRow:
     deviation: float
 
 
+#: What a study sets for all nuclei.
+_VARIED = ("folds", "fold", "seed", "crystals")
+
+
+def _without_varied(
+    nucleus: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """Values of single nuclei that do not stand against the study's own."""
+    return {e: {k: v for k, v in own.items() if k not in _VARIED} for e, own in nucleus.items()}
+
+
 def without_augmentation(configuration: Configuration) -> Configuration:
     """The same run in one orientation a sample, with as many batches (paper, Figure 3a)."""
-    fold = max(configuration.augmentation, 1)
     nucleus = {}
     for element, values in configuration.resolved().nucleus.items():
         own = configuration.for_element(element)
-        nucleus[element] = {**values, "epochs": own.epochs * fold, "decay": own.decay / fold}
+        fold = max(own.augmentation, 1)
+        changed = {"epochs": own.epochs * fold, "decay": own.decay / fold, "augmentation": 1}
+        nucleus[element] = {**values, **changed}
     return replace(configuration, augmentation=1, nucleus=nucleus)
 
 
@@ -157,47 +174,71 @@ def study(
         As `shiftcli.training.train`.
     """
     folder = Path(output)
-    if resume:
-        task, variation = _load_study(folder)
-    results: list[tuple[str, Configuration, str, float]] = []
+    if resume or task is None or variation is None:
+        resume, (task, variation) = True, _load_study(folder)
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
         labelled = load_levels(task.data, watcher.note, shielding_column=task.shielding_column)
-        if processes.is_writer and not resume:
-            with writing(folder):
-                _start_study(folder, task, variation)
-        processes.wait()
-        for name, configuration in variation.runs(task.configuration):
+        runs = list(variation.runs(task.configuration))
+        _check_splits(labelled, runs)
+        with processes.together():
+            if processes.is_writer:
+                with writing(folder):
+                    if not resume:
+                        _start_study(folder, task, variation)
+                    clear(folder)
+        results: list[_Result] = []
+        for name, configuration in runs:
             own = folder / name
             begun = (own / "config.toml").exists()
-            wanted = replace(task, configuration=configuration)
             processes.wait()  # or another one might see what the writer is about to write
             watcher.note(f"run {name}")
-            for path in run_task(wanted, labelled, own, processes, watcher, resume=begun):
-                _, metadata = load(path)
-                figures = metadata.validation
-                if not figures:
-                    raise TrainingError("no validation crystals to compare with", where=str(path))
-                kind = "none" if name.endswith("-plain") else "training"
-                results.append((metadata.nucleus, configuration, kind, figures["rmse_one_view"]))
-                if kind == "training":
-                    both = "training and testing"
-                    results.append((metadata.nucleus, configuration, both, figures["rmse"]))
+            wanted = replace(task, configuration=configuration)
+            paths = run_task(wanted, labelled, own, processes, watcher, resume=begun)
+            results += _results(paths, name, configuration, watcher)
         rows = _summary(results)
-        if processes.is_writer:
-            with writing(folder):
-                _write_summary(folder / "summary.csv", rows)
+        with processes.together():
+            if processes.is_writer:
+                with writing(folder):
+                    _write_summary(folder / "summary.csv", rows)
     return rows
 
 
+#: Nucleus, configuration, augmentation as in `StudyRow`, and RMSE of one network.
+_Result = tuple[str, Configuration, str, float]
+
+
+def _check_splits(labelled: Labelled, runs: Sequence[tuple[str, Configuration]]) -> None:
+    """Refuse what would stop the study at one of its later runs."""
+    numbers = np.array(sorted(labelled.main), dtype=int)
+    for name, configuration in runs:
+        training, validation = split_crystals(numbers, configuration)
+        if not len(training) or not len(validation):
+            raise TrainingError(
+                f"run {name} would have {len(training)} training and {len(validation)} "
+                "validation crystals",
+                hint="give more crystals or fewer --folds",
+            )
+
+
+def _results(
+    paths: Sequence[Path], name: str, configuration: Configuration, watcher: Watcher
+) -> Iterator[_Result]:
+    """What the networks of one run add to the comparison."""
+    for path in paths:
+        _, metadata = load(path)
+        figures = metadata.validation
+        if not figures:
+            watcher.note(f"{path.stem}: no validation atoms, not compared")
+        elif name.endswith("-plain"):
+            yield metadata.nucleus, configuration, "none", figures["rmse_one_view"]
+        else:
+            yield metadata.nucleus, configuration, "training", figures["rmse_one_view"]
+            yield metadata.nucleus, configuration, "training and testing", figures["rmse"]
+
+
 def _start_study(folder: Path, task: Task, variation: Variation) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / STUDY).exists():
-        raise TrainingError(
-            "this directory holds a study",
-            where=str(folder),
-            hint=f"--resume {folder}, or another --output",
-        )
+    claim(folder)
     write_task(folder / STUDY, task, study=asdict(variation))
 
 
@@ -211,7 +252,7 @@ def _load_study(folder: Path) -> tuple[Task, Variation]:
     return parse_task(record, protocol="default"), variation
 
 
-def _summary(results: Sequence[tuple[str, Configuration, str, float]]) -> list[StudyRow]:
+def _summary(results: Sequence[_Result]) -> list[StudyRow]:
     groups: dict[tuple[str, int, str], list[float]] = {}
     for nucleus, configuration, kind, rmse in results:
         groups.setdefault((nucleus, configuration.crystals, kind), []).append(rmse)

@@ -1,0 +1,102 @@
+"""Figure 1: the density of an environment on a small and on a large grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from shiftcli.benchmark.paper.result import Result
+from shiftcli.benchmark.paper.setting import Setting
+from shiftcli.crystal import ELEMENTS, Crystal
+from shiftcli.density import VOXELS, grid_axis, voxelize
+from shiftcli.environments import surroundings
+from shiftcli.errors import UsageError
+from shiftcli.readers import read
+from shiftcli.weights import packaged
+
+#: The two grids (Å) and the channel that the paper shows.
+_GRIDS, _CHANNEL = (4.0, 10.0), "C"
+
+#: Density of the isosurface.
+_LEVEL = 0.25
+
+
+def figure1(setting: Setting) -> Result:
+    """Slices and isosurfaces of the carbon density about one atom, on two grids.
+
+    Parameters
+    ----------
+    setting : Setting
+        The first crystal of the data, or the example crystal without data.
+
+    Returns
+    -------
+    Result
+    """
+    crystal = _crystal(setting)
+    site = next(s for s in crystal.sites if s.element == _CHANNEL)
+    environments = surroundings(crystal, [site])
+    channel = ELEMENTS.index(_CHANNEL)
+    volumes = {}
+    for edge in _GRIDS:
+        density = voxelize(
+            torch.from_numpy(environments.positions),
+            torch.from_numpy(environments.channels).long(),
+            grids=(edge,),
+        )
+        volumes[edge] = density[0, channel].numpy()
+    rows, voxels = [], []
+    for edge, volume in volumes.items():
+        spacing = edge / (VOXELS - 1)
+        rows.append((edge, spacing, float(volume.max()), float(volume.sum() * spacing**3)))
+        axis = grid_axis(edge, dtype=torch.float64).numpy()
+        voxels += [
+            (edge, *(axis[k] for k in index), float(value))
+            for index, value in np.ndenumerate(volume)
+            if value > 1e-3
+        ]
+    return Result(
+        "figure1", f"Carbon density about {site.label} of {crystal.name or crystal.source}",
+        ("grid/Å", "spacing/Å", "largest density", "integral/Å³"), tuple(rows),
+        ("another molecule: the paper shows (Z)-2-hydroxy-3,3',4'-trimethoxystilbene",),
+        {"density": (("grid/Å", "x/Å", "y/Å", "z/Å", "density"), voxels)},
+        draw=lambda figure: _draw(figure, volumes), size=(9.0, 8.0),
+    )  # fmt: skip
+
+
+def _crystal(setting: Setting) -> Crystal:
+    if setting.data:
+        for crystal in setting.labelled.main.values():
+            if _CHANNEL in crystal.elements:
+                return crystal
+        raise UsageError("no crystal of the data has a carbon atom")
+    return read(packaged("examples") / "urea.cif")[0]
+
+
+def _draw(figure, volumes: dict[float, np.ndarray]) -> None:
+    try:
+        from skimage.measure import marching_cubes  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise UsageError(
+            "isosurfaces need scikit-image", hint="pip install 'shiftcli[benchmark]'"
+        ) from error
+
+    for row, (edge, volume) in enumerate(volumes.items()):
+        axis = grid_axis(edge, dtype=torch.float64).numpy()
+        half, spacing = edge / 2, edge / (VOXELS - 1)
+        panel = figure.add_subplot(2, 2, 2 * row + 1)
+        # Between voxels 7 and 8 lies the atom.
+        middle = volume[:, :, VOXELS // 2 - 1 : VOXELS // 2 + 1].mean(axis=2)
+        image = panel.pcolormesh(axis, axis, middle.T, cmap="viridis", shading="nearest")
+        figure.colorbar(image, ax=panel, label="density")
+        panel.set(xlabel="x/Å", ylabel="y/Å", title=f"{edge:g} Å grid, slice at z = 0")
+        panel.set_aspect("equal")
+        solid = figure.add_subplot(2, 2, 2 * row + 2, projection="3d")
+        if volume.min() < _LEVEL < volume.max():
+            points, faces, *_ = marching_cubes(volume, _LEVEL)
+            points = half - points * spacing
+            solid.plot_trisurf(*points.T, triangles=faces, color="#4C72B0", alpha=0.6)
+        solid.set(
+            xlabel="x/Å", ylabel="y/Å", zlabel="z/Å", title=f"isosurface at {_LEVEL}",
+            xlim=(-half, half), ylim=(-half, half), zlim=(-half, half),
+        )  # fmt: skip

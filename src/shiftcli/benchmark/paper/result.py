@@ -1,0 +1,113 @@
+"""What a reproduced table or figure is: rows, remarks, perhaps a picture; and its files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shiftcli.checkpoint import replacing
+from shiftcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: A value in a table.
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table or figure of the paper, made again.
+
+    Attributes
+    ----------
+    name : str
+        ``table1`` … ``figure5``.
+    title : str
+        What it shows.
+    columns : tuple of str
+        Heads of the columns, with units.
+    rows : tuple of tuple
+        Our numbers beside the paper's.
+    differs : tuple of str
+        What is not as in the paper: data, sizes, networks.
+    series : dict of str to (columns, rows)
+        The figure's data, each for a CSV file of its own.
+    draw : callable or None
+        Draws into an empty matplotlib figure.
+    size : tuple of float
+        Width and height of the picture in inches.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    differs: tuple[str, ...] = ()
+    series: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]] = field(default_factory=dict)
+    draw: Callable[[Figure], None] | None = None
+    size: tuple[float, float] = (8.0, 4.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "columns": list(self.columns),
+            "rows": [list(row) for row in self.rows],
+            "differs": list(self.differs),
+        }
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the table and the figure's data as CSV, the picture as PNG and SVG.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Where to; made if it is not there.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files.
+
+        Raises
+        ------
+        UsageError
+            If matplotlib is missing where there is a picture.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [_write_csv(folder / f"{self.name}.csv", self.columns, self.rows)]
+        for key, (columns, rows) in self.series.items():
+            written.append(_write_csv(folder / f"{self.name}-{key}.csv", columns, rows))
+        if self.draw is not None:
+            figure = new_figure(self.size)
+            self.draw(figure)
+            for suffix in ("png", "svg"):
+                path = folder / f"{self.name}.{suffix}"
+                with replacing(path) as temporary:
+                    # An SVG of the same numbers is the same file.
+                    metadata = {"Date": None} if suffix == "svg" else None
+                    figure.savefig(temporary, format=suffix, dpi=130, metadata=metadata)
+                written.append(path)
+        return written
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure; UsageError where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error
+    return Figure(figsize=size, layout="constrained")
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path

@@ -1,0 +1,64 @@
+"""`shiftcli reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shiftcli.cli.options import DeviceOption, NucleusOption, WeightsOption, parse_nuclei
+
+
+def reproduce(
+    what: Annotated[
+        Literal[
+            "table1",
+            "table2",
+            "table3",
+            "table4",
+            "figure1",
+            "figure3a",
+            "figure3b",
+            "figure4",
+            "figure5",
+        ],
+        typer.Argument(help="Table or figure of Liu et al. 2019."),
+    ],
+    data: Annotated[
+        list[str] | None, typer.Option("--data", help="Structures with shieldings.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Minutes on two cores, not the paper's sizes.")
+    ] = False,
+    nucleus: NucleusOption = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Directory for tables, pictures and runs.")
+    ] = Path("reproduced"),
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")] = "table",
+) -> None:
+    """Make a table or figure of the paper again, beside the paper's numbers.
+
+    Example: shiftcli reproduce table2 --data csd-400.xyz
+    """  # fmt: skip
+    import json
+
+    from shiftcli.benchmark.paper import REPRODUCTIONS, Setting
+    from shiftcli.cli import render, render_benchmark
+
+    view = render.TrainingView()
+    setting = Setting(
+        data or (), output, weights, quick, device, parse_nuclei(nucleus), view.note, view.epoch
+    )
+    try:
+        result = REPRODUCTIONS[what](setting)
+    finally:
+        view.close()
+    for path in result.save(output):
+        render.note(f"wrote {path}")
+    if form == "json":
+        render.emit(json.dumps(result.to_dict(), indent=1) + "\n", None)
+    else:
+        render.emit_tables([render_benchmark.reproduction_table(result)], None)

@@ -1,0 +1,211 @@
+"""One process or several, the latter as `torchrun` starts them."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import distributed, nn
+
+from shiftcli.checkpoint import load
+from shiftcli.errors import TrainingError
+from shiftcli.training import Configuration, train
+from shiftcli.training.processes import Processes, launched
+
+ALONE = Processes(0, 1, torch.device("cpu"))
+
+
+def test_one_process_is_everything():
+    rows = np.arange(5)
+    assert ALONE.share(rows) is not None
+    np.testing.assert_array_equal(ALONE.share(rows), rows)
+    assert ALONE.total(1.5, -2.0) == [1.5, -2.0]
+    assert ALONE.is_writer
+    module = nn.Linear(1, 1)
+    assert ALONE.parallel(module) is module
+    ALONE.wait()
+    buffer = torch.tensor([1.0, 2.0])
+    ALONE.average([buffer])
+    assert buffer.tolist() == [1.0, 2.0]
+
+
+def test_shares_of_several_are_all_rows_once():
+    rows = np.arange(11)
+    shares = [Processes(k, 4, torch.device("cpu")).share(rows) for k in range(4)]
+    assert [len(s) for s in shares] == [3, 3, 3, 2]
+    assert sorted(np.concatenate(shares)) == rows.tolist()
+    assert not Processes(1, 4, torch.device("cpu")).is_writer
+
+
+def test_what_fails_alone_fails(monkeypatch):
+    with ALONE.together():
+        pass
+    with pytest.raises(OSError, match="full"), ALONE.together():
+        raise OSError("full")
+    # Of several the others are told.
+    monkeypatch.setattr(Processes, "total", lambda self, *values: [1.0])
+    with (
+        pytest.raises(TrainingError, match="another process of this run failed"),
+        Processes(1, 2, torch.device("cpu")).together(),
+    ):
+        pass
+
+
+def test_without_torchrun_there_is_one(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with launched("cpu") as processes:
+        assert processes == ALONE
+        assert not distributed.is_initialized()
+
+
+def test_a_process_group_serves_several_runs(monkeypatch):
+    for name, value in {"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "0")
+    atexit = []
+    monkeypatch.setattr("atexit.register", atexit.append)
+    try:
+        for _ in range(2):
+            with launched("cpu") as processes:
+                assert distributed.is_initialized()
+                assert processes == ALONE
+    finally:
+        for leave in atexit:
+            leave()
+    assert len(atexit) == 1
+    assert not distributed.is_initialized()
+
+
+VALUES = {
+    "epochs": 5, "batch_size": 14, "optimizer": "adamw", "learning_rate": 1e-2, "dropout": 0.0,
+    "smear": 0.01, "seed": 3,
+}  # fmt: skip
+NAME = "compact-C.safetensors"
+
+#: In both processes: a run from the command line, another that is lost in its third epoch and
+#: gone on with, a batch too small to share, what only the first process can refuse, a study.
+SCRIPT = """
+import runpy
+import sys
+from pathlib import Path
+from shiftcli.errors import TrainingError
+from shiftcli.network import PRESETS, Architecture
+from shiftcli.training import Configuration, Task, Variation, study, train
+from shiftcli.training.loop import Trainer
+
+data, folder, values = sys.argv[1], Path(sys.argv[2]), eval(sys.argv[3])
+PRESETS["compact"] = Architecture("compact", 4, 4, 32, units=(1,), bottleneck=32, growth=16)
+epoch = Trainer._run_epoch
+
+def tell(text):
+    sys.stdout.write(f"{text}\\n")  # in one piece, for there are two of us
+
+def command(*arguments):
+    sys.argv = ["shiftcli", "train", *map(str, arguments)]
+    try:
+        runpy.run_module("shiftcli", run_name="__main__")
+    except SystemExit as error:
+        tell(f"status {error.code}")
+
+def start(name, **changes):
+    configuration = Configuration(**{**values, **changes})
+    try:
+        train([data], folder / name, nuclei=["C"], configuration=configuration, device="cpu")
+    except TrainingError as error:
+        tell(error.message)
+
+def lose(self):
+    if self.epoch == 2:
+        raise KeyboardInterrupt
+    return epoch(self)
+
+options = [f"--{k.replace('_', '-')}={v}" for k, v in values.items()]
+command("--data", data, "--nucleus", "C", *options, "--output", folder / "whole")
+Trainer._run_epoch = lose
+try:
+    start("lost")
+except KeyboardInterrupt:
+    Trainer._run_epoch = epoch
+train([], folder / "lost", resume=True, device="cpu")
+start("small", batch_size=3)
+start("whole")
+task = Task((data,), ("C",), Configuration(**{**values, "epochs": 1}))
+tell([row.runs for row in study(task, folder / "study", Variation(seeds=2), device="cpu")])
+"""
+
+
+@pytest.fixture(scope="module")
+def two(molecules, tmp_path_factory):
+    """What two processes did, and where."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "script.py").write_text(SCRIPT)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [sys.executable, *torchrun, folder / "script.py", molecules, folder, VALUES]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        list(map(str, command)), stdout=pipe, stderr=pipe, text=True, env=environment
+    ) as running:
+        try:
+            stdout, stderr = running.communicate(timeout=180)
+        except subprocess.TimeoutExpired:
+            running.terminate()  # unlike SIGKILL it is passed on to the processes
+            raise
+    assert running.returncode == 0, stderr
+    return folder, stdout, stderr
+
+
+def metrics(folder):
+    """The log without its times."""
+    with open(folder / "metrics.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+
+def test_two_processes_make_one_network(two):
+    folder, stdout, stderr = two
+    folder = folder / "whole"
+    assert sorted(p.name for p in folder.iterdir()) == [NAME, "config.toml", "metrics.csv"]
+    assert [row["epoch"] for row in metrics(folder)] == ["1", "2", "3", "4", "5"]
+    assert stdout.splitlines().count(str(folder / NAME)) == 1
+    assert stdout.splitlines().count("status 0") == 2
+    for told in ("run directory:", "epoch   1/5", "epoch   5/5", f"wrote {folder}"):
+        assert stderr.count(told) == 1, stderr
+    _, metadata = load(folder / NAME)
+    assert (metadata.validation["n"], metadata.validation["crystals"]) == (8, 8)
+    assert metadata.calibration["n"] == 8
+
+
+def test_two_processes_learn_as_one_does(two, molecules, narrow, tmp_path):
+    folders = tmp_path / "one", two[0] / "whole"
+    configuration = Configuration(**VALUES)
+    train([molecules], folders[0], nuclei=["C"], configuration=configuration, device="cpu")
+    one, both = map(metrics, folders)
+    # Each process normalises by the statistics of its own share: nearly the same, not quite.
+    assert float(both[0]["loss"]) == pytest.approx(float(one[0]["loss"]), rel=0.08)
+    assert [row["learning_rate"] for row in both] == [row["learning_rate"] for row in one]
+    errors = [float(rows[-1]["validation_rmse"]) for rows in (one, both)]
+    assert max(errors) < 35.0, "half the standard deviation of the labels"
+    assert errors[1] == pytest.approx(errors[0], abs=15.0)
+    first, second = (load(folder / NAME)[1] for folder in folders)
+    assert (first.mean, first.training) == (second.mean, second.training)
+
+
+def test_two_processes_go_on_where_they_were(two):
+    whole, lost = two[0] / "whole", two[0] / "lost"
+    assert (lost / NAME).read_bytes() == (whole / NAME).read_bytes()
+    assert metrics(lost) == metrics(whole)
+
+
+def test_two_processes_fail_together_and_make_studies(two):
+    folder, stdout, _ = two
+    told = stdout.splitlines()
+    assert told.count("a batch of 3 cannot be shared by 2 processes") == 2
+    assert told.count("this directory holds a run or networks") == 1
+    assert told.count("stopped, since another process of this run failed") == 1
+    assert told.count("[2, 2]") == 2
+    assert (folder / "study" / "summary.csv").is_file()

@@ -1,17 +1,24 @@
 """A run trains, is measured, survives being stopped, and refuses what makes no sense."""
 
 import csv
+import os
 import tomllib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from shiftcli.checkpoint import load, read_tensors
-from shiftcli.errors import TrainingError
+from shiftcli.checkpoint import amend, load, read_tensors
+from shiftcli.errors import TooFewSamples, TrainingError, UsageError
+from shiftcli.inference import densities
+from shiftcli.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
+from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples
 from shiftcli.training.processes import Processes
+from shiftcli.training.run import parse_task
+from shiftcli.uncertainty import Calibration
 from shiftcli.weights import find_networks
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -186,3 +193,197 @@ def test_damaged_state(labelled_file, tmp_path):
     (folder / "compact-C.state").write_bytes(b"rubbish")
     with pytest.raises(TrainingError, match="cannot resume"):
         train([], folder, resume=True, device="cpu")
+
+
+def test_data_too_few_for_all_nuclei(labelled_file, tmp_path):
+    notes = []
+    with pytest.raises(TooFewSamples, match="too few for any nucleus") as caught:
+        train([labelled_file], tmp_path / "r", device="cpu", on_note=notes.append)
+    assert "--batch-size" in caught.value.hint
+    assert sum("fewer than one batch (128)" in note for note in notes) == 4
+
+
+def test_nucleus_without_labels(molecules, tmp_path):
+    configuration = replace(QUICK, epochs=1, batch_size=28)
+    with pytest.raises(TrainingError, match="no shieldings of 15N"):
+        train([molecules], tmp_path / "r", nuclei=["N"], configuration=configuration, device="cpu")
+    notes = []
+    (path,) = train(
+        [molecules], tmp_path / "all", configuration=configuration, device="cpu",
+        on_note=notes.append,
+    )  # fmt: skip
+    assert path.stem == "compact-C"
+    for species in ("1H", "15N", "17O"):
+        expected = f"{species}: left out, the training crystals have no shieldings of {species}"
+        assert expected in notes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"nuclei": ["Fe"]}, r"\['Fe'\] are not of H, C, N, O"),
+        ({"nuclei": []}, "are not of"),
+        ({"nuclei": ["13C"]}, "are not of"),
+        ({"shielding_column": 3}, "is not a text"),
+    ],
+)
+def test_wrong_arguments(labelled_file, tmp_path, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        train([labelled_file], tmp_path / "r", configuration=QUICK, device="cpu", **wrong)
+    assert not (tmp_path / "r").exists()
+
+
+def test_disk_that_fills_up_while_a_state_is_written(finished, labelled_file, tmp_path):
+    resource = pytest.importorskip("resource")
+    folder = tmp_path / "run"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    reports = []
+
+    def fill(report):
+        reports.append(report)
+        if report.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+
+    try:
+        with pytest.raises(TrainingError, match="cannot write: File too large") as caught:
+            train(
+                [labelled_file], folder, nuclei=["C"], configuration=QUICK, device="cpu",
+                on_epoch=fill,
+            )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.where == str(folder)
+    assert len(reports) == 2
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "compact-C.state", "config.toml", "metrics.csv",
+    ]  # fmt: skip
+    assert read_tensors(folder / "compact-C.state")[1]["epoch"] == "1"
+    (path,) = train([], folder, resume=True, device="cpu")
+    assert path.read_bytes() == finished[1][0].read_bytes()
+    assert rows_of(folder) == rows_of(finished[0])
+
+
+def rows_of(folder):
+    """The log without its times."""
+    with open(folder / "metrics.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+
+def test_directory_that_cannot_be_written(labelled_file, tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    with pytest.raises(TrainingError, match="cannot write: Not a directory"):
+        train([labelled_file], tmp_path / "file" / "run", configuration=QUICK, device="cpu")
+    if os.geteuid() == 0:
+        pytest.skip("root can write everywhere")
+    (tmp_path / "shut").mkdir(mode=0o500)
+    with pytest.raises(TrainingError, match="cannot write: Permission denied"):
+        train([labelled_file], tmp_path / "shut", configuration=QUICK, device="cpu")
+
+
+def test_the_run_is_in_the_way_of_networks(labelled_file, tmp_path):
+    (tmp_path / "other-H.safetensors").write_bytes(b"")
+    with pytest.raises(TrainingError, match="holds a run or networks") as caught:
+        train([labelled_file], tmp_path, configuration=QUICK, device="cpu")
+    assert "--resume" not in caught.value.hint
+
+
+def test_configuration_file_repeats_the_run(finished, tmp_path, monkeypatch):
+    folder, (path,), _ = finished
+    monkeypatch.chdir(tmp_path)
+    task = parse_task(read_toml(folder / "config.toml"), protocol="default")
+    (again,) = train(
+        task.data, "again", nuclei=task.nuclei, configuration=task.configuration, device="cpu",
+        shielding_column=task.shielding_column,
+    )  # fmt: skip
+    assert again.read_bytes() == path.read_bytes()
+    ours, theirs = (tomllib.loads((f / "config.toml").read_text()) for f in (folder, again.parent))
+    assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def committee(narrow, labelled_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("committee") / "run"
+    notes = []
+    configuration = replace(QUICK, epochs=1, batch_size=14, members=2)
+    paths = train(
+        [labelled_file], folder, nuclei=["C"], configuration=configuration, device="cpu",
+        on_note=notes.append,
+    )  # fmt: skip
+    return folder, paths, notes
+
+
+def test_members_of_a_committee(committee):
+    folder, paths, notes = committee
+    assert [p.name for p in paths] == ["compact-C-1.safetensors", "compact-C-2.safetensors"]
+    (first, one), (second, two) = map(load, paths)
+    seeds = [m.training["configuration"]["seed"] for m in (one, two)]
+    assert seeds == [3, 4]
+    same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
+    assert not any(same[:3])
+    assert one.calibration == two.calibration
+    assert one.calibration["members"] == 2
+    assert one.calibration["n"] == 4
+    assert rows_of(folder)[0]["member"] == "1"
+    assert rows_of(folder)[1]["member"] == "2"
+    assert sum("validation RMSE" in note for note in notes) == 1
+
+
+def test_a_committee_predicts_together(committee, urea):
+    folder, paths, _ = committee
+    (both,) = Predictor(folder, device="cpu").predict(urea).sites
+    alone = []
+    for path in paths:
+        own = folder.parent / path.stem
+        own.mkdir()
+        (own / path.name).write_bytes(path.read_bytes())
+        alone.append(Predictor(own, device="cpu").predict(urea).sites[0].shielding)
+    assert both.shielding == pytest.approx(np.mean(alone), abs=1e-4)
+    assert alone[0] != alone[1]
+    calibration = Calibration.from_dict(load(paths[0])[1].calibration)
+    assert both.uncertainty >= calibration.q68 * calibration.floor
+
+
+def test_a_committee_that_was_stopped_before_its_calibration(committee, tmp_path):
+    folder, paths, _ = committee
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    amend(copy / paths[1].name, calibration={})
+    train([], copy, resume=True, device="cpu")
+    assert [(copy / p.name).read_bytes() for p in paths] == [p.read_bytes() for p in paths]
+
+
+def test_precision_is_that_of_validation_and_calibration_too(molecules, tmp_path, monkeypatch):
+    seen = set()
+
+    def spy(network, environments, rotations, device, dtype=None):
+        seen.add(dtype)
+        return densities(network, environments, rotations, device, dtype)
+
+    monkeypatch.setattr("shiftcli.inference.densities", spy)
+    monkeypatch.setattr("shiftcli.training.loop.densities", spy)
+    configuration = replace(QUICK, epochs=1, batch_size=28, precision="float32")
+    train([molecules], tmp_path / "r", nuclei=["C"], configuration=configuration, device="cpu")
+    assert seen == {torch.float32}
+
+
+@pytest.mark.parametrize(("orientation", "views"), [("frames", 12), ("euler", 8), ("random", 8)])
+def test_figures_are_of_as_many_orientations_as_predictions(
+    molecules, tmp_path, monkeypatch, orientation, views
+):
+    asked = []
+    validation_rmse = loop.Trainer.validation_rmse
+    monkeypatch.setattr(
+        loop.Trainer, "validation_rmse",
+        lambda self, views: asked.append(views) or validation_rmse(self, views),
+    )  # fmt: skip
+    configuration = replace(QUICK, epochs=1, batch_size=28, orientation=orientation)
+    (path,) = train(
+        [molecules], tmp_path / "r", nuclei=["C"], configuration=configuration, device="cpu"
+    )
+    assert asked == [1, views, 1]
+    figures = load(path)[1].validation
+    assert figures["crystals"] == 8
+    assert figures["rmse"] > 0

@@ -92,3 +92,30 @@ def test_several_networks_see_the_same_densities(environments):
     mean, variance = statistics(environments, views)
     np.testing.assert_allclose(both[0], [mean, 2 * mean])
     np.testing.assert_allclose(both[1], [variance, 4 * variance])
+
+
+def test_out_of_memory_halves_the_batch(environments):
+    views = prediction_views(environments, "frames", 12)
+    expected = statistics(environments, views)
+    sizes = []
+
+    class Small(Weighing):
+        def forward(self, volume):
+            sizes.append(len(volume))
+            if len(volume) > 5:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(volume)
+
+    mean, variance = view_statistics([Small()], environments, views, CPU, torch.float32)
+    np.testing.assert_array_equal([mean[0], variance[0]], expected)
+    assert sizes[0] > 5 >= sizes[-1]
+
+
+def test_out_of_memory_for_a_single_environment_is_an_error(environments):
+    class Full(Weighing):
+        def forward(self, volume):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    views = prediction_views(environments, "frames", 1)
+    with pytest.raises(torch.OutOfMemoryError):
+        view_statistics([Full()], environments, views, CPU, torch.float32)

@@ -133,17 +133,24 @@ def view_statistics(
     turned, symmetries = views
     rows, columns = np.nonzero(turned.weights)
     outputs = np.empty((len(networks), len(symmetries), len(rows)))
-    size = _BATCH[device.type]
-    for start in range(0, len(rows), size):
+    start, size = 0, _BATCH[device.type]
+    while start < len(rows):
         part = slice(start, start + size)
         row, column = rows[part], columns[part]
         rotations = turned.rotations[row, column]
-        volume = densities(networks[0], environments[row], rotations, device, dtype)
-        for k, symmetry in enumerate(symmetries):
-            seen = apply_octahedral(volume, symmetry)
-            seen = seen.contiguous(memory_format=torch.channels_last_3d)
-            for member, network in enumerate(networks):
-                outputs[member, k, part] = forward(network, seen)
+        try:
+            volume = densities(networks[0], environments[row], rotations, device, dtype)
+            for k, symmetry in enumerate(symmetries):
+                seen = apply_octahedral(volume, symmetry)
+                seen = seen.contiguous(memory_format=torch.channels_last_3d)
+                for member, network in enumerate(networks):
+                    outputs[member, k, part] = forward(network, seen)
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+            continue
+        start += size
     weights = turned.weights[rows, columns].astype(np.float64)
     n = len(environments)
 

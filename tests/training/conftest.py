@@ -35,6 +35,12 @@ def molecules(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def few_molecules(tmp_path_factory):
+    """A file of 16 such molecules."""
+    return write_molecules(tmp_path_factory.mktemp("few") / "few.xyz", 16, seed=2)
+
+
+@pytest.fixture(scope="session")
 def two_levels(molecules, tmp_path_factory):
     """The same molecules, and others whose shieldings are `SLOPE` · shielding + `OFFSET`."""
     folder = tmp_path_factory.mktemp("levels")

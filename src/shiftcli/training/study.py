@@ -75,8 +75,8 @@ class Variation:
         for crystals in dict.fromkeys(self.crystals) or (base.crystals,):
             for fold in range(self.folds) if self.folds else (base.fold,):
                 for seed in range(base.seed, base.seed + self.seeds * base.members, base.members):
-                    own = replace(base, crystals=crystals, fold=fold, seed=seed)
-                    own = replace(own, folds=self.folds or base.folds)
+                    folds = self.folds or base.folds
+                    own = replace(base, crystals=crystals, folds=folds, fold=fold, seed=seed)
                     parts = [f"crystals-{crystals}"] * bool(self.crystals)
                     parts += [f"fold-{fold + 1}"] * bool(self.folds)
                     parts += [f"seed-{seed}"] * (self.seeds > 1)

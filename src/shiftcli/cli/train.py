@@ -38,6 +38,8 @@ def train(
     model: options.Model = None,
     kernel: options.Kernel = None,
     grid: options.Grid = None,
+    crop: options.Crop = None,
+    dense: options.Dense = None,
     dropout: options.Dropout = None,
     start: options.Start = None,
     members: options.Members = None,

@@ -75,7 +75,9 @@ Model = Annotated[
 Kernel = Annotated[
     Literal["gaussian", "slater", "form-factor"] | None, _network("Density.", "gaussian")
 ]
-Grid = Annotated[float | None, _network("Edge of mr-arch's grid in Å.", "10")]
+Grid = Annotated[float | None, _network("Edge of a single grid in Å.", "the preset's; mr-arch 10")]
+Crop = Annotated[bool | None, _network("Centre crops beside the pooled features.", "crop")]
+Dense = Annotated[bool | None, _network("Dense connections.", "dense")]
 Dropout = Annotated[float | None, _network("After each hidden layer of the head.", "0.1")]
 Start = Annotated[
     str | None, _network("Network, or directory of networks, to begin with.", "random weights")
@@ -123,8 +125,8 @@ Seed = Annotated[int | None, _learning("Of everything random.", "0")]
 
 #: Options that are attributes of `shiftcli.training.Configuration`.
 HYPERPARAMETERS = frozenset((
-    "model", "kernel", "grid", "dropout", "start", "members", "orientation", "augmentation",
-    "tilt", "smear", "copies", "outliers", "auxiliary", "epochs", "batch_size", "optimizer",
-    "learning_rate", "schedule", "warmup", "decay", "weight_decay", "l2", "clip", "precision",
-    "seed",
+    "model", "kernel", "grid", "crop", "dense", "dropout", "start", "members", "orientation",
+    "augmentation", "tilt", "smear", "copies", "outliers", "auxiliary", "epochs", "batch_size",
+    "optimizer", "learning_rate", "schedule", "warmup", "decay", "weight_decay", "l2", "clip",
+    "precision", "seed",
 ))  # fmt: skip

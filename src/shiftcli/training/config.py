@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.crystal import ELEMENTS
-from shiftcli.density import GRIDS, KERNELS
+from shiftcli.density import KERNELS
 from shiftcli.errors import UsageError
 from shiftcli.network import PRESETS, Architecture
 
@@ -58,7 +58,9 @@ class Configuration:
     kernel : str
         Density kernel, one of `shiftcli.density.KERNELS`.
     grid : float
-        Edge (Å) of the one grid of ``mr-arch``; 0 for the preset's own.
+        Edge (Å) of a single grid, as in ``mr-arch``; 0 for the preset's own grids.
+    crop, dense : bool
+        Without them a preset loses its cropping (``mr-input``) or its dense connections.
     dropout : float
         Dropout after each hidden layer of the head.
     orientation : {"frames", "random", "euler"}
@@ -119,6 +121,8 @@ class Configuration:
     model: str = "compact"
     kernel: str = "gaussian"
     grid: float = 0.0
+    crop: bool = True
+    dense: bool = True
     dropout: float = 0.1
     orientation: str = "frames"
     augmentation: int = 0
@@ -191,10 +195,14 @@ class Configuration:
     def architecture(self) -> Architecture:
         """The network's architecture."""
         preset = PRESETS[self.model]
-        if self.grid and len(preset.grids) > 1:
-            raise UsageError(f"grid goes with mr-arch; {self.model} has {len(GRIDS)} grids")
-        grids = (self.grid,) if self.grid else preset.grids
-        return replace(preset, dropout=self.dropout, kernel=self.kernel, grids=grids)
+        return replace(
+            preset,
+            dropout=self.dropout,
+            kernel=self.kernel,
+            grids=(self.grid,) if self.grid else preset.grids,
+            crop=preset.crop and self.crop,
+            dense=preset.dense and self.dense,
+        )
 
     def scale(self, element: str) -> float:
         """Divisor of the centred shieldings in ppm."""

@@ -54,8 +54,10 @@ class EpochReport:
         The same for the second prediction that came with the data; NaN without one.
     learning_rate : float
         At the end of the epoch.
+    samples : int
+        Training samples of the epoch, all processes together.
     samples_per_second : float
-        Training samples, all processes together.
+        The same by the time of training, validation left out.
     seconds : float
         Wall time of the epoch.
     """
@@ -69,6 +71,7 @@ class EpochReport:
     validation_rmse: float
     baseline_rmse: float
     learning_rate: float
+    samples: int
     samples_per_second: float
     seconds: float
 
@@ -210,6 +213,7 @@ class Trainer:
                 validation_rmse=self.validation_rmse(views=1),
                 baseline_rmse=self.baseline_rmse,
                 learning_rate=self._learning_rate(self.epoch * self.steps_per_epoch),
+                samples=samples,
                 samples_per_second=samples / trained,
                 seconds=time.perf_counter() - started,
             )

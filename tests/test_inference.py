@@ -6,6 +6,7 @@ import torch
 
 from shiftcli.environments import surroundings
 from shiftcli.inference import (
+    Held,
     average_views,
     densities,
     forward,
@@ -35,7 +36,8 @@ def environments(urea):
 
 def single_outputs(environments, row, rotation, symmetries):
     """Outputs of one environment in one frame, one a symmetry."""
-    volume = densities(Weighing(), environments[[row]], rotation[None], CPU, torch.float32)
+    held = Held.on(CPU, environments[[row]])
+    volume = densities(Weighing(), held, rotation[None], torch.float32)
     return [forward(Weighing(), apply_octahedral(volume, s)).item() for s in symmetries]
 
 

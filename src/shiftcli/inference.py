@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -133,13 +134,14 @@ def view_statistics(
     turned, symmetries = views
     rows, columns = np.nonzero(turned.weights)
     outputs = np.empty((len(networks), len(symmetries), len(rows)))
+    held = Held.on(device, environments)
     start, size = 0, _BATCH[device.type]
     while start < len(rows):
         part = slice(start, start + size)
         row, column = rows[part], columns[part]
         rotations = turned.rotations[row, column]
         try:
-            volume = densities(networks[0], environments[row], rotations, device, dtype)
+            volume = densities(networks[0], held[row], rotations, dtype)
             for k, symmetry in enumerate(symmetries):
                 seen = apply_octahedral(volume, symmetry)
                 seen = seen.contiguous(memory_format=torch.channels_last_3d)
@@ -161,11 +163,38 @@ def view_statistics(
     return mean, total(((outputs - mean[:, None, rows]) ** 2).mean(axis=1))
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Environments in the memory of a device, uploaded once and taken from by rows.
+
+    Attributes
+    ----------
+    positions : torch.Tensor
+        As in `Environments`, float32, shape (n, m, 3).
+    channels : torch.Tensor
+        As in `Environments`, int8, shape (n, m).
+    """
+
+    positions: torch.Tensor
+    channels: torch.Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, environments: Environments) -> Held:
+        """Upload environments; on the CPU nothing is copied."""
+        return cls(
+            torch.from_numpy(environments.positions).to(device),
+            torch.from_numpy(environments.channels).to(device),
+        )
+
+    def __getitem__(self, rows: np.ndarray) -> Held:
+        chosen = torch.from_numpy(rows).to(self.positions.device)
+        return Held(self.positions[chosen], self.channels[chosen])
+
+
 def densities(
     network: MR3DDenseNet,
-    environments: Environments,
+    environments: Held,
     rotations: np.ndarray,
-    device: torch.device,
     dtype: torch.dtype = torch.bfloat16,
 ) -> torch.Tensor:
     """Voxelize turned environments as a network wants them.
@@ -174,12 +203,10 @@ def densities(
     ----------
     network : MR3DDenseNet
         Its architecture names the grids and the kernel.
-    environments : Environments
-        n environments.
+    environments : Held
+        n environments on the device to work on.
     rotations : numpy.ndarray
         One orthogonal matrix each, float32, shape (n, 3, 3).
-    device : torch.device
-        Where to work.
     dtype : torch.dtype
         Type of the densities.
 
@@ -188,11 +215,11 @@ def densities(
     torch.Tensor
         Densities, shape (n, channels, 16, 16, 16).
     """
-    rotation = torch.from_numpy(np.array(rotations)).to(device)
-    positions = torch.from_numpy(environments.positions).to(device)
+    positions = environments.positions
+    rotation = torch.from_numpy(np.array(rotations)).to(positions.device)
     return voxelize(
         torch.bmm(positions, rotation.transpose(1, 2)),
-        torch.from_numpy(environments.channels).to(device).long(),
+        environments.channels.long(),
         grids=network.architecture.grids,
         kernel=network.architecture.kernel,
         dtype=dtype,

@@ -11,7 +11,7 @@ from torch import nn
 
 from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.errors import TooFewSamples, TrainingError
-from shiftcli.inference import densities
+from shiftcli.inference import Held, densities
 from shiftcli.training import Configuration, load_labelled, make_configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import LevelledNetwork, Trainer
@@ -180,7 +180,7 @@ def test_validation_error_by_hand(samples):
     made.validation = replace(samples, weights=weights)
     made.network.eval()
     turned = np.tile(np.eye(3, dtype=np.float32), (len(samples), 1, 1))
-    volume = densities(made.network, samples.environments, turned, CPU, torch.float32)
+    volume = densities(made.network, Held.on(CPU, samples.environments), turned, torch.float32)
     with torch.inference_mode():
         predicted = made.mean + 10.0 * made.network(volume).numpy()
     expected = np.sqrt(np.average((predicted - samples.targets) ** 2, weights=weights))

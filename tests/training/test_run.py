@@ -358,9 +358,9 @@ def test_a_committee_that_was_stopped_before_its_calibration(committee, tmp_path
 def test_precision_is_that_of_validation_and_calibration_too(molecules, tmp_path, monkeypatch):
     seen = set()
 
-    def spy(network, environments, rotations, device, dtype=None):
+    def spy(network, environments, rotations, dtype=None):
         seen.add(dtype)
-        return densities(network, environments, rotations, device, dtype)
+        return densities(network, environments, rotations, dtype)
 
     monkeypatch.setattr("shiftcli.inference.densities", spy)
     monkeypatch.setattr("shiftcli.training.loop.densities", spy)

@@ -20,7 +20,7 @@ from torch import nn
 from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import TooFewSamples, TrainingError
-from shiftcli.inference import average_views, densities, prediction_views
+from shiftcli.inference import Held, average_views, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
@@ -137,6 +137,7 @@ class Trainer:
         self.configuration, self.processes = configuration, processes
         self.device = processes.device
         self.training, self.validation = training, validation
+        self.held = Held.on(self.device, training.environments)
         self.main = np.flatnonzero(training.levels == 0)
         self.further = np.flatnonzero(training.levels > 0)
         if not len(self.main):
@@ -289,9 +290,12 @@ class Trainer:
         rows = items // self.augmentation.copies
         rotations = self.augmentation.rotations(items, rng)
         total = float(samples.weights[rows].sum())
-        environments = self.augmentation.displaced(samples.environments[rows], rng)
-        rows, rotations, environments = map(self.processes.share, (rows, rotations, environments))
-        volume = densities(self.network, environments, rotations, self.device, self.dtype)
+        displaced = None
+        if self.configuration.smear:
+            displaced = self.augmentation.displaced(samples.environments[rows], rng)
+            displaced = Held.on(self.device, self.processes.share(displaced))
+        rows, rotations = self.processes.share(rows), self.processes.share(rotations)
+        volume = densities(self.network, displaced or self.held[rows], rotations, self.dtype)
         means = np.array(self.means)[samples.levels[rows]]
         target = torch.from_numpy((samples.targets[rows] - means) / self.scale).float()
         weight = torch.from_numpy(samples.weights[rows]).float()

@@ -10,7 +10,7 @@ from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.crystal import ELEMENTS
 from shiftcli.environments import Environments
 from shiftcli.errors import UsageError
-from shiftcli.inference import densities, prediction_views
+from shiftcli.inference import Held, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
 
 #: A hydrogen bond D–H···A: H···A shorter than this (Å) and D–H···A wider than this (degrees).
@@ -87,12 +87,9 @@ def _hidden(
     """Last hidden layer in the heaviest orientation of each environment, shape (n, 128)."""
     turned, _ = prediction_views(environments, orientation, 1)
     layers = network.head[:-1]
-    device, parts = setting.predictor.device, []
-    for start in range(0, len(environments), _BATCH):
-        rows = slice(start, start + _BATCH)
-        volume = densities(
-            network, environments[rows], turned.rotations[rows, 0], device, torch.float32
-        )
+    held, parts = Held.on(setting.predictor.device, environments), []
+    for rows in np.array_split(np.arange(len(environments)), len(environments) // _BATCH + 1):
+        volume = densities(network, held[rows], turned.rotations[rows, 0], torch.float32)
         with torch.inference_mode():
             parts.append(layers(network.features(volume).flatten(1)).double().cpu().numpy())
     return np.concatenate(parts)

@@ -328,6 +328,9 @@ def test_study(main, few_molecules, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("finished before, kept") == 2
     assert (folder / "summary.csv").read_text() == before
+    done = main("train", "--config", folder / "study.toml", "--output", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again" / "summary.csv").read_text() == before
 
 
 def test_picture_of_the_training(main, whole, tmp_path):

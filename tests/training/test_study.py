@@ -248,6 +248,9 @@ def test_study_file_says_what_varies(cross_validation):
     broken.mkdir()
     text = (folder / "study.toml").read_text().replace("seeds = 2", 'seeds = "two"')
     (broken / "study.toml").write_text(text)
+    with pytest.raises(UsageError, match="does not say what its study varies"):
+        study(None, broken, None, resume=True, device="cpu")
+    (broken / "study.toml").write_text("epochs = 3")
     with pytest.raises(TrainingError, match="not a study that can be resumed"):
         study(None, broken, None, resume=True, device="cpu")
 

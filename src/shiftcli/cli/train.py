@@ -81,28 +81,34 @@ def train(
             raise UsageError("--resume keeps the options of its run: leave all but --device out")
         _run(None, None, resume, True, device, plot)
         return
-    task = _task(places, nuclei, property, config, protocol, given)
+    values = _read(config)
+    task = _task(places, nuclei, property, values, protocol, given)
     if check:
         _check(task)
         return
-    variation = _variation(folds, seeds, crystals)
+    variation = _variation(folds, seeds, crystals, values)
     _run(task, variation, output or _new_folder(task.configuration.model), False, device, plot)
+
+
+def _read(config: Path | None) -> dict[str, Any]:
+    """What a configuration file says, if there is one."""
+    from shiftcli.training.config import read_toml
+
+    return read_toml(config) if config is not None else {}
 
 
 def _task(
     places: list[str],
     nuclei: tuple[str, ...] | None,
     column: str | None,
-    config: Path | None,
+    values: dict[str, Any],
     protocol: str,
     given: dict[str, Any],
 ) -> Task:
     """What the file and the options ask for; options win."""
-    from shiftcli.training.config import read_toml
     from shiftcli.training.run import parse_task
 
-    values = read_toml(config) if config is not None else {}
-    values |= {"data": places} if places else {}
+    values = values | ({"data": places} if places else {})
     values |= {"nuclei": nuclei} if nuclei else {}
     values |= {"property": column} if column else {}
     task = parse_task(values, given, protocol=protocol)
@@ -111,9 +117,15 @@ def _task(
     return task
 
 
-def _variation(folds: int | None, seeds: int | None, crystals: str | None) -> Variation | None:
+def _variation(
+    folds: int | None, seeds: int | None, crystals: str | None, values: dict[str, Any]
+) -> Variation | None:
+    """What the options say varies or, without them, the file of a study."""
     from shiftcli.training import Variation
+    from shiftcli.training.study import parse_variation
 
+    if folds is seeds is crystals is None:
+        return parse_variation(values)
     try:
         sizes = tuple(int(n) for n in (crystals or "").split(",") if n.strip())
     except ValueError as error:

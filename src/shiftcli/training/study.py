@@ -244,12 +244,38 @@ def _start_study(folder: Path, task: Task, variation: Variation) -> None:
 
 def _load_study(folder: Path) -> tuple[Task, Variation]:
     record = load_record(folder, STUDY)
-    try:
-        values = record["run"]["study"]
-        variation = Variation(values["folds"], values["seeds"], tuple(values["crystals"]))
-    except (KeyError, TypeError) as error:
-        raise TrainingError("not a study that can be resumed", where=str(folder)) from error
+    variation = parse_variation(record)
+    if variation is None:
+        raise TrainingError("not a study that can be resumed", where=str(folder))
     return parse_task(record, protocol="default"), variation
+
+
+def parse_variation(values: Mapping[str, Any]) -> Variation | None:
+    """What a study's file says varies.
+
+    Parameters
+    ----------
+    values : mapping
+        From `shiftcli.training.config.read_toml`.
+
+    Returns
+    -------
+    Variation or None
+        None for the file of a single run.
+
+    Raises
+    ------
+    UsageError
+        If it makes no sense.
+    """
+    run = values.get("run", {})
+    if not isinstance(run, Mapping) or "study" not in run:
+        return None
+    try:
+        study = run["study"]
+        return Variation(study["folds"], study["seeds"], tuple(study["crystals"]))
+    except (KeyError, TypeError) as error:
+        raise UsageError("the file does not say what its study varies") from error
 
 
 def _summary(results: Sequence[_Result]) -> list[StudyRow]:

@@ -290,12 +290,13 @@ class Trainer:
         rows = items // self.augmentation.copies
         rotations = self.augmentation.rotations(items, rng)
         total = float(samples.weights[rows].sum())
-        displaced = None
         if self.configuration.smear:
             displaced = self.augmentation.displaced(samples.environments[rows], rng)
-            displaced = Held.on(self.device, self.processes.share(displaced))
+            own = Held.on(self.device, self.processes.share(displaced))
+        else:
+            own = self.held[self.processes.share(rows)]
         rows, rotations = self.processes.share(rows), self.processes.share(rotations)
-        volume = densities(self.network, displaced or self.held[rows], rotations, self.dtype)
+        volume = densities(self.network, own, rotations, self.dtype)
         means = np.array(self.means)[samples.levels[rows]]
         target = torch.from_numpy((samples.targets[rows] - means) / self.scale).float()
         weight = torch.from_numpy(samples.weights[rows]).float()

@@ -22,6 +22,7 @@ _SOAP_LARGEST = 3300
 
 #: Training crystals of the curve, quick and thorough.
 _QUICK_SIZES, _SIZES = (25, 50, 100), (50, 100, 200, 350)
+_QUICK_BATCH = 64
 
 
 def _configuration(setting: Setting) -> Configuration:
@@ -29,7 +30,7 @@ def _configuration(setting: Setting) -> Configuration:
     if setting.quick:
         changes = {"model": "compact", "optimizer": "muon", "learning_rate": 3e-3, "l2": 0.0,
                    "schedule": "cycle", "warmup": 0.1, "clip": 5.0, "copies": "distinct",
-                   "epochs": 1, "batch_size": 64}  # fmt: skip
+                   "epochs": 1, "batch_size": _QUICK_BATCH}  # fmt: skip
         return make_configuration("paper", changes)
     return make_configuration("paper")
 

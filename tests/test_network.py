@@ -111,6 +111,7 @@ def expected_parameters(
     ("preset", "total", "layers"),
     [
         ("paper", 2_828_289, {"stem": 64, "kernel": 3, "final_edge": 4}),
+        ("medium", 1_958_145, {"stem": 64, "kernel": 4, "final_edge": 2}),
         ("compact", 1_643_521, {"stem": 256, "kernel": 4, "final_edge": 2, "blocks": 1}),
         ("mr-arch", 2_800_641, {"stem": 64, "kernel": 3, "final_edge": 4, "channels": 4}),
         ("mr-input", 2_664_449, {"stem": 64, "kernel": 3, "final_edge": 4, "crop": False}),

@@ -118,10 +118,11 @@ _WIDEST, _MOST_UNITS, _MOST_GRIDS = 4096, 64, 16
 #: Hidden units of the head.
 _HIDDEN = (256, 128)
 
-#: The networks by name: the paper's, the one that ships, and what the paper takes away from
-#: its own (Table 3).
+#: The networks by name: the paper's, two cheaper ones that ship, and what the paper takes away
+#: from its own (Table 3).
 PRESETS = {
     "paper": Architecture(),
+    "medium": Architecture(name="medium", stem_kernel=4, stem_stride=2),
     "compact": Architecture(
         name="compact", stem_kernel=4, stem_stride=4, stem_channels=256, units=(4,)
     ),

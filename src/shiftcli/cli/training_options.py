@@ -69,7 +69,7 @@ Plot = Annotated[
 ]
 
 Model = Annotated[
-    Literal["compact", "paper", "mr-arch", "mr-input", "cnn"] | None,
+    Literal["compact", "medium", "paper", "mr-arch", "mr-input", "cnn"] | None,
     _network("Preset.", "compact"),
 ]
 Kernel = Annotated[

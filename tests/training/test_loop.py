@@ -69,8 +69,8 @@ def test_slope_and_offset_are_found_where_the_network_is_right():
     levelled = LevelledNetwork(Doubling(), 2)
     volume, level = torch.randn(64, 1), torch.arange(64) % 2
     truth = torch.where(level == 0, 2.0 * volume[:, 0], SLOPE * 2.0 * volume[:, 0] - 3.0)
-    optimizer = torch.optim.Adam(levelled.parameters(), lr=0.05)
-    for _ in range(300):
+    optimizer = torch.optim.Adam(levelled.parameters(), lr=0.1)
+    for _ in range(150):
         loss = ((levelled(volume, level) - truth) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()

@@ -93,7 +93,7 @@ def test_architecture_follows_the_options():
         ({"nucleus": {"H": {"nucleus": {}}}}, "nucleus.H is not a table"),
         ({"nucleus": {"Si": {}, "H": {}}}, None),  # says nothing, means nothing
         ({"nucleus": {"Si": {"epochs": 3}}}, "nucleus 'Si' is none of H, C, N, O"),
-        ({"model": "huge"}, "model 'huge' is none of paper, medium, compact, mr-arch, mr-input, cnn"),
+        ({"model": "huge"}, "is none of paper, medium, compact, mr-arch, mr-input, cnn"),
         ({"kernel": "lorentzian"}, "is none of gaussian, slater, form-factor"),
         ({"orientation": "up"}, "is none of frames, random, euler"),
         ({"optimizer": "sgd"}, "is none of muon, adamw, adam"),

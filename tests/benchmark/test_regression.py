@@ -45,6 +45,28 @@ def test_choice_is_by_crystals(small):
     assert by_atoms.rmse < 0.3 * noise.std()
 
 
+def test_ridge_is_chosen_on_all_crystals(small, monkeypatch):
+    """The kernel is chosen on a part of them, drawn whole and the same each time."""
+    monkeypatch.setattr(regression, "_ENOUGH", 20)
+    crystals = np.repeat(np.arange(30), 4)
+    rows = regression._some(crystals)
+    assert len(rows) == 20
+    assert set(np.bincount(crystals[rows])) <= {0, 4}
+    assert len(regression._some(np.arange(10))) == 10
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(120, 6)).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = 3 * x[:, 0].astype(float)
+    seen = []
+    real = regression._cross_validate
+    monkeypatch.setattr(
+        regression, "_cross_validate", lambda k, y, c: seen.append(len(y)) or real(k, y, c)
+    )
+    chosen = choose_hyperparameters({3.0: x, 4.0: -x}, labels, np.ones(120), crystals)
+    assert seen == [20, 20, 20, 20, 120]
+    assert (chosen.cutoffs, chosen.zeta, chosen.regularisation) == ((3.0,), 1, 1e-4)
+
+
 def test_regression_is_that_of_the_textbook(small):
     """(K + λ)⁻¹ of the centred labels, K the power of the mean of two dot products."""
     rng = np.random.default_rng(6)

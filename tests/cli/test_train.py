@@ -132,7 +132,10 @@ def test_interrupt(main, few_molecules, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.Trainer, "_step", interrupt)
     before = signal.getsignal(signal.SIGTERM)
     run = tmp_path / "run"
+    # Tests that run in the background inherit that SIGINT is ignored.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = main("train", "--data", few_molecules, "--nucleus", "C", *OPTIONS, "--output", run)
+    signal.signal(signal.SIGINT, inherited)
     assert done.returncode == 130
     assert f"shiftcli train --resume {run}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Results become pictures, with matplotlib (the extra ``plot``)."""
+"""Curves of training runs."""
 
 from __future__ import annotations
 
@@ -9,38 +9,7 @@ from pathlib import Path
 
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import UsageError
-
-#: Formats that a picture can have.
-SUFFIXES = (".png", ".svg", ".pdf")
-
-
-def _figure(columns: int):
-    """A figure with some panels side by side; UsageError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error
-    figure = Figure(figsize=(4.5 * columns, 3.5), layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
-
-
-def check_picture(path: Path) -> None:
-    """Refuse a picture that cannot be drawn, before the work begins.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The picture.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing or the suffix is none of `SUFFIXES`.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"'{path.name}' should end in {', '.join(SUFFIXES)}")
-    _figure(1)
-
+from shiftcli.plots.figure import check_picture, panels, save
 
 def plot_training(metrics: Sequence[Path], output: Path) -> None:
     """Draw training and validation errors against the epoch, a panel for each nucleus.
@@ -68,15 +37,11 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
             curves.setdefault(nucleus, []).append((f"{run} #{member}".strip(), own))
     if not curves:
         raise UsageError("no epoch has been trained that could be drawn")
-    figure, panels = _figure(len(curves))
-    for panel, (nucleus, runs) in zip(panels, curves.items(), strict=True):
+    figure, axes = panels(len(curves))
+    for panel, (nucleus, runs) in zip(axes, curves.items(), strict=True):
         _draw_curves(panel, runs)
         panel.set_title(SPECIES[nucleus])
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(output, dpi=150)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
+    save(figure, output)
 
 
 def _draw_curves(panel, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:

@@ -1,0 +1,6 @@
+"""Results become pictures, with matplotlib (the extra ``plot``); one file a kind of picture."""
+
+from shiftcli.plots.figure import SUFFIXES, check_picture
+from shiftcli.plots.training import plot_training
+
+__all__ = ["SUFFIXES", "check_picture", "plot_training"]

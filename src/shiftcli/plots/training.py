@@ -11,6 +11,7 @@ from shiftcli.crystal import SPECIES
 from shiftcli.errors import UsageError
 from shiftcli.plots.figure import check_picture, panels, save
 
+
 def plot_training(metrics: Sequence[Path], output: Path) -> None:
     """Draw training and validation errors against the epoch, a panel for each nucleus.
 

@@ -1,0 +1,19 @@
+"""Results become files that other programs open, one module a format."""
+
+from __future__ import annotations
+
+from shiftcli.writers.files import check_writable, write_text
+from shiftcli.writers.formats import FORMATS, SUFFIXES, choose_format, render
+from shiftcli.writers.results import COLUMNS, Results, provenance
+
+__all__ = [
+    "COLUMNS",
+    "FORMATS",
+    "SUFFIXES",
+    "Results",
+    "check_writable",
+    "choose_format",
+    "provenance",
+    "render",
+    "write_text",
+]

@@ -1,0 +1,52 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shiftcli.checkpoint import replacing
+from shiftcli.errors import UsageError
+
+
+def check_writable(output: Path) -> None:
+    """Refuse an output that cannot be written, before the work is done.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it is a directory, or its directory is not there.
+    """
+    if output.is_dir() or not output.resolve().parent.is_dir():
+        raise UsageError(f"cannot write '{output}': no such directory, or it is one")
+
+
+def write_text(text: str, output: Path) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    text : str
+        Its contents.
+    output : pathlib.Path
+        The file; replaced if it is there. A pipe or a device is written to.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    check_writable(output)
+    content = text.encode("utf-8", errors="backslashreplace")
+    try:
+        if output.exists() and not output.is_file():
+            output.write_bytes(content)
+            return
+        with replacing(output.resolve()) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write '{output}': {error.strerror}") from error

@@ -1,0 +1,105 @@
+"""What one run predicted, as rows and as arrays over atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shiftcli import __version__
+from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
+from shiftcli.shifts import References
+
+#: Columns of the table and of CSV; the names are Soprano's where it has one.
+COLUMNS = (
+    "file",
+    "name",
+    "labels",
+    "species",
+    "multiplicity",
+    "MS_shielding/ppm",
+    "MS_shielding_uncertainty/ppm",
+    "MS_shielding_uncertainty95/ppm",
+    "MS_shift/ppm",
+    "flags",
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one run predicted.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The networks that were used.
+    predictions : sequence of Prediction
+        In the order of the input.
+    failures : sequence of Failure
+        What could not be predicted, and why.
+    references : References
+        How shieldings become shifts.
+    precision : int
+        Decimals of every number in ppm.
+    """
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+    failures: Sequence[Failure]
+    references: References
+    precision: int = 2
+
+    def row(self, prediction: Prediction, site: SitePrediction) -> dict[str, Any]:
+        """One site as a mapping from `COLUMNS` to values."""
+        shift = self.references.shift(site.site.element, site.shielding)
+        values = (
+            prediction.crystal.source,
+            prediction.crystal.name,
+            site.site.label,
+            site.site.species,
+            site.site.multiplicity,
+            self._rounded(site.shielding),
+            self._rounded(site.uncertainty),
+            self._rounded(site.uncertainty95),
+            None if shift is None else self._rounded(shift),
+            " ".join(site.flags),
+        )
+        return dict(zip(COLUMNS, values, strict=True))
+
+    def _rounded(self, value: float) -> float | None:
+        # Adding 0.0 turns −0.0 into 0.0; JSON knows no NaN.
+        return round(value, self.precision) + 0.0 if np.isfinite(value) else None
+
+
+def provenance(predictor: Predictor) -> dict[str, Any]:
+    """Program, version, model and hashes of the networks, as every JSON document begins.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The networks in use.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "program": "shiftcli",
+        "version": __version__,
+        "model": predictor.model,
+        "weights": {f.path.name: f.sha256 for f in predictor.files},
+    }
+
+
+def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
+    """Arrays over all atoms, NaN (or nothing) where an atom was not predicted."""
+    n = len(prediction.crystal)
+    numeric = COLUMNS[5:9]
+    arrays: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in numeric}
+    for site in prediction.sites:
+        row = results.row(prediction, site)
+        for name in numeric:
+            arrays[name][site.site.atoms] = np.nan if row[name] is None else row[name]
+    return {k: v for k, v in arrays.items() if not np.isnan(v).all() or k == COLUMNS[5]}

@@ -190,7 +190,7 @@ def _gaussian_sums(
 
     Yields (segment numbers (s,), densities (s, 4096)). The Gaussian is separable: 48
     exponentials an atom, and the sum over a segment's atoms is the matrix product
-    X^T (Y ⊗ Z).
+    (X ⊗ Y)^T Z.
     """
     scale = math.sqrt(inverse_width)
     axis = grid_axis(edge, dtype=torch.float32, device=atoms.device) * scale
@@ -199,8 +199,8 @@ def _gaussian_sums(
         factors = coordinates.permute(2, 0, 1)[..., None] - axis
         factors.mul_(factors).neg_().clamp_(min=_LOWEST_EXPONENT).exp_()
         x, y, z = factors.unbind(0)
-        yz = (y[..., :, None] * z[..., None, :]).flatten(2)
-        yield part, torch.bmm(x.transpose(1, 2), yz).flatten(1)
+        xy = (x[..., :, None] * y[..., None, :]).flatten(2)
+        yield part, torch.bmm(xy.transpose(1, 2), z).flatten(1)
 
 
 def _add_slater(

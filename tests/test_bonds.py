@@ -72,3 +72,14 @@ def test_rotors(name, centre, groups):
         assert crystal.elements[hydrogens].tolist() == ["H"] * 3
         distance = np.linalg.norm(crystal.positions[hydrogens] - crystal.positions[carrier], axis=1)
         assert distance.max() < 1.2
+
+
+def test_vectors_lead_to_the_neighbours_across_walls(urea):
+    fractional = (urea.positions @ np.linalg.inv(urea.cell) + 1 / 3) % 1.0
+    moved = replace(urea, positions=fractional @ urea.cell)
+    bonds = find_bonds(moved)
+    for atom, (near, ways) in enumerate(zip(bonds.neighbours, bonds.vectors, strict=True)):
+        assert ways.shape == (len(near), 3)
+        assert (np.linalg.norm(ways, axis=1) < 1.75).all()
+        steps = (moved.positions[atom] + ways - moved.positions[near]) @ np.linalg.inv(moved.cell)
+        assert steps == pytest.approx(steps.round(), abs=1e-9)

@@ -20,10 +20,14 @@ class Bonds:
     neighbours : tuple of numpy.ndarray
         For each atom the indices of the atoms bonded to it, nearest first; an atom whose
         images are bonded several times stands there as often.
+    vectors : tuple of numpy.ndarray
+        For each atom the ways in Å to those neighbours, shape (bonds, 3); they lead out of
+        the cell where the bond does.
     """
 
     elements: np.ndarray
     neighbours: tuple[np.ndarray, ...]
+    vectors: tuple[np.ndarray, ...]
 
     @property
     def coordination(self) -> np.ndarray:
@@ -54,15 +58,17 @@ def find_bonds(crystal: Crystal) -> Bonds:
 
     known = np.flatnonzero(np.isin(crystal.elements, ELEMENTS))
     neighbours = [np.empty(0, dtype=int)] * len(crystal)
+    vectors = [np.empty((0, 3))] * len(crystal)
     if not len(known):
-        return Bonds(crystal.elements, tuple(neighbours))
+        return Bonds(crystal.elements, tuple(neighbours), tuple(vectors))
     positions = crystal.positions[known]
     reach = max(LONGEST_BOND["heavy"], LONGEST_BOND["hydrogen"])
     points, origin = periodic_images(crystal.cell, positions, reach)
     near = cKDTree(points).query_ball_point(positions, reach)
     first = np.repeat(np.arange(len(known)), [len(hits) for hits in near])
     image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
-    distance = np.linalg.norm(points[image] - positions[first], axis=1)
+    away = points[image] - positions[first]
+    distance = np.linalg.norm(away, axis=1)
     hydrogen = crystal.elements[known] == "H"
     with_hydrogen = hydrogen[first] | hydrogen[origin[image]]
     longest = np.where(with_hydrogen, LONGEST_BOND["hydrogen"], LONGEST_BOND["heavy"])
@@ -70,9 +76,10 @@ def find_bonds(crystal: Crystal) -> Bonds:
     ordered = bonded[np.lexsort((distance[bonded], first[bonded]))]
     starts = np.searchsorted(first[ordered], np.arange(1, len(known)))
     parts = np.split(known[origin[image[ordered]]], starts)
-    for atom, partners in zip(known, parts, strict=True):
-        neighbours[atom] = partners
-    return Bonds(crystal.elements, tuple(neighbours))
+    ways = np.split(away[ordered], starts)
+    for atom, partners, way in zip(known, parts, ways, strict=True):
+        neighbours[atom], vectors[atom] = partners, way
+    return Bonds(crystal.elements, tuple(neighbours), tuple(vectors))
 
 
 def rotors(bonds: Bonds, centre: str) -> list[tuple[int, np.ndarray]]:

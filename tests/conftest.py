@@ -1,7 +1,12 @@
 """What several tests share: the example crystal, the packaged networks, the published data."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
+
+# The tests run side by side, so each process, and each that it starts, keeps to one core;
+# before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -110,6 +110,9 @@ class Crystal:
     level : str
         Level of theory of `shieldings` where they cannot be compared with others; empty
         where nothing says so.
+    operations : tuple of str
+        The symmetry operations behind `site_ids`, such as ``-x,y+1/2,-z``; empty where
+        they are not known.
     """
 
     elements: np.ndarray
@@ -125,6 +128,7 @@ class Crystal:
     shieldings: np.ndarray | None = None
     baseline: np.ndarray | None = None
     level: str = ""
+    operations: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.elements)

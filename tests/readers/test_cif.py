@@ -434,3 +434,20 @@ def test_disorder_that_stays_in_conflict():
 def test_groups_with_full_occupancy_and_no_alternative_are_no_disorder():
     rows = "".join(f"{line} 1 . 1\n" for line in WATER.splitlines())
     assert one(cif(rows, DISORDER_COLUMNS), disorder="error").warnings == ()
+
+
+def test_shieldings_in_a_column():
+    rows = WATER.replace("0.30\n", "0.30 ?\n", 1).replace("0.27 0.30", "0.27 0.30 25.5(3)")
+    rows = rows.replace("0.40 0.31", "0.40 0.31 -1")
+    (crystal,) = read_cif(cif(rows, f"{COLUMNS} nmr_shielding_iso"), "water.cif")
+    assert np.isnan(crystal.shieldings[:2]).all()
+    assert crystal.shieldings[2:].tolist() == [25.5, 25.5, -1, -1]
+    (error,) = read_cif(
+        cif(rows.replace("25.5(3)", "low"), f"{COLUMNS} nmr_shielding_iso"), "water.cif"
+    )
+    assert "atom H1: shielding 'low'" in str(error)
+
+
+def test_operations_of_the_file_are_kept(urea):
+    assert urea.operations[:3] == ("x,y,z", "-x,-y,z", "y,-x,-z")
+    assert len(urea.operations) == 8

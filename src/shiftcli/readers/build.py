@@ -121,6 +121,8 @@ def build_crystal(
         cell,
         [rows.labels[k] for k in chosen.site],
         site_ids=chosen.site if stated else None,
+        operations=chosen.symmetry.triplets if stated else (),
+        shieldings=None if rows.shieldings is None else rows.shieldings[chosen.site],
         expected=expected,
         source=source,
         name=name,

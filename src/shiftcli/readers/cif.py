@@ -27,9 +27,11 @@ from shiftcli.readers.sources import safe_text
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
+#: Column with isotropic shieldings in ppm, as `shiftcli.writers.cif` writes it.
+_SHIELDING = "nmr_shielding_iso"
 _COLUMNS = (
     *("label", "type_symbol", "calc_flag", "occupancy", "disorder_assembly", "disorder_group"),
-    *("fract_x", "fract_y", "fract_z", "Cartn_x", "Cartn_y", "Cartn_z"),
+    *("fract_x", "fract_y", "fract_z", "Cartn_x", "Cartn_y", "Cartn_z", _SHIELDING),
 )
 _FORMULA = "_chemical_formula_sum"
 _OPERATIONS = (
@@ -167,7 +169,13 @@ def _read_block(
     warnings += [repeated] if repeated else []
     occupancies, assemblies, groups = table.disorder(keep)
     rows = Rows(
-        tuple(labels), np.array(elements, dtype="<U2"), coordinates, occupancies, assemblies, groups
+        tuple(labels),
+        np.array(elements, dtype="<U2"),
+        coordinates,
+        occupancies,
+        assemblies,
+        groups,
+        table.shieldings(keep),
     )
     return build_crystal(
         rows,
@@ -351,6 +359,21 @@ class _Table:
                         where=self.where,
                     )
         return values
+
+    def shieldings(self, keep: list[int]) -> np.ndarray | None:
+        """Shieldings of the kept rows in ppm, NaN where unknown; None without the column."""
+        values = np.full(len(keep), np.nan)
+        for i, k in enumerate(keep):
+            if (text := self.text(_SHIELDING, k)) in ("?", "."):
+                continue
+            values[i] = gemmi.cif.as_number(text)
+            if not np.isfinite(values[i]):
+                raise ReadError(
+                    f"atom {safe_text(self.label(k) or k + 1, 20)}: shielding "
+                    f"'{safe_text(text, 20)}'",
+                    where=self.where,
+                )
+        return values if np.isfinite(values).any() else None
 
     def disorder(self, keep: list[int]) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
         """Occupancies, assemblies and groups of the kept rows."""

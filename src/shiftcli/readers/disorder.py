@@ -45,6 +45,8 @@ class Rows:
         Occupancies from 0 to 1, shape (n,).
     assemblies, groups : tuple of str
         Disorder assembly and group, empty where the file gives none.
+    shieldings : numpy.ndarray or None
+        Isotropic shieldings in ppm, shape (n,), NaN where the file gives none.
     """
 
     labels: tuple[str, ...]
@@ -53,6 +55,7 @@ class Rows:
     occupancies: np.ndarray
     assemblies: tuple[str, ...]
     groups: tuple[str, ...]
+    shieldings: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,6 +74,7 @@ class Rows:
             occupancies=self.occupancies[keep],
             assemblies=pick(self.assemblies),
             groups=pick(self.groups),
+            shieldings=None if self.shieldings is None else self.shieldings[keep],
         )
 
 

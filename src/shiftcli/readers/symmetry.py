@@ -39,6 +39,19 @@ class Symmetry:
     def __len__(self) -> int:
         return len(self.rotations)
 
+    @property
+    def triplets(self) -> tuple[str, ...]:
+        """The operations as text, such as ``-x,y+1/2,-z``."""
+        import gemmi
+
+        texts = []
+        for rotation, translation in zip(self.rotations, self.translations, strict=True):
+            operation = gemmi.Op()
+            operation.rot = np.rint(rotation * gemmi.Op.DEN).astype(int).tolist()
+            operation.tran = np.rint(translation * gemmi.Op.DEN).astype(int).tolist()
+            texts.append(operation.triplet())
+        return tuple(texts)
+
     def images(self, fractional: np.ndarray) -> np.ndarray:
         """Images of sites, shape (sites, operations, 3), wrapped into the cell."""
         images = np.einsum("mij,nj->nmi", self.rotations, fractional) + self.translations

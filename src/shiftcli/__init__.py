@@ -16,19 +16,35 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from shiftcli.assignment import compare
+    from shiftcli.averaging import average
     from shiftcli.benchmark import measure_accuracy, measure_speed
+    from shiftcli.experiment import read_experiment
     from shiftcli.predictor import Predictor
     from shiftcli.readers import read
     from shiftcli.training import train
 
-__all__ = ["Predictor", "__version__", "measure_accuracy", "measure_speed", "read", "train"]
+__all__ = [
+    "Predictor",
+    "__version__",
+    "average",
+    "compare",
+    "measure_accuracy",
+    "measure_speed",
+    "read",
+    "read_experiment",
+    "train",
+]
 
 #: Where each public name lives; importing the package must not import torch.
 _HOMES = {
     "Predictor": "predictor",
+    "average": "averaging",
+    "compare": "assignment",
     "measure_accuracy": "benchmark",
     "measure_speed": "benchmark",
     "read": "readers",
+    "read_experiment": "experiment",
     "train": "training",
 }
 

@@ -42,6 +42,10 @@ class StructureError(ShiftcliError):
     """A structure was read, but the networks cannot predict it."""
 
 
+class ExperimentError(ShiftcliError):
+    """Measured shifts cannot be read, or do not fit the structure."""
+
+
 class WeightsError(ShiftcliError):
     """A network is missing, damaged, or does not fit the request."""
 

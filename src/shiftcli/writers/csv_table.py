@@ -17,11 +17,11 @@ def write_csv(results: Results) -> str:
     for prediction in results.predictions:
         for site in prediction.sites:
             row = results.row(prediction, site)
-            writer.writerow({k: _harmless(v) for k, v in row.items()})
+            writer.writerow({k: harmless(v) for k, v in row.items()})
     return stream.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Keep text from a file from starting a formula in a spreadsheet."""
     if isinstance(value, str) and value != STDIN and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value

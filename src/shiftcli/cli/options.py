@@ -43,6 +43,19 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
 ]
+AverageOption = Annotated[
+    str,
+    typer.Option(
+        "--average", metavar="WORDS",
+        help="Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
+    ),
+]  # fmt: skip
+
+
+def parse_exchange(text: str) -> tuple[str, ...]:
+    """Read ``CH3,NH3`` or ``none``; `shiftcli.averaging` knows which words there are."""
+    words = tuple(part.strip() for part in text.split(",") if part.strip())
+    return () if words == ("none",) else words
 
 
 def parse_nuclei(text: str | None) -> tuple[str, ...] | None:

@@ -49,6 +49,7 @@ def train(
     smear: options.Smear = None,
     copies: options.Copies = None,
     outliers: options.Outliers = None,
+    balance: options.Balance = None,
     auxiliary: options.Auxiliary = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,

@@ -101,6 +101,9 @@ Copies = Annotated[
 Outliers = Annotated[
     bool | None, _sampling("Keep 1H shieldings outside 0 to 40 ppm.", "no-outliers")
 ]
+Balance = Annotated[
+    float | None, _sampling("See rare kinds of atoms (share ratio)^balance times as often.", "0")
+]
 Auxiliary = Annotated[
     float | None, _sampling("Samples of other levels for each of the main one.", "1")
 ]
@@ -126,7 +129,7 @@ Seed = Annotated[int | None, _learning("Of everything random.", "0")]
 #: Options that are attributes of `shiftcli.training.Configuration`.
 HYPERPARAMETERS = frozenset((
     "model", "kernel", "grid", "crop", "dense", "dropout", "start", "members", "orientation",
-    "augmentation", "tilt", "smear", "copies", "outliers", "auxiliary", "epochs", "batch_size",
-    "optimizer", "learning_rate", "schedule", "warmup", "decay", "weight_decay", "l2", "clip",
+    "augmentation", "tilt", "smear", "copies", "outliers", "balance", "auxiliary", "epochs",
+    "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "decay", "weight_decay", "l2", "clip",
     "precision", "seed",
 ))  # fmt: skip

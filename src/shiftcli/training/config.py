@@ -37,6 +37,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "grid": (0.0, 20.0), "dropout": (0.0, 0.95), "tilt": (0.0, math.pi), "smear": (0.0, 1.0),
     "decay": (0.0, 100.0), "warmup": (0.0, 0.9), "weight_decay": (0.0, 100.0),
     "l2": (0.0, 1.0), "clip": (0.0, math.inf), "auxiliary": (0.0, 1000.0),
+    "balance": (0.0, 1.0),
 }  # fmt: skip
 
 #: Epochs of the default protocol: what the shipped networks took.
@@ -78,6 +79,10 @@ class Configuration:
         sample of its own, as in the paper.
     outliers : bool
         Keep 1H labels outside 0 to 40 ppm, which the paper drops from training.
+    balance : float
+        How much more often rare kinds of atoms are seen, a kind being the element of the nearest
+        atom (O–H among C–H protons): (share of the commonest kind / share of its own) to this
+        power, but at most `shiftcli.training.data.MOST_REPEATS` times. 0: all as often.
     auxiliary : float
         Samples of other levels of theory in an epoch, for each sample of the main one.
     epochs : int
@@ -130,6 +135,7 @@ class Configuration:
     smear: float = 0.0
     copies: str = "distinct"
     outliers: bool = False
+    balance: float = 0.0
     auxiliary: float = 1.0
     epochs: int = 0
     batch_size: int = 128

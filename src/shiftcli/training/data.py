@@ -19,6 +19,9 @@ VALIDATION_STEP = 8
 #: 1H training labels outside these shieldings (ppm) are dropped (paper, "Data").
 H_RANGE = (0.0, 40.0)
 
+#: However rare its kind, a sample is not repeated more often than this in an epoch.
+MOST_REPEATS = 8.0
+
 #: Seed of the order in which training crystals are taken where only some are wanted.
 _SUBSET_SEED = 2019
 
@@ -150,6 +153,29 @@ def drop_outliers(samples: Samples, element: str) -> Samples:
         return samples
     low, high = H_RANGE
     return samples[np.flatnonzero((samples.targets >= low) & (samples.targets <= high))]
+
+
+def repeats(samples: Samples, balance: float) -> np.ndarray:
+    """How often an epoch should see each sample, so that rare kinds of atoms are not lost.
+
+    Parameters
+    ----------
+    samples : Samples
+        n samples.
+    balance : float
+        Exponent: 0 sees all once, 1 all kinds as often.
+
+    Returns
+    -------
+    numpy.ndarray
+        (share of the commonest kind / share of the sample's own)^balance, at most
+        `MOST_REPEATS`, shape (n,). The kind is the element of the nearest atom.
+    """
+    distance = np.linalg.norm(samples.environments.positions, axis=-1)
+    nearest = distance.argmin(axis=1)
+    kind = samples.environments.channels[np.arange(len(samples)), nearest]
+    _, own, counts = np.unique(kind, return_inverse=True, return_counts=True)
+    return np.minimum((counts.max() / counts[own]) ** balance, MOST_REPEATS)
 
 
 def split_crystals(

@@ -24,7 +24,7 @@ from shiftcli.inference import Held, average_views, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
-from shiftcli.training.data import Samples
+from shiftcli.training.data import Samples, repeats
 from shiftcli.training.optimizer import make_optimizer
 from shiftcli.training.processes import Processes
 from shiftcli.training.start import start_from
@@ -142,6 +142,7 @@ class Trainer:
         self.further = np.flatnonzero(training.levels > 0)
         if not len(self.main):
             raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")
+        self.repeats = repeats(training[self.main], configuration.balance)
         self.augmentation = Augmentation(training.frames, configuration)
         self._check_size()
         levels = int(training.levels.max(initial=0)) + 1
@@ -226,7 +227,12 @@ class Trainer:
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         """The items of one epoch in random order: sample · copies + orientation."""
         copies = self.augmentation.copies
-        items = (self.main[:, None] * copies + np.arange(copies)).ravel()
+        main = np.repeat(self.main, self.repeats.astype(int))
+        rest = self.repeats % 1.0
+        if rest.any():
+            more = rng.choice(self.main, round(rest.sum()), replace=False, p=rest / rest.sum())
+            main = np.concatenate([main, more])
+        items = (main[:, None] * copies + np.arange(copies)).ravel()
         wanted = round(self.configuration.auxiliary * len(items))
         extra = (self.further[:, None] * copies + np.arange(copies)).ravel()
         if len(extra) > wanted:

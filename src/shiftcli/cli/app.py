@@ -11,6 +11,7 @@ from shiftcli.cli.benchmark import benchmark
 from shiftcli.cli.errors import run
 from shiftcli.cli.predict import predict
 from shiftcli.cli.reproduce import reproduce
+from shiftcli.cli.spectrum import spectrum
 from shiftcli.cli.train import train
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(spectrum)
 app.command()(train)
 app.command()(benchmark)
 app.command()(reproduce)

@@ -53,12 +53,25 @@ AverageOption = Annotated[
 
 
 def parse_exchange(text: str) -> tuple[str, ...]:
-    """Read ``CH3,NH3`` or ``none``; `shiftcli.averaging` knows which words there are."""
+    """Read ``CH3,NH3`` or ``none``.
+
+    Raises
+    ------
+    UsageError
+        If a word is not an exchange that is known.
+    """
+    from shiftcli.averaging import EXCHANGE
+
     words = tuple(part.strip() for part in text.split(",") if part.strip())
-    return () if words == ("none",) else words
+    if words == ("none",):
+        return ()
+    unknown = [word for word in words if word not in EXCHANGE]
+    if unknown or not words:
+        raise UsageError(f"--average: '{text}' is not none or a list of {', '.join(EXCHANGE)}")
+    return words
 
 
-def parse_nuclei(text: str | None) -> tuple[str, ...] | None:
+def parse_nuclei(text: str | None, option: str = "--nucleus") -> tuple[str, ...] | None:
     """Read ``H,C`` or ``1H,13C``; None where nothing was given.
 
     Raises
@@ -74,7 +87,7 @@ def parse_nuclei(text: str | None) -> tuple[str, ...] | None:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in wanted if part not in known]
     if unknown or not wanted:
-        raise UsageError(f"--nucleus: '{text}' is not a list of {', '.join(ELEMENTS)}")
+        raise UsageError(f"{option}: '{text}' is not a list of {', '.join(ELEMENTS)}")
     return tuple(dict.fromkeys(known[part] for part in wanted))
 
 

@@ -46,6 +46,22 @@ def panels(columns: int, size: tuple[float, float] = (4.5, 3.5)) -> tuple[Figure
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+def plain(text: str) -> str:
+    """Text of a user for a legend or a title, where matplotlib would read ``$`` as formulas.
+
+    Parameters
+    ----------
+    text : str
+        A name of a file or a structure.
+
+    Returns
+    -------
+    str
+        The same with every ``$`` escaped.
+    """
+    return text.replace("$", r"\$")
+
+
 def check_picture(path: Path) -> None:
     """Refuse a picture that cannot be drawn, before the work begins.
 

@@ -7,7 +7,13 @@ import pytest
 
 from shiftcli.crystal import ELEMENTS, Crystal
 from shiftcli.environments import surroundings
-from shiftcli.training.data import collect_samples, drop_outliers, is_validation
+from shiftcli.training.data import (
+    MOST_REPEATS,
+    collect_samples,
+    drop_outliers,
+    is_validation,
+    repeats,
+)
 
 
 def gather(crystals, element):
@@ -160,3 +166,19 @@ def test_every_eighth_crystal_from_the_first_on_validates():
     assert is_validation(0)
     assert is_validation(392)
     assert not is_validation(399)
+
+
+def test_rare_kinds_are_repeated_more_often():
+    """Carbon 1 has an oxygen nearest once in four times, else a hydrogen, as carbon 2 has."""
+    near = POSITIONS.copy()
+    near[3] = [0.0, -0.9, 0.0]
+    crystals = [labelled([100, 24, 26, -50, 150, 31]) for _ in range(2)]
+    moved = Crystal(
+        ELEMENTS_OF_ONE, near, None, LABELS, site_ids=np.array((0, 1, 1, 2, 3, 4)),
+        shieldings=np.array([100.0, 24, 26, -50, 150, 31]),
+    )  # fmt: skip
+    samples = gather([*crystals, moved], "C")
+    assert repeats(samples, 1.0).tolist() == [1.0, 1.0, 1.0, 1.0, 5.0, 1.0]
+    assert repeats(samples, 0.5)[4] == pytest.approx(5.0**0.5)
+    assert repeats(samples, 0.0).tolist() == [1.0] * 6
+    assert repeats(gather([*crystals * 5, moved], "C"), 1.0).max() == MOST_REPEATS

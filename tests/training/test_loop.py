@@ -121,6 +121,17 @@ def test_samples_of_other_levels_in_an_epoch(two_levels, auxiliary, augmentation
         assert {*orders[0].tolist()} != {*orders[1].tolist()}
 
 
+def test_rare_kinds_are_seen_more_often_in_an_epoch(two_levels):
+    configuration = replace(QUICK, auxiliary=0.0, balance=0.0)
+    made = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)
+    made.repeats = np.where(np.arange(56) < 10, 2.5, 1.0)
+    for seed in (0, 1):
+        counts = np.bincount(made._order(np.random.default_rng(seed)), minlength=56)
+        assert counts.sum() == 56 + 15
+        assert sorted(counts[:10].tolist()) == [2] * 5 + [3] * 5
+        assert set(counts[10:56].tolist()) == {1}
+
+
 def test_an_epoch_without_other_levels_leaves_their_slope(two_levels):
     configuration = replace(QUICK, auxiliary=0.0, batch_size=28)
     made = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)

@@ -130,6 +130,6 @@ Seed = Annotated[int | None, _learning("Of everything random.", "0")]
 HYPERPARAMETERS = frozenset((
     "model", "kernel", "grid", "crop", "dense", "dropout", "start", "members", "orientation",
     "augmentation", "tilt", "smear", "copies", "outliers", "balance", "auxiliary", "epochs",
-    "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "decay", "weight_decay", "l2", "clip",
-    "precision", "seed",
+    "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "decay", "weight_decay",
+    "l2", "clip", "precision", "seed",
 ))  # fmt: skip

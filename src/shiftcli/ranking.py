@@ -1,0 +1,310 @@
+"""Candidate structures ranked by how well they explain measured shifts.
+
+**The model.** If a candidate is the structure, the difference between its predicted and the
+measured shift of peak i is r = b + slope·σ − δ with the variance
+
+    s² = (slope·u)² + t² + e²
+
+of the prediction (u, the 68 % half width), of GIPAW against experiment (t, Hartman 2016) and
+of the measurement (e), all Gaussian. The offset b is unknown: each candidate and nucleus has
+its own, and it is integrated out (flat prior), not set to its best value. For n peaks
+
+    ln L = −½ Σ (r/s)² − Σ ln s − ½ ln Σ s⁻² + const.,   r at the fitted b.
+
+**Errors are not independent.** One crystal's predictions share their errors (the same motifs,
+the same networks), and some are far larger than a Gaussian allows. Taken for independent, many
+peaks make one candidate nearly certain, and often the wrong one. So the peaks count as
+`INDEPENDENCE` · n: a power likelihood (Grünwald and van Ommen, Bayesian Anal. 12, 1069 (2017)),
+with the power under which known crystals among distorted copies of themselves are likeliest
+(``tests/test_ranking_published.py``). The probability of a candidate is
+
+    P(c) = L_c^f / Σ L^f,
+
+given that one of the candidates is the structure, all alike before the measurement.
+
+**Candidates that cannot be told apart** are the fewest, from the best downwards, whose
+probabilities sum to at least `CREDIBLE`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from shiftcli.assignment import GIPAW_ERRORS, Comparison, compare
+from shiftcli.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.errors import ExperimentError
+from shiftcli.experiment import Experiment
+from shiftcli.predictor import Failure, Prediction
+from shiftcli.shifts import References
+
+#: Share of the peaks that counts as independent; the likeliest for known crystals.
+INDEPENDENCE = 0.25
+
+#: Probability that the candidates that cannot be told apart hold together.
+CREDIBLE = 0.95
+
+#: Mean and standard deviation (ppm) of the RMSE of correct structures, GIPAW against experiment:
+#: Salager et al., J. Am. Chem. Soc. 132, 2564 (2010).
+RMSE_BANDS = {"1H": (0.33, 0.16)}
+
+#: RMSE of the best candidate, in units of the expected one, that calls for a warning where
+#: there are more peaks than the second number.
+_POOR, _FEW = 1.5, 4
+
+#: The model in a sentence or two, for tables and documents.
+MODEL = (
+    "Gaussian differences with the variance of prediction, GIPAW and measurement, one offset for "
+    "each candidate and nucleus integrated out unless references fix it; peaks count as "
+    "{independence:g} of their number, because errors within a crystal are alike; probabilities "
+    "are given that one of the candidates is the structure, all equally likely before"
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One structure held against the measured shifts.
+
+    Attributes
+    ----------
+    file, name, formula : str
+        Its file, its name inside it, and the atoms of its cell.
+    comparison : Comparison
+        Which peak is which site, and how well they agree.
+    log_likelihood : float
+        ln L of the module's model, all peaks taken for independent.
+    probability : float
+        That it is the structure, given that one of the candidates is.
+    indistinguishable : bool
+        Whether it is one of those that cannot be told apart from the best.
+    warnings : tuple of str
+        What was changed or dropped when it was read and predicted.
+    """
+
+    file: str
+    name: str
+    formula: str
+    comparison: Comparison
+    log_likelihood: float
+    probability: float = math.nan
+    indistinguishable: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its file, and its name where it has one."""
+        return f"{self.file}: {self.name}" if self.name else self.file
+
+    @property
+    def rmse(self) -> dict[str, float]:
+        """RMSE in ppm by species."""
+        return {fit.species: fit.rmse for fit in self.comparison.fits}
+
+    @property
+    def offset(self) -> dict[str, float]:
+        """Offset in ppm by species: δ = offset + slope·σ."""
+        return {fit.species: fit.offset for fit in self.comparison.fits}
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """Number of measured shifts by species."""
+        return {fit.species: fit.n for fit in self.comparison.fits}
+
+    @property
+    def n(self) -> int:
+        """Number of measured shifts."""
+        return len(self.comparison.rows)
+
+    @property
+    def expected_rmse(self) -> dict[str, float]:
+        """RMSE in ppm by species that the model expects of the right structure."""
+        squares: dict[str, list[float]] = {}
+        for row in self.comparison.rows:
+            squares.setdefault(row.species, []).append(row.sigma**2)
+        return {species: math.sqrt(sum(s) / len(s)) for species, s in squares.items()}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Candidates, best first.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        By falling probability.
+    failures : tuple of Failure
+        Candidates that could not be predicted or do not fit the experiment.
+    experiment : Experiment
+        The measured shifts.
+    independence : float
+        Share of the peaks that counts as independent.
+    notes : tuple of str
+        What the reader of the ranking should know.
+    """
+
+    candidates: tuple[Candidate, ...]
+    failures: tuple[Failure, ...]
+    experiment: Experiment
+    independence: float = INDEPENDENCE
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Nuclides that were measured, in the order of the experiment."""
+        return tuple(dict.fromkeys(peak.species for peak in self.experiment.peaks))
+
+    @property
+    def indistinguishable(self) -> tuple[Candidate, ...]:
+        """Candidates that cannot be told apart, the best among them."""
+        return tuple(c for c in self.candidates if c.indistinguishable)
+
+    @property
+    def model(self) -> str:
+        """The model behind the probabilities, in words."""
+        return MODEL.format(independence=self.independence)
+
+
+def rank(
+    predictions: Iterable[Prediction | Failure],
+    experiment: Experiment,
+    *,
+    references: References | None = None,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+    theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+    independence: float = INDEPENDENCE,
+) -> Ranking:
+    """Rank candidate structures by measured shifts.
+
+    Parameters
+    ----------
+    predictions : iterable of Prediction or Failure
+        One for each candidate, as `shiftcli.Predictor.predict_files` yields them. They are
+        taken one by one and need not be in memory together.
+    experiment : Experiment
+        From `shiftcli.experiment.read_experiment`. Peaks without labels are assigned anew in
+        every candidate.
+    references : References, optional
+        Elements with a reference have that offset; the others one fitted for each candidate.
+    exchange : collection of str
+        Fast exchange that is averaged, see `shiftcli.averaging.average`.
+    theory_errors : mapping of str to float
+        Standard deviation in ppm of GIPAW shifts against experiment by element; 0 where an
+        element is missing, as it should be where the experiment is a GIPAW calculation.
+    independence : float
+        Share of the peaks that counts as independent, above 0 and up to 1.
+
+    Returns
+    -------
+    Ranking
+
+    Raises
+    ------
+    ExperimentError
+        If the experiment is of several structures.
+    """
+    if len(names := {peak.structure for peak in experiment.peaks if peak.structure}) > 1:
+        raise ExperimentError(
+            f"shifts of {len(names)} structures; a ranking is by those of one",
+            where=experiment.source,
+        )
+    candidates, failures = [], []
+    for item in predictions:
+        if isinstance(item, Failure):
+            failures.append(item)
+            continue
+        try:
+            groups = average(item, exchange)
+            found = compare(
+                groups, experiment, references=references, theory_errors=theory_errors
+            )
+        except ExperimentError as error:
+            failures.append(Failure(item.crystal.source, _placed(error, item.crystal.where)))
+            continue
+        crystal = item.crystal
+        candidates.append(
+            Candidate(
+                crystal.source, crystal.name, crystal.formula, found, log_likelihood(found),
+                warnings=crystal.warnings,
+            )
+        )  # fmt: skip
+    ranked = weigh(candidates, independence)
+    return Ranking(ranked, tuple(failures), experiment, independence, _notes(ranked))
+
+
+def _placed(error: ExperimentError, where: str) -> ExperimentError:
+    """The error with the candidate that it is about; alone it names the experiment."""
+    place = f"{where}: {error.where}" if error.where else where
+    return ExperimentError(error.message, where=place, hint=error.hint)
+
+
+def log_likelihood(comparison: Comparison) -> float:
+    """Logarithm of the probability density of the measured shifts, offsets integrated out.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        From `shiftcli.assignment.compare`.
+
+    Returns
+    -------
+    float
+        ln L of the module's model with all peaks independent. Integrating over an offset
+        known to its standard error Δ makes the best density √(2π)·Δ times as large, with
+        Δ = (Σ s⁻²)^−½.
+    """
+    errors = [fit.offset_error for fit in comparison.fits if fit.offset_error is not None]
+    return -0.5 * comparison.deviance + sum(math.log(math.sqrt(2 * math.pi) * e) for e in errors)
+
+
+def weigh(
+    candidates: Sequence[Candidate], independence: float = INDEPENDENCE
+) -> tuple[Candidate, ...]:
+    """Turn likelihoods into probabilities, and sort.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        In any order.
+    independence : float
+        Share of the peaks that counts as independent.
+
+    Returns
+    -------
+    tuple of Candidate
+        Best first, those of equal likelihood in the order given; with their probabilities, and
+        marked where they cannot be told apart: the fewest, from the best downwards, that hold
+        `CREDIBLE` together, and all that are exactly as likely as the last of them.
+    """
+    if not candidates:
+        return ()
+    logs = independence * np.array([c.log_likelihood for c in candidates])
+    order = np.argsort(-logs, kind="stable")
+    weights = np.exp(logs[order] - logs.max())
+    probabilities = weights / weights.sum()
+    last = int(np.searchsorted(np.cumsum(probabilities), CREDIBLE - 1e-12))
+    least = probabilities[min(last, len(probabilities) - 1)]
+    return tuple(
+        replace(candidates[k], probability=float(p), indistinguishable=bool(p >= least))
+        for k, p in zip(order, probabilities, strict=True)
+    )
+
+
+def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    notes = []
+    moved = sum(any("hydrogens moved" in text for text in c.warnings) for c in candidates)
+    if 0 < moved < len(candidates):
+        notes.append(
+            f"the hydrogens of {moved} of {len(candidates)} candidates were moved to neutron "
+            "lengths, those of the others were not; --hydrogens keep|normalise treats all alike"
+        )
+    for species, rmse in (candidates[0].rmse if candidates else {}).items():
+        expected = candidates[0].expected_rmse[species]
+        if candidates[0].peaks[species] > _FEW and rmse > _POOR * expected:
+            notes.append(
+                f"even the best candidate differs by {rmse:.2f} ppm ({species}) where "
+                f"{expected:.2f} is expected of the right one; it may not be among them"
+            )
+    return tuple(notes)

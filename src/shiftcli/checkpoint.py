@@ -1,10 +1,12 @@
 """A network to and from one safetensors file, with the metadata that rebuilds it.
 
-Nothing is ever unpickled: tensors come from safetensors, everything else from JSON.
+Nothing is ever unpickled: tensors come from safetensors, everything else from JSON. A file
+carries a hash of its own content, so that one wrong bit is noticed wherever the file came from.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -17,15 +19,19 @@ from typing import Any
 
 import torch
 
+from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import WeightsError
 from shiftcli.network import Architecture, MR3DDenseNet
 from shiftcli.uncertainty import Calibration
 
-#: Version of the metadata's layout.
-FORMAT = 1
+#: Version of the metadata's layout; since 2 they end with a digest.
+FORMAT = 2
 
 #: Key under which the metadata stand in the safetensors header.
 _KEY = "shiftcli"
+
+#: Types in which a tensor of floating point numbers may be stored.
+_STORED = (torch.float16, torch.bfloat16, torch.float32)
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,9 @@ class Metadata:
     scale: float
     architecture: Architecture
     orientation: str
-    validation: dict = field(default_factory=dict)
-    training: dict = field(default_factory=dict)
-    calibration: dict = field(default_factory=dict)
+    validation: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
@@ -81,7 +87,7 @@ def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = 
         tensor = tensor.detach().cpu().contiguous()
         is_weight = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.half() if half and is_weight else tensor
-    write_tensors(path, tensors, _header(metadata))
+    write_tensors(path, tensors, header_of(_text(metadata), tensors))
 
 
 def amend(path: Path, **changes: Any) -> None:
@@ -102,11 +108,40 @@ def amend(path: Path, **changes: Any) -> None:
         If it cannot be written; the old file is still there.
     """
     _, metadata = load(path)
-    write_tensors(path, read_tensors(path)[0], _header(replace(metadata, **changes)))
+    tensors, _ = read_tensors(path)
+    write_tensors(path, tensors, header_of(_text(replace(metadata, **changes)), tensors))
 
 
-def _header(metadata: Metadata) -> dict[str, str]:
-    return {_KEY: json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)}
+def _text(metadata: Metadata) -> str:
+    return json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)
+
+
+def header_of(text: str, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Header of a network's file: its metadata and the digest of it all.
+
+    Parameters
+    ----------
+    text : str
+        Metadata, a JSON object that is not empty.
+    tensors : dict of str to torch.Tensor
+        What will stand in the file.
+
+    Returns
+    -------
+    dict of str to str
+        One entry; of several, safetensors would write the order at random.
+    """
+    open_end = text.removesuffix("}") + ', "digest": "'
+    return {_KEY: f'{open_end}{_digest(open_end, tensors)}"}}'}
+
+
+def _digest(text: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of the metadata up to the digest, and of all names, types, shapes and values."""
+    total = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
+        total.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 @contextmanager
@@ -184,35 +219,68 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
     Raises
     ------
     WeightsError
-        If the file is missing, damaged, of a newer format, its tensors do not fit the
-        architecture it states or are not finite, or its calibration makes no sense.
+        If the file is missing, damaged, or of a newer program; if its tensors do not fit the
+        architecture it states, in name, shape or type, or are not finite; or if its metadata
+        make no sense.
     """
     try:
         tensors, header = read_tensors(path)
-        values = json.loads(header.get(_KEY, "null"))
-        if not isinstance(values, dict):
-            raise ValueError("not a network of shiftcli")
-        if values.pop("format") != FORMAT:
-            raise ValueError("format of another program version")
-        values["architecture"] = Architecture.from_dict(values["architecture"])
-        metadata = Metadata(**values)
-        network = MR3DDenseNet(metadata.architecture)
-        if metadata.calibration != {}:
-            Calibration.from_dict(metadata.calibration)
-        if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
-            raise ValueError("a mean or scale that is not finite")
-        if not all(torch.isfinite(t).all() for t in tensors.values()):
-            raise ValueError("values that are not finite")
-        own = network.state_dict()
-        network.load_state_dict({k: t.to(own[k].dtype) for k, t in tensors.items() if k in own})
+        metadata = _metadata(header.get(_KEY, "null"), tensors)
+        network = _network(metadata.architecture, tensors)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        # The first line of torch's own only says that there is a second.
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = lines[1 if len(lines) > 1 else 0].strip()
         raise WeightsError(
-            f"cannot use this network: {reason}", where=str(path), hint="train or download it again"
+            f"cannot use this network: {lines[0].strip()}",
+            where=str(path),
+            hint="train or download it again",
         ) from error
     return network.eval(), metadata
+
+
+def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
+    """Metadata of a file; raises ValueError, KeyError or TypeError where they make no sense."""
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("not a network of shiftcli")
+    form = values.pop("format")
+    if type(form) is not int or not 1 <= form <= FORMAT:
+        raise ValueError(f"format {form!r}, this program reads up to {FORMAT}")
+    # Files of format 1 have no digest. No single wrong bit makes a 1 of a 2.
+    if form >= 2:
+        digest = values.pop("digest", None)
+        if text != header_of(text.rsplit(', "digest"', 1)[0] + "}", tensors)[_KEY]:
+            raise ValueError(f"damaged: its content is not what its digest {digest!s:.12} says")
+    values["architecture"] = Architecture.from_dict(values["architecture"])
+    metadata = Metadata(**values)
+    if metadata.nucleus not in ELEMENTS:
+        raise ValueError(f"nucleus {metadata.nucleus!r} is none of {', '.join(ELEMENTS)}")
+    if metadata.calibration != {}:
+        Calibration.from_dict(metadata.calibration)
+    if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
+        raise ValueError("a mean or scale that is not finite")
+    return metadata
+
+
+def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:
+    """A network of these tensors in float32; raises ValueError where they do not fit it."""
+    with torch.device("meta"):  # takes no memory, whatever the file claims to hold
+        network = MR3DDenseNet(architecture)
+    own = network.state_dict()
+    for name in sorted(own.keys() ^ tensors.keys()):
+        raise ValueError(f"{'missing' if name in own else 'unexpected'} tensor {name}")
+    for name, tensor in tensors.items():
+        expected = own[name]
+        if tensor.shape != expected.shape:
+            shapes = f"{tuple(tensor.shape)} in place of {tuple(expected.shape)}"
+            raise ValueError(f"shape of {name} is {shapes}")
+        if tensor.dtype not in (_STORED if expected.is_floating_point() else (expected.dtype,)):
+            raise ValueError(f"type of {name} is {tensor.dtype}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"values of {name} that are not finite")
+    # A copy, since what was read is a map of the file, which may change or go.
+    copied = {name: tensor.to(own[name].dtype, copy=True) for name, tensor in tensors.items()}
+    network.load_state_dict(copied, assign=True)
+    return network
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -24,7 +24,7 @@ def predict(
     ],
     output: OutputOption = None,
     form: Annotated[
-        Literal["table", "csv", "json", "xyz", "magres"] | None,
+        Literal["table", "csv", "json", "xyz", "magres", "cif", "chemiscope", "simpson"] | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
     nucleus: NucleusOption = None,
@@ -64,7 +64,7 @@ def predict(
     from shiftcli.predictor import Failure, Prediction, Predictor
     from shiftcli.readers import find_files
     from shiftcli.shifts import parse_references
-    from shiftcli.writers import Results, check_writable, choose_format
+    from shiftcli.writers import Results, check_references, check_writable, choose_format
     from shiftcli.writers import render as render_text
 
     form = choose_format(form, output)
@@ -72,6 +72,7 @@ def predict(
         check_writable(output)
     nuclei = parse_nuclei(nucleus)
     parsed = parse_references(references, gradients)
+    check_references(form, parsed)
     predictor = Predictor(
         weights,
         nuclei=nuclei,

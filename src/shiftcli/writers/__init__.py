@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shiftcli.writers.files import check_writable, write_text
-from shiftcli.writers.formats import FORMATS, SUFFIXES, choose_format, render
+from shiftcli.writers.formats import FORMATS, SUFFIXES, check_references, choose_format, render
 from shiftcli.writers.results import COLUMNS, Results, provenance
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "FORMATS",
     "SUFFIXES",
     "Results",
+    "check_references",
     "check_writable",
     "choose_format",
     "provenance",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shiftcli.predictor import Prediction
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def ase_atoms(prediction: Prediction):
+
+def ase_atoms(prediction: Prediction) -> Atoms:
+    """All atoms of the cell, or of the molecule, without properties."""
     from ase import Atoms
 
     crystal = prediction.crystal

@@ -11,6 +11,20 @@ from shiftcli.writers.results import COLUMNS, Results
 
 
 def write_csv(results: Results) -> str:
+    """Write predictions as CSV.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+
+    Returns
+    -------
+    str
+        The columns in `COLUMNS`, one row a distinct site. Text that a spreadsheet would
+        take for a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+        return) has a ``'`` in front.
+    """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -7,10 +7,24 @@ import io
 import numpy as np
 
 from shiftcli.writers.ase_atoms import ase_atoms
+from shiftcli.writers.labels import BLANKS, as_words
 from shiftcli.writers.results import Results, per_atom
 
 
 def write_xyz(results: Results) -> str:
+    """Write predictions as extended XYZ, for OVITO, chemiscope, ASE and shiftcli itself.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+
+    Returns
+    -------
+    str
+        One frame a prediction: all atoms with their labels (blanks become ``_``) and, as
+        columns, the numbers of `Results.row` in ppm, NaN where an atom was not predicted.
+    """
     from ase.io.extxyz import write_extxyz
 
     stream = io.StringIO()
@@ -18,8 +32,7 @@ def write_xyz(results: Results) -> str:
         atoms = ase_atoms(prediction)
         crystal = prediction.crystal
         # A blank inside a label would shift the columns behind it.
-        labels = ["_".join(label.split()) or "?" for label in crystal.labels]
-        atoms.set_array("labels", np.array(labels))
+        atoms.set_array("labels", np.array(as_words(crystal.labels, BLANKS)))
         for name, values in per_atom(results, prediction).items():
             atoms.set_array(name.removesuffix("/ppm"), values)
         atoms.info.update(name=crystal.name or crystal.source, model=results.predictor.model)

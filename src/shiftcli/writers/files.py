@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 from shiftcli.checkpoint import replacing
@@ -33,7 +34,8 @@ def write_text(text: str, output: Path) -> None:
     text : str
         Its contents.
     output : pathlib.Path
-        The file; replaced if it is there. A pipe or a device is written to.
+        The file; replaced if it is there. A pipe or a device is written to. With the suffix
+        ``.gz`` it is compressed.
 
     Raises
     ------
@@ -42,6 +44,8 @@ def write_text(text: str, output: Path) -> None:
     """
     check_writable(output)
     content = text.encode("utf-8", errors="backslashreplace")
+    if output.suffix.lower() == ".gz":
+        content = gzip.compress(content, mtime=0)  # the same bytes whenever it is written
     try:
         if output.exists() and not output.is_file():
             output.write_bytes(content)

@@ -7,17 +7,21 @@ from importlib import import_module
 from pathlib import Path
 
 from shiftcli.errors import UsageError
+from shiftcli.shifts import References
 from shiftcli.writers.results import Results
 
-#: Names of the output formats, and the suffixes that choose them.
-FORMATS = ("table", "csv", "json", "xyz", "magres")
+#: Names of the output formats, and the suffixes that choose them; ``.gz`` may follow.
+FORMATS = ("table", "csv", "json", "xyz", "magres", "cif", "chemiscope", "simpson")
 SUFFIXES = {
     ".txt": "table",
     ".csv": "csv",
+    ".chemiscope.json": "chemiscope",
     ".json": "json",
     ".xyz": "xyz",
     ".extxyz": "xyz",
     ".magres": "magres",
+    ".cif": "cif",
+    ".spinsys": "simpson",
 }
 
 # Modules are named and not imported, so that CSV does not wait for ASE.
@@ -26,6 +30,9 @@ _WRITERS = {
     "json": ("json_document", "write_json"),
     "xyz": ("extended_xyz", "write_xyz"),
     "magres": ("magres", "write_magres"),
+    "cif": ("cif", "write_cif"),
+    "chemiscope": ("chemiscope", "write_chemiscope"),
+    "simpson": ("simpson", "write_simpson"),
 }
 
 
@@ -55,12 +62,33 @@ def choose_format(name: str | None, output: Path | None, formats: Sequence[str] 
         return name
     if output is None:
         return "table"
-    found = SUFFIXES.get(output.suffix.lower())
+    name = output.name.lower().removesuffix(".gz")
+    found = next((form for suffix, form in SUFFIXES.items() if name.endswith(suffix)), None)
     if found is None or found not in formats:
         raise UsageError(
             f"the suffix of '{output}' names no format", hint=f"--format {'|'.join(formats)}"
         )
     return found
+
+
+def check_references(form: str, references: References) -> None:
+    """Refuse a format that holds shifts where there are none, before anything is predicted.
+
+    Parameters
+    ----------
+    form : str
+        One of `FORMATS`.
+    references : References
+        How shieldings are to become shifts.
+
+    Raises
+    ------
+    UsageError
+        If the format needs references and there are none.
+    """
+    if form == "simpson":
+        simpson = import_module("shiftcli.writers.simpson")
+        simpson.check_references(references)
 
 
 def render(results: Results, form: str) -> str:
@@ -70,8 +98,8 @@ def render(results: Results, form: str) -> str:
     ----------
     results : Results
         What was predicted.
-    form : {"csv", "json", "xyz", "magres"}
-        The format.
+    form : str
+        One of `FORMATS` other than ``table``.
 
     Returns
     -------
@@ -81,7 +109,7 @@ def render(results: Results, form: str) -> str:
     Raises
     ------
     UsageError
-        If magres is asked for more than one structure.
+        If the format cannot hold these predictions; the message names another.
     """
     module, function = _WRITERS[form]
     return getattr(import_module(f"shiftcli.writers.{module}"), function)(results)

@@ -11,6 +11,17 @@ from shiftcli.writers.results import Results, provenance
 
 
 def write_json(results: Results) -> str:
+    """Write predictions and failures as one JSON document, with where they come from.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+
+    Returns
+    -------
+    str
+    """
     structures = []
     for prediction in results.predictions:
         crystal = prediction.crystal

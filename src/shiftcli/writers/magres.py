@@ -1,46 +1,100 @@
-"""Predictions as magres."""
+"""Predictions as magres, which ASE, Soprano and MagresView read.
+
+Format: https://www.ccpnc.ac.uk/docs/magres. Written here and not by ASE, which knows no comments
+and no site labels.
+"""
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 
 from shiftcli import __version__
 from shiftcli.errors import UsageError
-from shiftcli.writers.ase_atoms import ase_atoms
-from shiftcli.writers.results import COLUMNS, Results, per_atom
+from shiftcli.predictor import Prediction
+from shiftcli.writers.labels import UNUSUAL, as_words
+from shiftcli.writers.results import Results, only_prediction, per_atom
+
+_COMMENT = "isotropic shieldings only: each tensor is the isotropic shielding times the unit matrix"
 
 
 def write_magres(results: Results) -> str:
-    if not results.predictions:
-        return ""  # everything failed, which is reported by itself
-    if len(results.predictions) != 1:
-        raise UsageError(
-            f"a magres file holds one structure, not {len(results.predictions)}",
-            hint="predict them one by one, or use --format json",
-        )
-    from ase.io import magres
+    """Write one prediction as magres.
 
-    prediction = results.predictions[0]
-    atoms = ase_atoms(prediction)
-    shielding = per_atom(results, prediction)[COLUMNS[5]]
-    if np.isnan(shielding).any():
-        known = np.flatnonzero(~np.isnan(shielding))
+    Parameters
+    ----------
+    results : Results
+        With one prediction of all atoms, or with none.
+
+    Returns
+    -------
+    str
+        All atoms of the cell. An atom's label is that of its site, its index counts the
+        copies of that label from 1. Characters of a label that the format cannot hold are
+        replaced by ``_``.
+
+    Raises
+    ------
+    UsageError
+        If there are several predictions, or one without the shieldings of all atoms: the
+        readers refuse a file in which an atom has no tensor.
+    """
+    prediction = only_prediction(results, "magres")
+    if prediction is None:
+        return ""  # everything failed, which is reported by itself
+    shielding = _all_shieldings(results, prediction)
+    crystal = prediction.crystal
+    labels = as_words(crystal.labels, UNUSUAL)
+    keys = [f"{label} {index}" for label, index in zip(labels, _counted(labels), strict=True)]
+    atoms = ["  units atom Angstrom"]
+    if crystal.cell is not None:
+        atoms = ["  units lattice Angstrom", f"  lattice {_numbers(crystal.cell)}", *atoms]
+    atoms += [
+        f"  atom {element} {key} {_numbers(xyz)}"
+        for element, key, xyz in zip(crystal.elements, keys, crystal.positions, strict=True)
+    ]
+    tensors = [
+        f"  ms {key} {_numbers(value * np.eye(3))}"
+        for key, value in zip(keys, shielding, strict=True)
+    ]
+    (name,) = as_words([crystal.name or "crystal"], UNUSUAL)
+    calculation = (
+        "  calc_code shiftcli",
+        f"  calc_code_version {__version__}",
+        f"  calc_name {name}",
+        f"  calc_comment {_COMMENT}",
+    )
+    blocks = {
+        "calculation": calculation,
+        "atoms": atoms,
+        "magres": ["  units ms ppm", *tensors],
+    }
+    lines = ["#$magres-abinitio-v1.0", f"# {_COMMENT}"]
+    for block, content in blocks.items():
+        lines += [f"[{block}]", *content, f"[/{block}]"]
+    return "\n".join(lines) + "\n"
+
+
+def _all_shieldings(results: Results, prediction: Prediction) -> np.ndarray:
+    shielding = per_atom(results, prediction)["MS_shielding/ppm"]
+    known = int(np.isfinite(shielding).sum())
+    if known < len(shielding):
         raise UsageError(
-            f"a magres file needs the shielding of all {len(atoms)} atoms, "
-            f"{len(known)} were predicted",
+            f"a magres file needs the shielding of all {len(shielding)} atoms, "
+            f"{known} were predicted",
             hint="leave --nucleus out",
         )
-    # The networks know the isotropic part; the tensors written are multiples of the unit.
-    atoms.set_array("ms", shielding[:, None, None] * np.eye(3))
-    symbols = np.array(atoms.get_chemical_symbols())
-    atoms.set_array("labels", symbols)
-    counts = {s: np.cumsum(symbols == s) for s in set(symbols.tolist())}
-    atoms.set_array("indices", np.array([counts[s][k] for k, s in enumerate(symbols.tolist())]))
-    atoms.info["magres_units"] = {"ms": "ppm"}
-    stream = io.StringIO()
-    magres.write_magres(stream, atoms)
-    note = f"# isotropic shieldings only, predicted by shiftcli {__version__}\n"
-    head, newline, rest = stream.getvalue().partition("\n")
-    return head + newline + note + rest
+    return shielding
+
+
+def _counted(labels: list[str]) -> list[int]:
+    """Running number of each label among its like, from 1."""
+    seen: dict[str, int] = {}
+    numbers = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        numbers.append(seen[label])
+    return numbers
+
+
+def _numbers(values: np.ndarray) -> str:
+    return " ".join(f"{value + 0.0:.10g}" for value in np.ravel(values))  # + 0.0: no -0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli import __version__
+from shiftcli.errors import UsageError
 from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.shifts import References
 
@@ -25,6 +26,9 @@ COLUMNS = (
     "MS_shift/ppm",
     "flags",
 )
+
+#: Those of them that are numbers of an atom.
+NUMERIC = tuple(column for column in COLUMNS if column.endswith("/ppm"))
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,52 @@ def provenance(predictor: Predictor) -> dict[str, Any]:
 
 
 def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
-    """Arrays over all atoms, NaN (or nothing) where an atom was not predicted."""
+    """Numbers of one prediction as arrays over the atoms of the cell.
+
+    Parameters
+    ----------
+    results : Results
+        Says how numbers are rounded and turned into shifts.
+    prediction : Prediction
+        One of its predictions, of a crystal of n atoms.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        The columns in `NUMERIC` in ppm, shape (n,), NaN where an atom was not predicted. A
+        column without a number is left out, unless it is that of the shieldings.
+    """
     n = len(prediction.crystal)
-    numeric = COLUMNS[5:9]
-    arrays: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in numeric}
+    arrays = {name: np.full(n, np.nan) for name in NUMERIC}
     for site in prediction.sites:
         row = results.row(prediction, site)
-        for name in numeric:
-            arrays[name][site.site.atoms] = np.nan if row[name] is None else row[name]
-    return {k: v for k, v in arrays.items() if not np.isnan(v).all() or k == COLUMNS[5]}
+        for name, values in arrays.items():
+            values[site.site.atoms] = np.nan if row[name] is None else row[name]
+    return {k: v for k, v in arrays.items() if not np.isnan(v).all() or k == NUMERIC[0]}
+
+
+def only_prediction(results: Results, form: str) -> Prediction | None:
+    """The prediction for a format that holds one structure, None where all failed.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+    form : str
+        Name of the format, for the message.
+
+    Returns
+    -------
+    Prediction or None
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    if len(results.predictions) > 1:
+        raise UsageError(
+            f"a {form} file holds one structure, not {len(results.predictions)}",
+            hint="predict them one by one, or use --format cif, xyz or json",
+        )
+    return results.predictions[0] if results.predictions else None

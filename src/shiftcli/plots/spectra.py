@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: Up to so many peaks stand with their labels.
 _MOST_LABELS = 40
 
+#: Letters of a label at most, and the part of a panel's height that one takes.
+_LONGEST_LABEL = 20
+_LETTER = 0.022
+
 #: Contours as parts of the highest point, each 1.5 times the one below.
 _CONTOURS = 0.08 * 1.5 ** np.arange(7)
 
@@ -85,7 +89,9 @@ def plot_correlations(spectra: Sequence[Correlation], output: Path) -> None:
     if len(spectra) == 1:
         _label_cross_peaks(panel, spectra[0])
     _dress(panel, spectra[0].axes[0], spectra[0].axes[1])
-    panel.legend(fontsize="small", loc="best")
+    if len(spectra) > 1:
+        panel.legend(fontsize="small", loc="best")
+    figure.suptitle(plain(names[0]) if len(spectra) == 1 else "")
     save(figure, output)
 
 
@@ -104,7 +110,9 @@ def _draw_lines(panel: Axes, spectra: Sequence[Spectrum]) -> None:
     axis = spectra[0].axis
     panel.set_xlim(spectra[0].positions[0], spectra[0].positions[-1])
     labelled = len(spectra) == 1 and len(spectra[0].peaks) <= _MOST_LABELS
-    panel.set_ylim(-0.04 * highest * (len(spectra) + 1), highest * (1.45 if labelled else 1.1))
+    longest = max((len(_short(peak.label)) for peak in spectra[0].peaks), default=0)
+    room = 1.17 / (1 - _LETTER * longest) if labelled else 1.1
+    panel.set_ylim(-0.04 * highest * (len(spectra) + 1), highest * room)
     if labelled:
         _label_peaks(panel, spectra[0], highest)
     else:
@@ -119,7 +127,8 @@ def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float) -> None:
     """Labels in a row above the lines, each with a hair line down to its peak."""
     low, high = spectrum.positions[0], spectrum.positions[-1]
     places = [peak.position for peak in spectrum.peaks]
-    columns = spread(places, (high - low) / _MOST_LABELS)
+    gap = (high - low) / _MOST_LABELS
+    columns = spread(places, gap, low + gap, high - gap)
     for peak, column in zip(spectrum.peaks, columns, strict=True):
         top = np.interp(peak.position, spectrum.positions, spectrum.intensity)
         panel.plot(
@@ -129,7 +138,7 @@ def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float) -> None:
             linewidth=0.5,
         )
         panel.text(
-            column, 1.15 * highest, peak.label, rotation=90, ha="center", va="bottom",
+            column, 1.15 * highest, _short(peak.label), rotation=90, ha="center", va="bottom",
             fontsize=7, parse_math=False,
         )  # fmt: skip
 
@@ -137,12 +146,22 @@ def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float) -> None:
 def _label_cross_peaks(panel: Axes, spectrum: Correlation) -> None:
     if len(spectrum.peaks) > _MOST_LABELS:
         return
+    points = spectrum.points[0]
     for peak in spectrum.peaks:
+        # Towards the middle, so that none runs out of the picture.
+        is_low = peak.first.position < 0.5 * (points[0] + points[-1])
+        goes_left = is_low == spectrum.axes[0].falls
         panel.annotate(
-            f"{peak.first.label}–{peak.second.label}",
+            f"{_short(peak.first.label)}–{_short(peak.second.label)}",
             (peak.first.position, peak.second.position),
-            xytext=(5, 5), textcoords="offset points", fontsize=7, color="0.25", parse_math=False,
+            xytext=(-7 if goes_left else 7, 0), textcoords="offset points",
+            ha="right" if goes_left else "left", va="center",
+            fontsize=7, color="0.25", parse_math=False,
         )  # fmt: skip
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
 
 
 def _dress(panel: Axes, horizontal: Axis, vertical: Axis | None = None) -> None:

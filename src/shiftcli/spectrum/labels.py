@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move places apart, by as little as can be.
 
     Parameters
@@ -13,7 +13,9 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     wanted : sequence of float
         Where each should be, rising.
     gap : float
-        Smallest distance between neighbours.
+        Smallest distance between neighbours; less where that many do not fit.
+    low, high : float
+        None is outside.
 
     Returns
     -------
@@ -21,6 +23,8 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
         The places with that distance whose squared distances from `wanted` have the least
         sum, in the same order: isotonic regression by pooling adjacent violators.
     """
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    last = high - gap * (len(wanted) - 1)
     pools: list[tuple[float, int]] = []
     for k, place in enumerate(wanted):
         mean, count = place - k * gap, 1
@@ -29,5 +33,5 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
             mean = (before * members + mean * count) / (members + count)
             count += members
         pools.append((mean, count))
-    means = [mean for mean, count in pools for _ in range(count)]
+    means = [min(max(mean, low), last) for mean, count in pools for _ in range(count)]
     return [mean + k * gap for k, mean in enumerate(means)]

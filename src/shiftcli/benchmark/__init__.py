@@ -4,10 +4,10 @@ from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_accura
 from shiftcli.benchmark.baseline import Baseline, measure_baseline
 from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
 from shiftcli.benchmark.endtoend import EndToEnd, measure_end_to_end
-from shiftcli.benchmark.machine import Machine, describe_machine
 from shiftcli.benchmark.regression import check_extra
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
 from shiftcli.benchmark.statistics import Errors, Versus
+from shiftcli.machine import Machine, describe_machine
 
 __all__ = [
     "Accuracy",

@@ -6,9 +6,10 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Machine:
     device: str
     gpu: str
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``machine``, for JSON."""
         return {"machine": asdict(self)}
 
@@ -60,28 +61,31 @@ def describe_machine(device: torch.device) -> Machine:
     -------
     Machine
     """
+    import numpy as np
+    import torch
+
     on_gpu = device.type == "cuda"
     return Machine(
         python=platform.python_version(),
         torch=str(torch.__version__),
         numpy=np.__version__,
         platform=platform.platform(),
-        cpu=_processor(),
-        cores=_cores(),
+        cpu=processor(),
+        cores=cores(),
         threads=torch.get_num_threads(),
         device=str(device),
         gpu=torch.cuda.get_device_name(device) if on_gpu else "",
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use, where the system says it, else all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name of the processor; Linux tells it in a file, `platform` elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()

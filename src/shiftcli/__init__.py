@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shiftcli.benchmark import measure_accuracy, measure_speed
     from shiftcli.experiment import read_experiment
     from shiftcli.predictor import Predictor
+    from shiftcli.ranking import rank
     from shiftcli.readers import read
     from shiftcli.training import train
 
@@ -31,6 +32,7 @@ __all__ = [
     "compare",
     "measure_accuracy",
     "measure_speed",
+    "rank",
     "read",
     "read_experiment",
     "train",
@@ -43,6 +45,7 @@ _HOMES = {
     "compare": "assignment",
     "measure_accuracy": "benchmark",
     "measure_speed": "benchmark",
+    "rank": "ranking",
     "read": "readers",
     "read_experiment": "experiment",
     "train": "training",

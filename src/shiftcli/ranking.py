@@ -29,16 +29,19 @@ probabilities sum to at least `CREDIBLE`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from shiftcli.assignment import GIPAW_ERRORS, Comparison, compare
+from shiftcli.assignment import GIPAW_ERRORS, Comparison, compare, merge_named
 from shiftcli.averaging import DEFAULT_EXCHANGE, average
-from shiftcli.errors import ExperimentError
+from shiftcli.crystal import Crystal
+from shiftcli.errors import DEBUG, ExperimentError, ReadError, ShiftcliError, fault
 from shiftcli.experiment import Experiment
-from shiftcli.predictor import Failure, Prediction
+from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
+from shiftcli.readers import Disorder, iter_structures
 from shiftcli.shifts import References
 
 #: Share of the peaks that counts as independent; the likeliest for known crystals.
@@ -141,6 +144,8 @@ class Ranking:
         The measured shifts.
     independence : float
         Share of the peaks that counts as independent.
+    theory_errors : mapping of str to float
+        Standard deviation in ppm of GIPAW shifts against experiment by element.
     notes : tuple of str
         What the reader of the ranking should know.
     """
@@ -149,7 +154,8 @@ class Ranking:
     failures: tuple[Failure, ...]
     experiment: Experiment
     independence: float = INDEPENDENCE
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    theory_errors: Mapping[str, float] = field(default_factory=lambda: GIPAW_ERRORS)
+    notes: tuple[str, ...] = ()
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -165,6 +171,100 @@ class Ranking:
     def model(self) -> str:
         """The model behind the probabilities, in words."""
         return MODEL.format(independence=self.independence)
+
+
+def read_candidates(
+    files: Iterable[str], *, disorder: Disorder = "major"
+) -> list[Crystal | Failure]:
+    """Read all candidates, so that their number is known before the long work begins.
+
+    Parameters
+    ----------
+    files : iterable of str
+        Files, as `shiftcli.readers.find_files` lists them.
+    disorder : {"major", "error"}
+        What to do with disordered structures.
+
+    Returns
+    -------
+    list of Crystal or Failure
+        In the order of the files.
+    """
+    return [
+        Failure(file, item) if isinstance(item, ReadError) else item
+        for file in files
+        for item in iter_structures(file, disorder=disorder)
+    ]
+
+
+def predict_candidates(
+    predictor: Predictor,
+    candidates: Iterable[Crystal | Failure],
+    experiment: Experiment,
+    *,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> Iterator[Prediction | Failure]:
+    """Predict candidates, but not those that lack the atoms which the experiment names.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Its networks are for the nuclei of the experiment.
+    candidates : iterable of Crystal or Failure
+        From `read_candidates`.
+    experiment : Experiment
+        The measured shifts.
+    exchange : collection of str
+        As for `rank`.
+
+    Yields
+    ------
+    Prediction or Failure
+        One for each, in order.
+    """
+    for item in candidates:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        try:
+            _check_labels(predictor, item, experiment, exchange)
+            yield predictor.predict(item)
+        except ExperimentError as error:
+            yield Failure(item.source, _placed(error, item.where))
+        except ShiftcliError as error:
+            yield Failure(item.source, error)
+        except Exception as error:  # a fault of ours in one must not lose the others
+            if os.environ.get(DEBUG) == "1":
+                raise
+            yield Failure(item.source, fault(error, item.where))
+
+
+def _check_labels(
+    predictor: Predictor, crystal: Crystal, experiment: Experiment, exchange: Collection[str]
+) -> None:
+    """Refuse a crystal that lacks a label of the experiment, before it is predicted."""
+    if not any(peak.labels for peak in experiment.peaks):
+        return
+    crystal = prepare(crystal, predictor.allow, predictor.hydrogens)
+    sites = [s for s in crystal.sites if s.element in experiment.elements]
+    rows = tuple(SitePrediction(site, math.nan, math.nan, math.nan) for site in sites)
+    merge_named(average(Prediction(crystal, rows), exchange), experiment)
+
+
+def unassigned(experiment: Experiment) -> Experiment:
+    """The same shifts without labels, so that each candidate gets its own assignment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Each of its peaks is one site, or one group of exchanging sites.
+
+    Returns
+    -------
+    Experiment
+    """
+    peaks = tuple(replace(peak, labels=()) for peak in experiment.peaks)
+    return replace(experiment, peaks=peaks)
 
 
 def rank(
@@ -217,9 +317,7 @@ def rank(
             continue
         try:
             groups = average(item, exchange)
-            found = compare(
-                groups, experiment, references=references, theory_errors=theory_errors
-            )
+            found = compare(groups, experiment, references=references, theory_errors=theory_errors)
         except ExperimentError as error:
             failures.append(Failure(item.crystal.source, _placed(error, item.crystal.where)))
             continue
@@ -231,7 +329,8 @@ def rank(
             )
         )  # fmt: skip
     ranked = weigh(candidates, independence)
-    return Ranking(ranked, tuple(failures), experiment, independence, _notes(ranked))
+    notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
+    return Ranking(ranked, tuple(failures), experiment, independence, theory_errors, notes)
 
 
 def _placed(error: ExperimentError, where: str) -> ExperimentError:

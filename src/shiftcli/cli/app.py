@@ -10,6 +10,7 @@ from shiftcli import __version__
 from shiftcli.cli.benchmark import benchmark
 from shiftcli.cli.errors import run
 from shiftcli.cli.predict import predict
+from shiftcli.cli.rank import rank
 from shiftcli.cli.reproduce import reproduce
 from shiftcli.cli.spectrum import spectrum
 from shiftcli.cli.train import train
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(rank)
 app.command()(spectrum)
 app.command()(train)
 app.command()(benchmark)

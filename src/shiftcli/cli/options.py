@@ -9,6 +9,9 @@ import typer
 
 from shiftcli.errors import UsageError
 
+#: No error of a method is as large as this (ppm).
+_LARGEST_ERROR = 1000.0
+
 NucleusOption = Annotated[
     str | None,
     typer.Option(
@@ -48,6 +51,14 @@ AverageOption = Annotated[
     typer.Option(
         "--average", metavar="WORDS",
         help="Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
+    ),
+]  # fmt: skip
+TheoryErrorOption = Annotated[
+    str,
+    typer.Option(
+        "--theory-error", metavar="H:0.4,...",
+        help="Errors of GIPAW against experiment in ppm; none where the experiment is GIPAW.",
+        show_default="H:0.4,C:2.2,N:5.4,O:7.2",
     ),
 ]  # fmt: skip
 
@@ -106,3 +117,29 @@ def parse_allow(text: str) -> tuple[str, ...]:
     if unknown:
         raise UsageError(f"--allow: '{unknown[0]}' is none of {', '.join(OVERRIDES)}")
     return words
+
+
+def parse_theory_errors(text: str) -> dict[str, float]:
+    """Read ``H:0.4,C:2.2`` or ``none``; the defaults where nothing was given, or not all.
+
+    Raises
+    ------
+    UsageError
+        If an item is not ``element:number``, or negative.
+    """
+    from shiftcli.assignment import GIPAW_ERRORS
+    from shiftcli.crystal import ELEMENTS
+
+    if text.strip() == "none":
+        return {}
+    errors = dict(GIPAW_ERRORS)
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        element, _, number = (piece.strip() for piece in item.partition(":"))
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if element not in ELEMENTS or not 0 <= value < _LARGEST_ERROR:
+            raise UsageError(f"--theory-error: cannot read '{item}'", hint="write it like H:0.4")
+        errors[element] = value
+    return errors

@@ -108,6 +108,25 @@ def average(
     return tuple(_group(prediction, sites, kind) for sites, kind in merged)
 
 
+def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
+    """Uncertainty of a mean shielding, whose terms have correlated errors.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Atoms that each site stands for.
+    widths : sequence of float
+        Uncertainties of the sites in ppm.
+
+    Returns
+    -------
+    float
+        √(ρ·(Σ w·s)² + (1 − ρ)·Σ w²·s²) in ppm, with w the counts as fractions.
+    """
+    parts = np.asarray(counts) / np.sum(counts) * np.asarray(widths)
+    return math.sqrt(_CORRELATION * parts.sum() ** 2 + (1 - _CORRELATION) * (parts**2).sum())
+
+
 def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Prediction:
     """The same prediction with one row for each group, for writers and tables.
 
@@ -212,22 +231,16 @@ def _merge(sets: Iterable[tuple[set[int], str]], count: int) -> list[tuple[tuple
 
 def _group(prediction: Prediction, sites: tuple[int, ...], kind: str) -> Group:
     rows = [prediction.sites[k] for k in sites]
-    counts = np.array([row.site.multiplicity for row in rows])
-    weights = counts / counts.sum()
-
-    def spread(widths: Iterable[float]) -> float:
-        parts = weights * np.array(list(widths))
-        return math.sqrt(_CORRELATION * parts.sum() ** 2 + (1 - _CORRELATION) * (parts**2).sum())
-
+    counts = [row.site.multiplicity for row in rows]
     labels = prediction.crystal.labels
     return Group(
         labels=tuple(row.site.label for row in rows),
         element=rows[0].site.element,
         species=rows[0].site.species,
-        multiplicity=int(counts.sum()),
-        shielding=float(weights @ [row.shielding for row in rows]),
-        uncertainty=spread(row.uncertainty for row in rows),
-        uncertainty95=spread(row.uncertainty95 for row in rows),
+        multiplicity=sum(counts),
+        shielding=float(np.average([row.shielding for row in rows], weights=counts)),
+        uncertainty=mean_uncertainty(counts, [row.uncertainty for row in rows]),
+        uncertainty95=mean_uncertainty(counts, [row.uncertainty95 for row in rows]),
         sites=sites,
         kind=kind,
         aliases=frozenset(labels[a] for row in rows for a in row.site.atoms.tolist()),

@@ -1,0 +1,168 @@
+"""Which measured shift is which site: the most likely assignment, offset included.
+
+Peak i at site g differs from the prediction by c − d_ig, where c is the offset of one nucleus
+and d_ig what it would have to be for no difference. With the variance v_ig of the difference,
+twice the negative log likelihood is, but for a constant, the sum over the peaks of
+
+    (c − d_ig)² / v_ig + ln v_ig
+
+Without the logarithm, peaks would go to the vaguest predictions. For a given c the least sum
+is a linear assignment problem, which scipy solves; c is found by branch and bound.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+#: The offset found is the best to this difference of −2 ln L, which says nothing.
+TOLERANCE = 0.01
+
+#: Offsets that the search begins with, and intervals of offsets that it halves at most.
+_STARTS, _MOST_STEPS = 9, 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """Peaks of one nucleus, and the sites that they may belong to.
+
+    Attributes
+    ----------
+    offsets, variances : numpy.ndarray
+        d in ppm and v in ppm², shape (peaks, sites).
+    stated : mapping of int to int
+        Site of each peak whose assignment is known; no other peak takes it.
+    offset : float or None
+        c in ppm where it is not to be fitted.
+    """
+
+    offsets: np.ndarray
+    variances: np.ndarray
+    stated: Mapping[int, int] = field(default_factory=dict)
+    offset: float | None = None
+
+    @cached_property
+    def loose(self) -> np.ndarray:
+        """Peaks that are to be assigned, shape (m,)."""
+        peaks = range(len(self.offsets))
+        return np.array([i for i in peaks if i not in self.stated], dtype=int)
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """Sites that those may take, shape (at least m,)."""
+        taken = set(self.stated.values())
+        return np.array([g for g in range(self.offsets.shape[1]) if g not in taken], dtype=int)
+
+    @cached_property
+    def _logs(self) -> np.ndarray:
+        return np.log(self.variances)
+
+    def deviance(self, sites: np.ndarray, offset: float) -> float:
+        """−2 ln L without the constant of an assignment, shape (peaks,), with an offset."""
+        peaks = np.arange(len(sites))
+        squares = (offset - self.offsets[peaks, sites]) ** 2 / self.variances[peaks, sites]
+        return float((squares + self._logs[peaks, sites]).sum())
+
+    def best_offset(self, sites: np.ndarray) -> float:
+        """The most likely offset of an assignment: the mean weighted by 1/v, if it is free."""
+        if self.offset is not None:
+            return self.offset
+        peaks = np.arange(len(sites))
+        weights = 1.0 / self.variances[peaks, sites]
+        return float(weights @ self.offsets[peaks, sites] / weights.sum())
+
+    def profile(self, sites: np.ndarray) -> float:
+        """−2 ln L of an assignment with its most likely offset."""
+        return self.deviance(sites, self.best_offset(sites))
+
+    def solve(self) -> np.ndarray:
+        """The most likely assignment.
+
+        Returns
+        -------
+        numpy.ndarray
+            Site of each peak, shape (peaks,).
+
+        Notes
+        -----
+        Over an interval of offsets no assignment is better than the one of the least sum of
+        the least costs that each pair has anywhere in the interval. Intervals where that is
+        no better than what is known, to `TOLERANCE`, are dropped; the others are halved.
+        """
+        low, high = float(self.offsets.min()), float(self.offsets.max())
+        if self.offset is not None or not len(self.loose):
+            return self._cheapest(low if self.offset is None else self.offset)[0]
+        found = [self._descend(start) for start in np.linspace(low, high, _STARTS)]
+        best, sites = min(found, key=lambda pair: pair[0])
+        queue = [(-math.inf, low, high)]
+        for _ in range(_MOST_STEPS):
+            if not queue or queue[0][0] >= best - TOLERANCE:
+                break
+            _, low, high = heapq.heappop(queue)
+            middle = 0.5 * (low + high)
+            value, other = self._descend(middle)
+            if value < best:
+                best, sites = value, other
+            for a, b in ((low, middle), (middle, high)):
+                _, bound = self._cheapest(a, b)
+                if bound < best - TOLERANCE:
+                    heapq.heappush(queue, (bound, a, b))
+        return sites
+
+    def _cheapest(self, low: float, high: float | None = None) -> tuple[np.ndarray, float]:
+        """Assignment of the least sum of costs, each the least over an interval of offsets."""
+        from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+
+        nearest = np.clip(self.offsets, low, low if high is None else high)
+        costs = (nearest - self.offsets) ** 2 / self.variances + self._logs
+        sites = np.empty(len(costs), dtype=int)
+        sites[list(self.stated)] = list(self.stated.values())
+        if len(self.loose):
+            rows, columns = linear_sum_assignment(costs[self.loose[:, None], self.free[None, :]])
+            sites[self.loose[rows]] = self.free[columns]
+        return sites, float(costs[np.arange(len(costs)), sites].sum())
+
+    def _descend(self, offset: float) -> tuple[float, np.ndarray]:
+        """Assignment and offset in turn, until nothing changes."""
+        sites, _ = self._cheapest(offset)
+        while True:
+            better, _ = self._cheapest(self.best_offset(sites))
+            if self.profile(better) >= self.profile(sites):
+                return self.profile(sites), sites
+            sites = better
+
+    def alternatives(
+        self, sites: np.ndarray, limit: float
+    ) -> list[tuple[tuple[int, ...], tuple[int, ...], float]]:
+        """Changes of an assignment that cost little: two peaks swapped, or one moved.
+
+        Parameters
+        ----------
+        sites : numpy.ndarray
+            From `solve`, shape (peaks,).
+        limit : float
+            Largest increase of −2 ln L, with the offset fitted anew.
+
+        Returns
+        -------
+        list of (tuple of int, tuple of int, float)
+            Peaks, the sites they would have, and the increase, least first.
+        """
+        best = self.profile(sites)
+        loose = self.loose.tolist()
+        unused = [g for g in self.free.tolist() if g not in set(sites.tolist())]
+        changes = [((i, j), (int(sites[j]), int(sites[i]))) for i in loose for j in loose if i < j]
+        changes += [((i,), (g,)) for i in loose for g in unused]  # type: ignore[misc]
+        found = []
+        for peaks, others in changes:
+            changed = sites.copy()
+            changed[list(peaks)] = others
+            increase = max(0.0, self.profile(changed) - best)
+            if increase <= limit:
+                found.append((peaks, others, increase))
+        return sorted(found, key=lambda change: change[2])

@@ -14,7 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from shiftcli.errors import StructureError
+from shiftcli import limits
+from shiftcli.errors import StructureError, visible
 
 #: Elements the networks know, in the order of the density channels.
 ELEMENTS = ("H", "C", "N", "O")
@@ -41,9 +42,6 @@ LONGEST_BOND = {"hydrogen": 1.2, "heavy": 1.75, "other": 2.8}
 
 #: Distance (Å) within which two atoms count as copies under a symmetry operation.
 SYMMETRY_TOLERANCE = 0.01
-
-#: Above this number of atoms no symmetry is searched for (the search is quadratic).
-MAX_ATOMS_FOR_SYMMETRY_SEARCH = 2000
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,7 @@ class Crystal:
     @property
     def where(self) -> str:
         """File and block, for messages."""
-        return (
-            f"{self.source}: {self.name}" if self.name and self.source else self.source or self.name
-        )
+        return ": ".join(visible(part) for part in (self.source, self.name) if part)
 
     @property
     def formula(self) -> str:
@@ -188,10 +184,10 @@ def find_equivalent_atoms(
     Notes
     -----
     The search is spglib's, with `SYMMETRY_TOLERANCE`. Cells of more than
-    `MAX_ATOMS_FOR_SYMMETRY_SEARCH` atoms are taken as they are.
+    `shiftcli.limits.SYMMETRY_SEARCH_ATOMS` atoms are taken as they are.
     """
     n = len(elements)
-    if cell is None or n > MAX_ATOMS_FOR_SYMMETRY_SEARCH:
+    if cell is None or n > limits.SYMMETRY_SEARCH_ATOMS:
         return np.arange(n)
     import spglib
 
@@ -228,9 +224,9 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
     Raises
     ------
     StructureError
-        If the structure has no atoms, NaN coordinates, an unusable cell, no H, C, N or O,
-        other elements, too few hydrogens, overlapping atoms, or atoms with more bonds than
-        they can have.
+        If the structure has no atoms or too many (`shiftcli.limits`), NaN coordinates, an
+        unusable cell, no H, C, N or O, other elements, too few hydrogens, overlapping atoms,
+        or atoms with more bonds than they can have.
     """
     _check_geometry(crystal)
     known = np.isin(crystal.elements, ELEMENTS)
@@ -252,6 +248,10 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
 def _check_geometry(crystal: Crystal) -> None:
     if len(crystal) == 0:
         raise StructureError("no atoms", where=crystal.where)
+    if len(crystal) > limits.ATOMS:
+        raise StructureError(
+            f"{len(crystal)} atoms; at most {limits.ATOMS} are predicted", where=crystal.where
+        )
     bad = ~np.isfinite(crystal.positions).all(axis=1)
     if bad.any():
         label = crystal.labels[int(np.argmax(bad))]
@@ -267,6 +267,31 @@ def _check_geometry(crystal: Crystal) -> None:
             where=crystal.where,
             hint="check the cell lengths and angles",
         )
+    if problem := odd_shape(crystal.cell):
+        raise StructureError(problem, where=crystal.where)
+
+
+def odd_shape(cell: np.ndarray) -> str:
+    """What makes a cell's shape impossible to work with, empty for an ordinary one.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3), finite and of some volume.
+
+    Returns
+    -------
+    str
+        Says that a vector is too long, or the cell so thin that no atom has room.
+    """
+    longest = np.linalg.norm(cell, axis=1).max()
+    if longest > limits.CELL_LENGTH:
+        return f"a cell vector of {longest:.6g} Å; at most {limits.CELL_LENGTH:g} Å are read"
+    # The distance between lattice planes along axis a is 1 / |column a of the inverse|.
+    thickness = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
+    if thickness < limits.CELL_THICKNESS:
+        return f"the unit cell is only {thickness:.2g} Å thick"
+    return ""
 
 
 def _other_elements(crystal: Crystal) -> tuple[str, np.ndarray]:
@@ -322,13 +347,9 @@ def _bonds(crystal: Crystal, other: float = LONGEST_BOND["other"]) -> np.ndarray
 
     `other` is the longest bond (Å) to an element that is not H, C, N or O.
     """
-    from scipy.spatial import cKDTree
-
     reach = max(*LONGEST_BOND.values(), other)
     points, origin = periodic_images(crystal.cell, crystal.positions, reach)
-    near = cKDTree(points).query_ball_point(crystal.positions, reach)
-    first = np.repeat(np.arange(len(crystal)), [len(hits) for hits in near])
-    image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
+    first, image = near_pairs(points, crystal.positions, reach, crystal.where)
     distance = np.linalg.norm(points[image] - crystal.positions[first], axis=1)
     unknown = ~np.isin(crystal.elements, ELEMENTS)
     hydrogen = crystal.elements == "H"
@@ -366,17 +387,54 @@ def close_pairs(crystal: Crystal, distance: float) -> np.ndarray:
     numpy.ndarray
         Atom indices with i <= j, shape (pairs, 2); i == j is an atom and its own image.
     """
-    from scipy.spatial import cKDTree
-
     points, origin = periodic_images(crystal.cell, crystal.positions, distance)
-    near = cKDTree(points).query_ball_point(crystal.positions, distance)
-    counts = np.array([len(hits) for hits in near])
-    first = np.repeat(np.arange(len(crystal)), counts)
-    image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
+    first, image = near_pairs(points, crystal.positions, distance, crystal.where)
     is_self = np.linalg.norm(points[image] - crystal.positions[first], axis=1) < 1e-9
     is_self &= origin[image] == first
     pairs = np.stack([first, origin[image]], axis=1)[~is_self]
     return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def near_pairs(
+    points: np.ndarray, centres: np.ndarray, reach: float, where: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of centres and points within bonding distance.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        Coordinates in Å, shape (m, 3), as from `periodic_images`.
+    centres : numpy.ndarray
+        Coordinates in Å, shape (n, 3).
+    reach : float
+        Distance in Å.
+    where : str
+        File and block, for messages.
+
+    Returns
+    -------
+    centre, point : numpy.ndarray
+        Indices, ascending, shape (pairs,) each.
+
+    Raises
+    ------
+    StructureError
+        If more points crowd about one centre, or in all, than `shiftcli.limits` allows:
+        counted before they are listed, since their number may grow with the square.
+    """
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(points)
+    counts = np.asarray(tree.query_ball_point(centres, reach, return_length=True))
+    if counts.max(initial=0) > limits.CROWD or counts.sum() > limits.PAIRS:
+        raise StructureError(
+            f"up to {counts.max()} atoms within {reach:.1f} Å of each other: no structure",
+            where=where,
+            hint="disorder, or several structures in one?",
+        )
+    near = tree.query_ball_point(centres, reach, return_sorted=True)
+    image = np.fromiter((k for hits in near for k in hits), dtype=int, count=int(counts.sum()))
+    return np.repeat(np.arange(len(centres)), counts), image
 
 
 def periodic_images(
@@ -400,6 +458,12 @@ def periodic_images(
         Coordinates of the images in Å, shape (m, 3), the atoms themselves among them.
     origin : numpy.ndarray
         Index of the atom each image is a copy of, shape (m,).
+
+    Raises
+    ------
+    StructureError
+        If there would be more images than `shiftcli.limits` allows: the cell is needle-like
+        or very skewed.
     """
     if cell is None:
         return positions, np.arange(len(positions))
@@ -408,6 +472,13 @@ def periodic_images(
     # The distance between lattice planes along axis a is 1 / |column a of the inverse|.
     reach = radius * np.linalg.norm(inverse, axis=0)
     low, high = fractional.min(axis=0) - reach, fractional.max(axis=0) + reach
+    estimate = len(positions) * np.prod(high - low)
+    if not estimate < limits.IMAGES:
+        raise StructureError(
+            f"{len(positions)} atoms have {estimate:.2g} periodic images within {radius:.1f} Å; "
+            f"at most {limits.IMAGES} are made",
+            hint="write the structure in its reduced (Niggli) cell",
+        )
     points, origin = fractional, np.arange(len(positions))
     for axis in range(3):
         first = np.ceil(low[axis] - points[:, axis]).astype(int)

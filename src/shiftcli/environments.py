@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import ELEMENTS, Crystal, Site, periodic_images
+from shiftcli.errors import StructureError
 
 #: How far (Å) the surroundings reach: half the space diagonal of the 14 Å grid and the
 #: distance at which the density of one atom falls below the resolution of float16.
@@ -80,6 +82,11 @@ def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
         One row a site. The central atom itself is left out (facts of the published code),
         its own periodic images are not.
 
+    Raises
+    ------
+    StructureError
+        If a site has more neighbours than `shiftcli.limits` allows.
+
     Notes
     -----
     Cost grows with the number of sites times the neighbours of one, not with the square
@@ -94,6 +101,15 @@ def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
     points, kinds = points[known], kinds[origin[known]]
     tree = cKDTree(points)
     centres = crystal.positions[[site.atoms[0] for site in sites]].reshape(-1, 3)
+    # Counted before they are listed: every atom may be a neighbour of every other.
+    counts = np.asarray(tree.query_ball_point(centres, radius, return_length=True))
+    if counts.max(initial=0) > limits.IMAGES_OF_SITE:
+        raise StructureError(
+            f"atom {sites[int(counts.argmax())].label} has {counts.max()} neighbours within "
+            f"{radius:.1f} Å; at most {limits.IMAGES_OF_SITE} are seen",
+            where=crystal.where,
+            hint="the cell is far denser than any crystal",
+        )
     parts = [
         _pad(centres[k : k + _SITES_AT_ONCE], points, kinds, tree, radius)
         for k in range(0, len(centres), _SITES_AT_ONCE)

@@ -1,13 +1,38 @@
 """The exceptions of shiftcli: what is wrong, where, and what to do about it.
 
 Every mistake that a user can make ends in one of these; the command line turns
-them into one or two lines and an exit status. Nothing here imports anything.
+them into one or two lines and an exit status. Nothing of shiftcli is imported here.
 """
 
 from __future__ import annotations
 
+import re
+
 #: Environment variable; set to 1, errors show their traceback.
 DEBUG = "SHIFTCLI_DEBUG"
+
+
+#: What a terminal would obey or hide: controls, and marks that turn the direction of text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def visible(text: object, limit: int = 4096) -> str:
+    """Text with its control characters escaped, as for a name of a file.
+
+    Parameters
+    ----------
+    text : object
+        What may hold line breaks, escape sequences of a terminal, and the like.
+    limit : int
+        Longest result in characters.
+
+    Returns
+    -------
+    str
+        One line that says what is there: a line break is shown as ``\\n``.
+    """
+    line = _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), str(text))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 class ShiftcliError(Exception):
@@ -31,7 +56,7 @@ class ShiftcliError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        return visible(f"{text} ({self.hint})" if self.hint else text)
 
 
 class ReadError(ShiftcliError):

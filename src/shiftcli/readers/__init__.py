@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError, UsageError
+from shiftcli.errors import ReadError, UsageError, visible
 from shiftcli.readers.sources import (
     STDIN,
     find_files,
     format_of_name,
     format_of_text,
     load,
+    refuse_too_large,
     safe_text,
 )
 
@@ -35,6 +38,7 @@ _READERS = {
 }
 _KNOW_DISORDER = ("cif", "pdb")
 _KNOW_COLUMNS = ("extxyz", "sdf")
+_HOLD_MANY = ("extxyz", "sdf")
 
 
 def iter_structures(
@@ -73,13 +77,23 @@ def iter_structures(
         kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
         if not kind:
             raise ReadError(
-                "no known structure format", where=safe_text(source, 200),
+                "no known structure format", where=visible(source),
                 hint="CIF, extended XYZ, PDB, magres, POSCAR and SDF are read",
             )  # fmt: skip
+        if kind not in _HOLD_MANY:
+            refuse_too_large(len(text), limits.PARSED_BYTES, visible(source), f" of {kind}")
         found = _read_as(kind, text, source, disorder, shielding_column)
     except ReadError as error:
         found = error
-    yield from [found] if isinstance(found, Crystal | ReadError) else found
+    found = iter([found]) if isinstance(found, Crystal | ReadError) else found
+    for item in islice(found, limits.STRUCTURES):
+        if isinstance(item, ReadError) and not item.where:
+            item.where = visible(source)
+        yield item
+    if next(found, None) is not None:
+        yield ReadError(
+            f"more than {limits.STRUCTURES} structures; the rest is not read", where=visible(source)
+        )
 
 
 def _read_as(

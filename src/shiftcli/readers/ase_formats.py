@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
+from itertools import chain, islice
 
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import distinct, element_of, indexed, listed, make_crystal, numbered
+from shiftcli.errors import ReadError, visible
+from shiftcli.readers.atoms import (
+    distinct,
+    element_of,
+    indexed,
+    listed,
+    make_crystal,
+    numbered,
+    refuse_too_many,
+)
 from shiftcli.readers.sources import safe_text
 
 #: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
@@ -49,14 +59,16 @@ def read_extxyz(
     Crystal or ReadError
         One item a frame.
     """
-    frames = list(_split_frames(text, source))
-    for number, frame in enumerate(frames, 1):
-        where = f"{safe_text(source, 200)}: frame {number}" if len(frames) > 1 else source
+    frames = _split_frames(text, source)
+    start = list(islice(frames, 2))
+    several = len(start) > 1
+    for number, frame in enumerate(chain(start, frames), 1):
+        where = f"{visible(source)}: frame {number}" if several else source
         try:
             if isinstance(frame, ReadError):
                 raise frame
             crystal = _read_frame(frame, where, source, shielding_column)
-            if not crystal.name and len(frames) > 1:
+            if not crystal.name and several:
                 crystal = replace(crystal, name=f"#{number}")
             yield crystal
         except ReadError as error:
@@ -64,30 +76,28 @@ def read_extxyz(
 
 
 def _split_frames(text: str, source: str) -> Iterator[list[str] | ReadError]:
-    lines = text.splitlines()
-    start = 0
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
+    # Line by line: a large file need not stand in memory as a list of its lines, too.
+    lines = (match[0].rstrip("\n") for match in re.finditer(r"[^\n]*\n|[^\n]+", text))
+    numbered_lines = enumerate(lines, 1)
+    for start, line in numbered_lines:
+        if not line.strip():
             continue
-        where = safe_text(source, 200)
-        if not re.fullmatch(r"\s*\d{1,9}\s*", lines[start]):
+        where = visible(source)
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", line):
             yield ReadError(
-                f"line {start + 1} should be a number of atoms but is "
-                f"'{safe_text(lines[start], 30)}'",
+                f"line {start} should be a number of atoms but is '{safe_text(line, 30)}'",
                 where=where,
             )
             return  # nothing says where the next frame starts
-        n = int(lines[start])
-        frame = lines[start : start + n + 2]
+        n = int(line)
+        frame = [line, *(following for _, following in islice(numbered_lines, n + 1))]
         if len(frame) < n + 2:
             yield ReadError(
-                f"cut off: line {start + 1} announces {n} atoms, {max(len(frame) - 2, 0)} follow",
+                f"cut off: line {start} announces {n} atoms, {max(len(frame) - 2, 0)} follow",
                 where=where,
             )
             return
         yield frame
-        start += n + 2
 
 
 def _read_frame(frame: list[str], where: str, source: str, shielding_column: str | None) -> Crystal:
@@ -97,6 +107,9 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
     is_extended = "Lattice" in comment or "Properties" in comment
     if len(frame) == 2:
         raise ReadError("no atoms", where=where)
+    refuse_too_many(len(frame) - 2, where)
+    if is_extended:
+        _refuse_wide(comment, where)
     labels = _put_symbols(frame, where)
     # Free text in the comment of a plain XYZ file would be taken for key=value pairs.
     header = _put_asked_for(comment, shielding_column) if is_extended else ""
@@ -123,6 +136,24 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
         baseline=baseline,
     )
     return _with_distinct_labels(crystal)
+
+
+def _refuse_wide(comment: str, where: str) -> None:
+    """Refuse a header that takes ASE forever, or names more columns than could be there."""
+    from ase.io.extxyz import key_val_str_to_dict
+
+    if len(comment) > limits.COMMENT:
+        raise ReadError(
+            f"a comment of {len(comment)} characters; at most {limits.COMMENT} are read",
+            where=where,
+        )
+    try:
+        counts = str(key_val_str_to_dict(comment).get("Properties", "")).split(":")[2::3]
+        columns = sum(int(count) for count in counts)
+    except Exception:  # ASE raises whatever its parts raise, and will again
+        return
+    if columns > limits.COLUMNS:
+        raise ReadError(f"{columns} columns; at most {limits.COLUMNS} are read", where=where)
 
 
 def _put_asked_for(comment: str, wanted: str | None) -> str:
@@ -276,16 +307,39 @@ def read_poscar(text: str, source: str) -> Crystal:
 
     from ase.io.vasp import read_vasp
 
+    title, _, rest = text.partition("\n")
+    _refuse_wrong_counts(text, visible(source))
+    # ASE looks for symbols in the title, where a number in another script would count them.
+    text = f"{title.encode('ascii', 'replace').decode()}\n{rest}"
     try:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore")
             atoms = read_vasp(StringIO(text))
     except Exception as error:  # ASE raises whatever its parts raise
         reason = safe_text(error, 100) or type(error).__name__
-        where = safe_text(source, 200)
+        where = visible(source)
         raise ReadError(f"not a readable POSCAR: {reason}", where=where) from error
     symbols = atoms.get_chemical_symbols()
     return make_crystal(
         symbols, atoms.positions, atoms.cell.array, numbered(symbols),
-        source=source, name=text.split("\n", 1)[0].strip(),
+        source=source, name=title.strip(),
     )  # fmt: skip
+
+
+def _refuse_wrong_counts(text: str, where: str) -> None:
+    """Refuse numbers of atoms that the file cannot hold, before ASE makes room for them."""
+    lines = text.split("\n", 7)
+    for line in lines[5:7]:
+        words = line.split("!")[0].split()
+        try:
+            counts = [abs(int(word)) for word in words]
+        except ValueError:
+            continue  # the symbols, or a mistake that ASE finds
+        announced, following = sum(counts), text.count("\n") - 6
+        if announced > following + 1:
+            raise ReadError(
+                f"cut off: {announced} atoms are announced, at most {max(following, 0)} follow",
+                where=where,
+            )
+        refuse_too_many(announced, where)
+        return

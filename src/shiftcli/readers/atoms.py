@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
+from shiftcli import limits
+from shiftcli.crystal import Crystal, odd_shape
+from shiftcli.errors import ReadError, visible
 from shiftcli.readers.sources import safe_text
 
 #: Chemical symbols; D and T are hydrogens and come out as H.
@@ -22,9 +23,6 @@ SYMBOLS = frozenset(
 
 #: Two capitals that mean an element and not, say, carbon alpha.
 _CAPITAL_PAIRS = frozenset({"CL", "BR", "SI", "LI", "ZN", "FE", "CU"})
-
-#: Lattice planes closer than this (Å) leave no room for an atom.
-THINNEST = 1.0
 
 ISOLATED = "no unit cell: predicted as an isolated molecule"
 
@@ -112,12 +110,17 @@ def listed(labels: Collection[str], limit: int = 12) -> str:
 
 
 def refuse_bad_cell(cell: np.ndarray, where: str) -> None:
-    """Raise `ReadError` for a cell that is not finite, has no volume, or is too thin."""
+    """Raise `ReadError` for a cell that is not finite, has no volume, or an odd shape."""
     if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1.0:
         raise ReadError("the unit cell is not finite or has no volume", where=where)
-    thickness = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
-    if thickness < THINNEST:
-        raise ReadError(f"the unit cell is only {thickness:.2g} Å thick", where=where)
+    if problem := odd_shape(cell):
+        raise ReadError(problem, where=where)
+
+
+def refuse_too_many(atoms: int, where: str) -> None:
+    """Raise `ReadError` for more atoms than a structure may have."""
+    if atoms > limits.ATOMS:
+        raise ReadError(f"{atoms} atoms; at most {limits.ATOMS} are read", where=where)
 
 
 def make_crystal(
@@ -146,18 +149,23 @@ def make_crystal(
     Raises
     ------
     ReadError
-        If there are no atoms, or a coordinate or the cell is not finite, or the cell has
-        no volume or is too thin for an atom.
+        If there are no atoms or too many, or a coordinate or the cell is not finite, or the
+        cell has no volume, is too thin for an atom, or too long.
     """
     name = safe_text(name)
-    where = ": ".join(filter(None, (safe_text(source, 200), name)))
+    where = ": ".join(filter(None, (visible(source), name)))
     positions = np.asarray(positions, dtype=float).reshape(-1, 3)
     if len(positions) == 0:
         raise ReadError("no atoms", where=where)
+    refuse_too_many(len(positions), where)
     bad = ~np.isfinite(positions).all(axis=1)
     if bad.any():
         label = safe_text(labels[int(np.argmax(bad))], 20)
         raise ReadError(f"atom {label} has a coordinate that is not a number", where=where)
+    far = abs(positions).max(axis=1) > limits.COORDINATE
+    if far.any():
+        label = safe_text(labels[int(np.argmax(far))], 20)
+        raise ReadError(f"atom {label} is {abs(positions).max():.2g} Å away", where=where)
     warnings = tuple(others.pop("warnings", ()))
     if cell is None:
         warnings += (ISOLATED,)

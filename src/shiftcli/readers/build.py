@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import listed, make_crystal, refuse_bad_cell
+from shiftcli.errors import ReadError, StructureError
+from shiftcli.readers.atoms import listed, make_crystal, refuse_bad_cell, refuse_too_many
 from shiftcli.readers.disorder import Rows, expand_disordered, is_disordered, keep_major
 from shiftcli.readers.formula import (
     compare,
@@ -91,11 +92,31 @@ def build_crystal(
     ------
     ReadError
         If the disorder cannot be resolved or is not wanted, the cell does not fit the
-        symmetry, or no symmetry is stated and the sites are not all of the cell.
+        symmetry, no symmetry is stated and the sites are not all of the cell, or something
+        is larger than `shiftcli.limits` allows.
     """
     warnings = list(warnings)
     if len(rows) == 0:
         raise ReadError("no atoms", where=where)
+    refuse_too_many(len(rows), where)
+    try:
+        return _build(rows, cell, candidates, formula, z, disorder, source, name, where, warnings)
+    except StructureError as error:  # atoms on a heap, or more images than can be made
+        raise ReadError(error.message, where=where, hint=error.hint) from error
+
+
+def _build(
+    rows: Rows,
+    cell: np.ndarray | None,
+    candidates: list[Symmetry],
+    formula: str,
+    z: float,
+    disorder: str,
+    source: str,
+    name: str,
+    where: str,
+    warnings: list[str],
+) -> Crystal:
     if cell is None:
         rows = _major_component(_boxed(rows), _BOX, disorder, where, warnings)
         return make_crystal(
@@ -108,7 +129,7 @@ def build_crystal(
     unit = parse_formula(formula)
     if formula and not unit:
         warnings.append(f"formula '{safe_text(formula, 40)}' not understood")
-    expected = {e: n * z for e, n in unit.items()} if z > 0 else {}
+    expected = {e: n * z for e, n in unit.items()} if 0 < z < limits.ATOMS else {}
     chosen = _expand(rows, cell, candidates, expected, where, warnings)
     if unit and not z > 0:
         z = units_in_cell(unit, chosen.counts)

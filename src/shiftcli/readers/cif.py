@@ -17,9 +17,9 @@ import gemmi
 import numpy as np
 
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
+from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, listed, numbered
+from shiftcli.readers.atoms import distinct, element_of, listed, numbered, refuse_too_many
 from shiftcli.readers.build import build_crystal
 from shiftcli.readers.disorder import Rows
 from shiftcli.readers.formula import parse_formula
@@ -66,7 +66,7 @@ def read_cif(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
     Crystal or ReadError
         One item a data block with atoms; blocks without atoms only where none has any.
     """
-    where = safe_text(source, 200)
+    where = visible(source)
     blocks = [_parse(part, line, where) for line, part in _split_blocks(text)]
     if not blocks:
         yield ReadError("no data block: not a CIF, or an empty one", where=where)
@@ -254,6 +254,7 @@ class _Table:
         short = [name for name, column in self.columns.items() if len(column) != self.length]
         if short:
             raise ReadError(f"broken CIF: _atom_site_{short[0]} has too few values", where=where)
+        refuse_too_many(self.length, where)
 
     def text(self, name: str, row: int) -> str:
         return self.columns[name][row] if name in self.columns else "?"
@@ -289,9 +290,8 @@ class _Table:
     def keep(self) -> tuple[list[int], list[str]]:
         """Rows of atoms that are there, and warnings about the others."""
         dummies = [k for k in range(self.length) if self.is_dummy(k)]
-        empty = [
-            k for k in range(self.length) if k not in set(dummies) and self.occupancy(k) < 1e-4
-        ]
+        others = sorted(set(range(self.length)).difference(dummies))
+        empty = [k for k in others if self.occupancy(k) < 1e-4]
         warnings = [
             f"{what} left out: {listed([self.label(k) or f'row {k + 1}' for k in rows])}"
             for what, rows in (("dummy atoms", dummies), ("sites of zero occupancy", empty))

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shiftcli.crystal import periodic_images
+from shiftcli import limits
+from shiftcli.crystal import near_pairs, periodic_images
 from shiftcli.errors import ReadError
 from shiftcli.readers.atoms import listed
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
@@ -126,13 +127,14 @@ def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
 
 def _regions(rows: Rows, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
     """Split disordered atoms into independent sets, by assembly or by distance."""
-    assemblies = np.array(rows.assemblies, dtype=object)
-    for assembly in dict.fromkeys(assemblies[atoms]):
-        members = atoms[assemblies[atoms] == assembly]
+    assemblies: dict[str, list[int]] = defaultdict(list)
+    for atom in atoms.tolist():
+        assemblies[rows.assemblies[atom]].append(atom)
+    for assembly, members in assemblies.items():
         if assembly:
-            yield members
+            yield np.array(members)
         else:
-            yield from _components(rows, cell, members)
+            yield from _components(rows, cell, np.array(members))
 
 
 def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
@@ -156,10 +158,15 @@ def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[n
 
 def _major_groups(rows: Rows, cell: np.ndarray, region: np.ndarray) -> np.ndarray:
     groups = [rows.groups[k] for k in region]
-    occupancy = {
-        group: float(np.mean([rows.occupancies[k] for k in region if rows.groups[k] == group]))
-        for group in dict.fromkeys(groups)
-    }
+    members: dict[str, list[float]] = defaultdict(list)
+    for k in region:
+        members[rows.groups[k]].append(rows.occupancies[k])
+    if len(members) > limits.ALTERNATIVES:
+        raise ReadError(
+            f"{len(members)} alternatives in one disordered region; at most "
+            f"{limits.ALTERNATIVES} are compared"
+        )
+    occupancy = {group: float(np.mean(values)) for group, values in members.items()}
     # Groups in each other's place are alternatives, whatever their occupancies (some files
     # leave them out, which makes them 1).
     near = _near(rows.elements[region], rows.fractional[region] @ cell, cell, max(CLASH.values()))
@@ -201,17 +208,15 @@ def _near(
     elements: np.ndarray, positions: np.ndarray, cell: np.ndarray, reach: float
 ) -> Iterator[tuple[int, int, float, int]]:
     """Ordered pairs of atoms with distance and number of hydrogens, images included."""
-    from scipy.spatial import cKDTree
-
     points, origin = periodic_images(cell, positions, reach)
+    first, image = near_pairs(points, positions, reach)
+    distance = np.linalg.norm(points[image] - positions[first], axis=1)
     is_hydrogen = (elements == "H").astype(int)
-    hits = cKDTree(points).query_ball_point(positions, reach)
-    for i, images in enumerate(hits):
-        for image in sorted(images):
-            j = int(origin[image])
-            d = float(np.linalg.norm(points[image] - positions[i]))
-            if j != i or d > 1e-6:
-                yield i, j, d, int(is_hydrogen[i] + is_hydrogen[j])
+    second = origin[image]
+    hydrogens = is_hydrogen[first] + is_hydrogen[second]
+    keep = (first != second) | (distance > 1e-6)
+    columns = (first[keep], second[keep], distance[keep], hydrogens[keep])
+    yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def expand_disordered(

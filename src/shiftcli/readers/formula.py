@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from shiftcli import limits
 from shiftcli.readers.atoms import SYMBOLS
 from shiftcli.readers.sources import safe_text
 
@@ -21,7 +22,8 @@ def parse_formula(text: str) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Numbers of atoms, empty where the text is no plain sum formula.
+        Numbers of atoms, empty where the text is no plain sum formula, or one of more atoms
+        than a structure may have.
     """
     counts: dict[str, float] = {}
     for token in text.replace("'", " ").split():
@@ -31,7 +33,7 @@ def parse_formula(text: str) -> dict[str, float]:
         for symbol, number in parts:
             element = "H" if symbol in ("D", "T") else symbol
             counts[element] = counts.get(element, 0.0) + float(number or 1)
-    return counts
+    return counts if sum(counts.values()) < limits.ATOMS else {}
 
 
 def units_in_cell(formula: Mapping[str, float], found: Mapping[str, int]) -> int:

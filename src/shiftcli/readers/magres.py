@@ -15,9 +15,9 @@ import gemmi
 import numpy as np
 
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
+from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal
+from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal, refuse_too_many
 from shiftcli.readers.sources import safe_text
 
 
@@ -52,7 +52,7 @@ def read_magres(text: str, source: str) -> Crystal:
     ReadError
         If the file is none, is broken, or its atoms and symmetry make no crystal.
     """
-    where = safe_text(source, 200)
+    where = visible(source)
     if not text.startswith("#$magres-abinitio-v1"):
         raise ReadError("not a magres file: its first line is another", where=where)
     return _to_crystal(_parse(text, where), source, where)
@@ -135,6 +135,7 @@ def _to_crystal(contents: _Contents, source: str, where: str) -> Crystal:
             shieldings = np.array([contents.shieldings.get(k, np.nan) for k in contents.keys])
     labels, repeated_labels = distinct([indexed(*key) for key in contents.keys])
     warnings += [repeated_labels] if repeated_labels else []
+    refuse_too_many(len(contents.keys), where)
     positions = np.array(contents.positions)
     cell = contents.lattice
     # make_crystal refuses coordinates and cells that no symmetry could be applied to.

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import SYMBOLS, listed, make_crystal, numbered
+from shiftcli.errors import ReadError, visible
+from shiftcli.readers.atoms import SYMBOLS, listed, make_crystal, numbered, refuse_too_many
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.tables import LabelTable, table_beside
 
@@ -42,7 +43,7 @@ def read_sdf(
     Crystal or ReadError
         One item a record; a single error where the table beside the file cannot be read.
     """
-    *records, rest = _SEPARATOR.split(text)
+    *records, rest = _SEPARATOR.split(text, limits.STRUCTURES)
     records += [rest] if rest.strip() else []
     names = [record.split("\n", 1)[0].strip() for record in records]
     try:
@@ -53,7 +54,7 @@ def read_sdf(
     news = "" if table is None else _unknown_molecules(table, names)
     called = Counter(names)
     for number, (record, name) in enumerate(zip(records, names, strict=True), 1):
-        where = safe_text(source, 200)
+        where = visible(source)
         if len(records) > 1:
             where += f": record {number}" + (f" ({safe_text(name)})" if name else "")
         try:
@@ -84,6 +85,7 @@ def _read_record(lines: list[str], name: str, where: str, source: str) -> Crysta
     if len(lines) < 4:
         raise ReadError("cut off: a record has a counts line as its fourth", where=where)
     rows = _atoms_v3000(lines, where) if "V3000" in lines[3] else _atoms_v2000(lines, where)
+    refuse_too_many(len(rows), where)
     symbols, positions = [], []
     for number, row in enumerate(rows, 1):
         symbol = row[0].capitalize()

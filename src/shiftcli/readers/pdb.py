@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
+from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import distinct, element_of
 from shiftcli.readers.build import build_crystal
@@ -36,7 +36,7 @@ def read_pdb(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
     Crystal or ReadError
         One item a model.
     """
-    where = safe_text(source, 200)
+    where = visible(source)
     try:
         # Columns are counted in bytes, and a character of several would be cut in two.
         text = text.encode("ascii", "replace").decode()

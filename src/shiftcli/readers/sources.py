@@ -12,9 +12,11 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
-from shiftcli.errors import ReadError
+from shiftcli import limits
+from shiftcli.errors import ReadError, visible
 
 #: Name of standard input among the paths.
 STDIN = "-"
@@ -34,9 +36,6 @@ SUFFIXES = {
     ".sdf": "sdf",
     ".mol": "sdf",
 }
-
-#: Larger files are refused: no crystal needs them, and a mistaken path should not fill the memory.
-MAX_BYTES = 500_000_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
@@ -90,7 +89,8 @@ def _is_pattern(path: str) -> bool:
 
 def _matches(path: str) -> list[str]:
     """Files and folders that match a pattern, empty for a plain path."""
-    return sorted(glob.glob(path, recursive=True)) if _is_pattern(path) else []
+    hits = sorted(glob.glob(path, recursive=True)) if _is_pattern(path) else []
+    return [os.path.join(os.curdir, hit) if hit == STDIN else hit for hit in hits]
 
 
 def _files_below(folder: str) -> list[str]:
@@ -141,13 +141,15 @@ def format_of_text(text: str) -> str:
     return ""
 
 
-def load(path: str | Path) -> str:
+def load(path: str | Path, largest: int = limits.BYTES) -> str:
     """Read a file or standard input as text, decompressed.
 
     Parameters
     ----------
     path : str or pathlib.Path
         File, plain or gzipped, or ``-``.
+    largest : int
+        Bytes that it may have, also unpacked.
 
     Returns
     -------
@@ -157,24 +159,33 @@ def load(path: str | Path) -> str:
     Raises
     ------
     ReadError
-        If the file cannot be opened, is damaged, binary, not UTF-8, or empty, or the path
-        is a folder or a pattern.
+        If the file cannot be opened, is too large, damaged, binary, not UTF-8, or empty, or
+        the path is a folder or a pattern.
     """
-    where = safe_text(path, 200)
+    where = visible(path)
     try:
-        data = sys.stdin.buffer.read() if str(path) == STDIN else _read_bytes(str(path), where)
+        is_stdin = str(path) == STDIN
+        # One more than allowed: a pipe or a device does not say how much will come.
+        data = sys.stdin.buffer.read(largest + 1) if is_stdin else _read(str(path), where, largest)
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = safe_text(getattr(error, "strerror", None) or error)
         raise ReadError(f"cannot be read: {reason}", where=where) from error
+    refuse_too_large(len(data), largest, where)
     if data.startswith(b"\x1f\x8b"):
-        data = _decompress(data, where)
+        data = _decompress(data, where, largest)
     text = _decode(data, where)
     if not text.strip():
         raise ReadError("the file is empty", where=where)
     return text
 
 
-def _read_bytes(path: str, where: str) -> bytes:
+def refuse_too_large(size: int, largest: int, where: str, kind: str = "") -> None:
+    """Raise `ReadError` for more bytes than are read."""
+    if size > largest:
+        raise ReadError(f"larger than {largest // 10**6} MB{kind}", where=where)
+
+
+def _read(path: str, where: str, largest: int) -> bytes:
     if os.path.isdir(path):
         is_empty = not _files_below(path)
         problem = "no structure files in this folder" if is_empty else "a folder, not a file"
@@ -182,21 +193,21 @@ def _read_bytes(path: str, where: str) -> bytes:
     if _is_pattern(path):
         problem = "a pattern, not a file" if _matches(path) else "no file matches this pattern"
         raise ReadError(problem, where=where)
-    if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
-        raise ReadError(f"larger than {MAX_BYTES // 10**6} MB", where=where)
-    return Path(path).read_bytes()
+    if os.path.isfile(path):
+        refuse_too_large(os.path.getsize(path), largest, where)
+    with open(path, "rb") as handle:
+        return handle.read(largest + 1)
 
 
-def _decompress(data: bytes, where: str) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
+def _decompress(data: bytes, where: str, largest: int) -> bytes:
     try:
-        plain = unpacker.decompress(data, MAX_BYTES)
-        if unpacker.unconsumed_tail:
-            raise ReadError(f"larger than {MAX_BYTES // 10**6} MB unpacked", where=where)
-        # Several gzip members may follow each other; gzip.decompress knows them.
-        return gzip.decompress(data) if unpacker.unused_data or not unpacker.eof else plain
+        # Reads as many members as follow each other, and no further than asked.
+        with gzip.open(BytesIO(data)) as stream:
+            plain = stream.read(largest + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError("the gzip file is damaged or cut off", where=where) from error
+    refuse_too_large(len(plain), largest, where, " unpacked")
+    return plain
 
 
 def _decode(data: bytes, where: str) -> str:

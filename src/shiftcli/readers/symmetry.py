@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shiftcli import limits
+from shiftcli.errors import ReadError
+
 if TYPE_CHECKING:
     import gemmi
 
@@ -70,8 +73,19 @@ def from_operations(operations: list[gemmi.Op], origin: str) -> Symmetry:
 
 
 def missing_operation(operations: list[gemmi.Op]) -> str:
-    """First product of two operations that is not among them, empty for a group."""
-    known = {op.wrap().triplet() for op in operations}
+    """First product of two operations that is not among them, empty for a group.
+
+    Raises
+    ------
+    ReadError
+        If there are more operations than any space group has.
+    """
+    unique = {op.wrap().triplet(): op for op in operations}
+    known, operations = set(unique), list(unique.values())
+    if len(known) > limits.OPERATIONS:
+        raise ReadError(
+            f"{len(known)} symmetry operations; no space group has more than {limits.OPERATIONS}"
+        )
     for a, b in product(operations, operations):
         triplet = (a * b).wrap().triplet()
         if triplet not in known:
@@ -111,7 +125,17 @@ def expand(
         Site of each atom, shape (atoms,).
     operation : numpy.ndarray
         The first operation that makes the atom, shape (atoms,).
+
+    Raises
+    ------
+    ReadError
+        If the operations would make more copies than `shiftcli.limits` allows.
     """
+    if len(fractional) * len(symmetry) > limits.COPIES:
+        raise ReadError(
+            f"{len(symmetry)} symmetry operations of {len(fractional)} atom sites make "
+            f"{len(fractional) * len(symmetry)} atoms; at most {limits.ATOMS} are read"
+        )
     images = symmetry.images(fractional)
     n, m = images.shape[:2]
     distance = np.linalg.norm(_shortest(images - fractional[:, None]) @ cell, axis=2)

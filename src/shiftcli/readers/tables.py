@@ -12,6 +12,7 @@ import csv
 import gzip
 import os
 import re
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
-from shiftcli.errors import ReadError
+from shiftcli.errors import ReadError, visible
 from shiftcli.readers.ase_formats import SHIELDING_COLUMNS
 from shiftcli.readers.atoms import listed
 from shiftcli.readers.sources import STDIN, load, safe_text
@@ -158,12 +160,13 @@ def table_beside(source: str, column: str | None = None) -> LabelTable | None:
     if source == STDIN:
         return None
     stem = _stem(source)
-    tables = _tables_in(os.path.dirname(source) or ".", column)
-    tables = [path for path in tables if _stem(path) == stem] or tables
+    paths = _tables_in(os.path.dirname(source) or ".")
+    own = [path for path in paths if _stem(path) == stem and _is_table(_header(path), column)]
+    tables = own or [path for path in paths if _is_table(_header(path), column)]
     if len(tables) > 1:
         raise ReadError(
             f"{len(tables)} tables could label it: {listed([os.path.basename(t) for t in tables])}",
-            where=safe_text(source, 200),
+            where=visible(source),
             hint=f"keep one, or name the right one {safe_text(stem)}.csv",
         )
     if not tables:
@@ -172,13 +175,21 @@ def table_beside(source: str, column: str | None = None) -> LabelTable | None:
     return _read_table(tables[0], column, status.st_mtime_ns, status.st_size)
 
 
-def _tables_in(folder: str, column: str | None) -> list[str]:
+def _tables_in(folder: str) -> tuple[str, ...]:
     try:
-        names = sorted(os.listdir(folder))
+        changed = os.stat(folder).st_mtime
+        # A folder that has just changed may change again without a new time stamp.
+        is_old = time.time() - changed > 2.0
+        return (_listed if is_old else _listed.__wrapped__)(folder, changed)
     except OSError:
-        return []
-    paths = [os.path.join(folder, n) for n in names if n.lower().endswith((".csv", ".csv.gz"))]
-    return [path for path in paths if _is_table(_header(path), column)]
+        return ()
+
+
+# Thousands of molecules may lie beside each other: their folder is listed once.
+@lru_cache(maxsize=1)
+def _listed(folder: str, changed: float) -> tuple[str, ...]:
+    names = sorted(n for n in os.listdir(folder) if n.lower().endswith((".csv", ".csv.gz")))
+    return tuple(os.path.join(folder, name) for name in names)
 
 
 def _stem(path: str) -> str:
@@ -223,8 +234,8 @@ def _value_column(header: Sequence[str], wanted: str | None, where: str) -> int:
 # Thousands of molecules may lie in as many files beside one table: it is read once.
 @lru_cache(maxsize=1)
 def _read_table(path: str, column: str | None, changed: int, size: int) -> LabelTable:
-    where = safe_text(path, 200)
-    rows = csv.reader(StringIO(load(path)), strict=True)
+    where = visible(path)
+    rows = csv.reader(StringIO(load(path, limits.PARSED_BYTES)), strict=True)
     molecules: dict[str, list[Label]] = {}
     try:
         header = next(rows)

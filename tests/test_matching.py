@@ -40,7 +40,7 @@ def matchings(draw):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(matchings())
 def test_equals_brute_force(matching):
     sites = matching.solve()

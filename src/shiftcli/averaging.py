@@ -6,13 +6,16 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftcli.bonds import Bonds, find_bonds, rotors
 from shiftcli.crystal import Crystal, Site, periodic_images
 from shiftcli.errors import UsageError
-from shiftcli.predictor import Prediction, SitePrediction
+
+if TYPE_CHECKING:
+    from shiftcli.predictor import Prediction
 
 #: Exchange that can be averaged, and what is averaged unless the user chooses.
 EXCHANGE = ("CH3", "NH3", "phenyl")
@@ -148,12 +151,13 @@ def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Pre
         atoms = np.sort(np.concatenate([row.site.atoms for row in members]))
         flags = tuple(dict.fromkeys(flag for row in members for flag in row.flags))
         rows.append(
-            SitePrediction(
-                Site(group.name, group.element, atoms),
-                group.shielding,
-                group.uncertainty,
-                group.uncertainty95,
-                flags,
+            replace(
+                members[0],
+                site=Site(group.name, group.element, atoms),
+                shielding=group.shielding,
+                uncertainty=group.uncertainty,
+                uncertainty95=group.uncertainty95,
+                flags=flags,
             )
         )
     return replace(prediction, sites=tuple(rows))

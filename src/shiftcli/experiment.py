@@ -65,10 +65,23 @@ class Peak:
         """Its chemical symbol."""
         return _ELEMENT[self.species.lower()]
 
-    @property
-    def name(self) -> str:
-        """Its labels, such as ``H11+H12+H13``."""
-        return "+".join(self.labels)
+    def is_of(self, crystal: Crystal) -> bool:
+        """Whether it was measured on a crystal.
+
+        Parameters
+        ----------
+        crystal : Crystal
+            The structure.
+
+        Returns
+        -------
+        bool
+            If `structure` is empty, or is the crystal's name, its file, or the name of the
+            file with or without suffixes.
+        """
+        file = os.path.basename(crystal.source)
+        names = ("", crystal.name, crystal.source, file, file.split(".")[0], Path(file).stem)
+        return self.structure in names
 
 
 @dataclass(frozen=True)
@@ -109,22 +122,20 @@ class Experiment:
         Returns
         -------
         Experiment
-            Peaks whose `structure` is empty, or is the crystal's name, its file, or the name
-            of the file with or without suffixes.
+            Its peaks, see `Peak.is_of`.
 
         Raises
         ------
         ExperimentError
             If there are none.
         """
-        base = os.path.basename(crystal.source)
-        names = {"", crystal.name, crystal.source, base, base.split(".")[0], Path(base).stem}
-        peaks = tuple(peak for peak in self.peaks if peak.structure in names)
+        peaks = tuple(peak for peak in self.peaks if peak.is_of(crystal))
         if self.peaks and not peaks:
             raise ExperimentError(
-                f"no row is for {crystal.where}", where=self.source,
-                hint=f"its column structure names {self.peaks[0].structure}, ...",
-            )  # fmt: skip
+                f"no row is for {crystal.where}",
+                where=self.source,
+                hint=f"the first is for structure '{self.peaks[0].structure}'",
+            )
         return replace(self, peaks=peaks)
 
 

@@ -24,8 +24,11 @@ DEFAULT_EXCHANGE = ("CH3", "NH3")
 #: Longest bond (Å) of an aromatic ring: those of quinones, 1.47 Å, do not flip as phenyl does.
 _LONGEST_AROMATIC = 1.45
 
-#: Correlation between the errors of the sites of one group.
-_CORRELATION = 0.5
+#: Correlation between the errors of the sites of one group. Measured with the networks in the
+#: package on the validation crystals, errors in units of their uncertainties: 0.52 (bootstrap
+#: over crystals 0.38 to 0.64) for 85 CH3 groups, 0.60 (0.35 to 0.74) for 78 pairs of phenyl
+#: hydrogens. With it 66 and 74 % of the means lie within their 68 % intervals.
+CORRELATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def average(
     The mean is over atoms, so a site on a symmetry element weighs less. Groups are found atom
     by atom, so symmetry-distinct molecules never share one.
 
-    The errors of the sites of a group are correlated, so a mean is not √n times more certain:
-    with weights w and correlation ρ its uncertainty is √(ρ·(Σ w·s)² + (1 − ρ)·Σ w²·s²).
+    The errors of the sites of a group are correlated (ρ = `CORRELATION`), so a mean is not √n
+    times more certain: `mean_uncertainty`.
     """
     unknown = [word for word in exchange if word not in EXCHANGE]
     if unknown:
@@ -127,7 +130,7 @@ def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
         √(ρ·(Σ w·s)² + (1 − ρ)·Σ w²·s²) in ppm, with w the counts as fractions.
     """
     parts = np.asarray(counts) / np.sum(counts) * np.asarray(widths)
-    return math.sqrt(_CORRELATION * parts.sum() ** 2 + (1 - _CORRELATION) * (parts**2).sum())
+    return math.sqrt(CORRELATION * parts.sum() ** 2 + (1 - CORRELATION) * (parts**2).sum())
 
 
 def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Prediction:

@@ -123,7 +123,7 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
     cell, warnings = _periodicity(atoms, where)
     shieldings, baseline, warning = _shieldings(atoms.arrays, shielding_column, where)
     symbols = np.array(atoms.get_chemical_symbols())
-    labels = _labels(atoms.arrays) or labels or numbered(symbols.tolist())
+    labels = labels_of(atoms.arrays) or labels or numbered(symbols.tolist())
     crystal = make_crystal(
         symbols,
         atoms.positions,
@@ -135,7 +135,7 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
         shieldings=shieldings,
         baseline=baseline,
     )
-    return _with_distinct_labels(crystal)
+    return with_distinct_labels(crystal)
 
 
 def _refuse_wide(comment: str, where: str) -> None:
@@ -168,7 +168,7 @@ def _put_asked_for(comment: str, wanted: str | None) -> str:
     return comment[: match.start(1)] + ":".join(fields) + comment[match.end(1) :]
 
 
-def _labels(arrays: dict[str, np.ndarray]) -> list[str]:
+def labels_of(arrays: dict[str, np.ndarray]) -> list[str]:
     """Labels from a frame's columns, with the index where one is beside them (as in magres)."""
     column = next((c for c in _LABEL_COLUMNS if c in arrays and arrays[c].dtype.kind in "UO"), None)
     if column is None:
@@ -180,7 +180,7 @@ def _labels(arrays: dict[str, np.ndarray]) -> list[str]:
     return [indexed(*pair) for pair in zip(labels, indices.tolist(), strict=True)]
 
 
-def _with_distinct_labels(crystal: Crystal) -> Crystal:
+def with_distinct_labels(crystal: Crystal) -> Crystal:
     """Tell sites of the same label apart; the copies of one site may share theirs."""
     if len(set(crystal.labels)) == len(crystal):
         return crystal

@@ -8,6 +8,8 @@ import typer
 
 from shiftcli import __version__
 from shiftcli.cli.benchmark import benchmark
+from shiftcli.cli.cite import cite
+from shiftcli.cli.env import env
 from shiftcli.cli.errors import run
 from shiftcli.cli.predict import predict
 from shiftcli.cli.rank import rank
@@ -28,6 +30,8 @@ app.command()(spectrum)
 app.command()(train)
 app.command()(benchmark)
 app.command()(reproduce)
+app.command()(env)
+app.command()(cite)
 
 
 def _version(value: bool) -> None:

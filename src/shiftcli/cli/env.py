@@ -1,0 +1,31 @@
+"""`shiftcli env`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from shiftcli.cli.options import WeightsOption
+
+
+def env(
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Format.")] = "text",
+    weights: WeightsOption = None,
+) -> None:
+    """Show what to paste into a report of a fault: versions, machine, networks, what is broken.
+
+    Example: shiftcli env > env.txt
+    """
+    import json
+
+    from shiftcli.cli.render_env import installation_text
+    from shiftcli.installation import describe_installation
+
+    found = describe_installation(weights)
+    if form == "json":
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+    else:
+        typer.echo(installation_text(found), nl=False)
+    if found.problems:
+        raise typer.Exit(1)

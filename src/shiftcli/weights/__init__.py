@@ -1,0 +1,33 @@
+"""Where the networks are, how they get there, and their verification before use.
+
+`manifest` says which networks a model has, and with which hashes; `places` where they may lie;
+`lookup` finds the ones to predict with; `cache` and `download` fetch those that the package does
+not hold. Nothing here loads a network but `verify`, or runs anything that a manifest names.
+"""
+
+from shiftcli.weights.cache import remove
+from shiftcli.weights.inventory import Checked, Listed, inventory, verify
+from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, obtain
+from shiftcli.weights.manifest import Manifest, Model, Network, read_manifest, write_manifest
+from shiftcli.weights.places import cache_folder, packaged
+from shiftcli.weights.sets import WeightFile
+
+__all__ = [
+    "VARIABLE",
+    "Checked",
+    "Listed",
+    "Manifest",
+    "Model",
+    "Network",
+    "WeightFile",
+    "cache_folder",
+    "find_networks",
+    "folder_of",
+    "inventory",
+    "obtain",
+    "packaged",
+    "read_manifest",
+    "remove",
+    "verify",
+    "write_manifest",
+]

@@ -1,0 +1,299 @@
+"""`manifest.json`: which networks a model has, and what each file must be.
+
+A manifest may come from anywhere, so nothing in it is believed before it is checked: it names
+plain files of one folder and never says what to run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shiftcli import __version__
+from shiftcli.crystal import ELEMENTS
+from shiftcli.errors import WeightsError
+from shiftcli.weights.sets import member_of, unlisted
+
+#: Name of the file.
+MANIFEST = "manifest.json"
+
+#: Version of the layout that this program reads and writes.
+SCHEMA = 2
+
+#: First program that can use the networks it lists; to be raised with the format of checkpoints.
+MINIMUM_VERSION = "0.1.0"
+
+#: A manifest, and a network, larger than this (bytes) is none.
+MOST_BYTES_OF_MANIFEST, MOST_BYTES = 1_000_000, 2_000_000_000
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+#: Names that Windows keeps for devices, with any suffix.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)([-.].*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One line of a manifest.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model that it belongs to.
+    nucleus : str
+        H, C, N or O.
+    member : int
+        Number in the committee of this nucleus, from 1 on.
+    file : str
+        Name of the file, ``<model>-<nucleus>[-<member>].safetensors``.
+    bytes : int
+        Its size.
+    sha256 : str
+        Its hash, 64 hexadecimal digits.
+    data, licence : str
+        What the network was trained on, and its licence.
+    validation : dict
+        Figures on the validation crystals; RMSE in ppm.
+    minimum_version : str
+        First program that can use it.
+    """
+
+    model: str
+    nucleus: str
+    member: int
+    file: str
+    bytes: int
+    sha256: str
+    data: str = ""
+    licence: str = ""
+    validation: dict[str, Any] = field(default_factory=dict)
+    minimum_version: str = MINIMUM_VERSION
+
+
+@dataclass(frozen=True)
+class Model:
+    """All networks of one model.
+
+    Attributes
+    ----------
+    name : str
+        The model.
+    networks : tuple of Network
+        Ordered H, C, N, O, then by member.
+    url : str
+        Address of the folder that holds the files; empty where there is none.
+    """
+
+    name: str
+    networks: tuple[Network, ...]
+    url: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder in the cache; networks of other content have another."""
+        lines = sorted(f"{n.sha256} {n.file}\n" for n in self.networks)
+        return f"{self.name}-{hashlib.sha256(''.join(lines).encode()).hexdigest()[:12]}"
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(network.bytes for network in self.networks)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder of networks holds or, for the program's own, what can be had.
+
+    Attributes
+    ----------
+    models : dict of str to Model
+        By name.
+    default : str
+        The model to use when none is asked for.
+    """
+
+    models: dict[str, Model]
+    default: str
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        (url,) = {model.url for model in self.models.values()}
+        networks = [asdict(n) for model in self.models.values() for n in model.networks]
+        values = {"schema": SCHEMA, "default": self.default, "url": url, "networks": networks}
+        return json.dumps(values, indent=2) + "\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    Manifest
+
+    Raises
+    ------
+    WeightsError
+        If it is broken, of a newer program, or names what it must not.
+    """
+    try:
+        with open(path, "rb") as handle:
+            content = handle.read(MOST_BYTES_OF_MANIFEST + 1)
+        if len(content) > MOST_BYTES_OF_MANIFEST:
+            raise ValueError(f"larger than {MOST_BYTES_OF_MANIFEST} bytes")
+        return _parse(json.loads(content))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"broken manifest: {reason}", where=str(path)) from error
+    except WeightsError as error:
+        raise WeightsError(error.message, where=str(path), hint=error.hint) from error
+
+
+def _parse(values: Any) -> Manifest:
+    if not isinstance(values, dict):
+        raise ValueError("not an object")
+    schema = values["schema"]
+    if type(schema) is int and schema > SCHEMA:
+        raise WeightsError(
+            f"the manifest has schema {schema}, this program reads {SCHEMA}",
+            hint="install a newer shiftcli",
+        )
+    if schema != SCHEMA:
+        raise ValueError(f"schema {schema}, this program reads {SCHEMA}")
+    url, default, entries = values.get("url", ""), values["default"], values["networks"]
+    if not (_is_text(url) and _is_text(default) and isinstance(entries, list)):
+        raise ValueError("url and default are texts, networks a list")
+    networks = [_entry(entry) for entry in entries]
+    # Two names that differ in case are one file on Windows and macOS.
+    if len({network.file.casefold() for network in networks}) != len(networks):
+        raise ValueError("a file is named twice")
+    networks.sort(key=lambda n: (ELEMENTS.index(n.nucleus), n.member))
+    names = dict.fromkeys(network.model for network in networks)
+    models = {k: Model(k, tuple(n for n in networks if n.model == k), url) for k in names}
+    if default not in models:
+        raise ValueError(f"no networks of its default model {default!r:.80}")
+    return Manifest(models, default)
+
+
+def _entry(values: Any) -> Network:
+    """One network; keys that a later program may add are passed over."""
+    if not isinstance(values, dict):
+        raise ValueError("an entry that is not an object")
+    network = Network(**{name: values[name] for name in Network.__dataclass_fields__})
+    check_name(network.file)
+    named = (network.model, network.nucleus, network.member)
+    if member_of(network.file) != named or type(network.member) is not int:
+        raise ValueError(f"{network.file} is not <model>-<nucleus>[-<member>].safetensors")
+    if type(network.bytes) is not int or not 0 < network.bytes <= MOST_BYTES:
+        raise ValueError(f"size of {network.file}")
+    for pattern, text in ((_SHA256, network.sha256), (_VERSION, network.minimum_version)):
+        if not (isinstance(text, str) and pattern.fullmatch(text)):
+            raise ValueError(f"hash or version of {network.file}")
+    if not (_is_text(network.data) and _is_text(network.licence)):
+        raise ValueError(f"data or licence of {network.file}")
+    figures = network.validation
+    if not isinstance(figures, dict) or not all(_is_number(x) for x in figures.values()):
+        raise ValueError(f"validation figures of {network.file}")
+    return network
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that no terminal takes for an order."""
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def check_name(file: object) -> None:
+    """Raise ValueError for a name that is not one of a network's file beside its manifest.
+
+    Letters, digits, ``_``, ``.`` and ``-`` of ASCII only: neither a path, nor an option, nor a
+    device of Windows.
+    """
+    found = member_of(file) if isinstance(file, str) else None
+    if found is None or not _MODEL.fullmatch(found[0]) or _DEVICES.fullmatch(found[0]):
+        raise ValueError(f"{file!r:.80} is not the name of a network's file beside it")
+
+
+def check_version(networks: tuple[Network, ...]) -> None:
+    """Raise `WeightsError` where a network needs a newer program than this."""
+    own = _numbers(__version__)
+    for network in networks:
+        if _numbers(network.minimum_version) > own:
+            raise WeightsError(
+                f"the model {network.model} needs shiftcli {network.minimum_version}, "
+                f"this is {__version__}",
+                hint="install a newer shiftcli",
+            )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """1.10.0rc1 → 1, 10; zeros at the end count for nothing."""
+    released = re.split(r"[^\d.]", version, maxsplit=1)[0]
+    numbers = [int(part) for part in released.split(".") if part]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: str = "") -> None:
+    """Write ``manifest.json`` for all networks in a directory.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Directory with ``<model>-<nucleus>[-<member>].safetensors`` files.
+    default : str
+        Model to use when none is asked for.
+    data, licence : str
+        What the networks were trained on, and its licence.
+    url : str
+        Address from which these files can be downloaded.
+
+    Raises
+    ------
+    WeightsError
+        If there are none of the default model, a file is not a network, or has a name that
+        cannot be published.
+    """
+    from shiftcli.checkpoint import load, replacing
+
+    networks = []
+    for found in unlisted(folder):
+        try:
+            check_name(found.path.name)
+        except ValueError as error:
+            raise WeightsError(str(error), where=str(folder)) from error
+        _, metadata = load(found.path)
+        parsed = member_of(found.path.name)
+        assert parsed is not None
+        networks.append(
+            Network(
+                *parsed,
+                file=found.path.name,
+                bytes=found.path.stat().st_size,
+                sha256=found.sha256,
+                data=data,
+                licence=licence,
+                validation={k: x for k, x in metadata.validation.items() if _is_number(x)},
+            )
+        )
+    names = dict.fromkeys(network.model for network in networks)
+    models = {k: Model(k, tuple(n for n in networks if n.model == k), url) for k in names}
+    if default not in models:
+        raise WeightsError(f"no networks of the model {default}", where=str(folder))
+    with replacing(folder / MANIFEST) as temporary:
+        temporary.write_text(Manifest(models, default).to_json(), encoding="utf-8")

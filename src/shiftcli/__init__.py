@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from shiftcli.ase_interface import from_ase, get_shieldings
     from shiftcli.assignment import compare
     from shiftcli.averaging import average
     from shiftcli.benchmark import measure_accuracy, measure_speed
@@ -30,6 +31,8 @@ __all__ = [
     "__version__",
     "average",
     "compare",
+    "from_ase",
+    "get_shieldings",
     "measure_accuracy",
     "measure_speed",
     "rank",
@@ -43,6 +46,8 @@ _HOMES = {
     "Predictor": "predictor",
     "average": "averaging",
     "compare": "assignment",
+    "from_ase": "ase_interface",
+    "get_shieldings": "ase_interface",
     "measure_accuracy": "benchmark",
     "measure_speed": "benchmark",
     "rank": "ranking",

@@ -22,8 +22,8 @@ def write_csv(results: Results) -> str:
     -------
     str
         The columns in `COLUMNS`, one row a distinct site. Text that a spreadsheet would
-        take for a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
-        return) has a ``'`` in front.
+        take for a formula (it begins with ``=``, ``+``, ``-``, ``@`` or a tab) has a ``'``
+        in front; a carriage return becomes ``\\r``.
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
@@ -37,6 +37,8 @@ def write_csv(results: Results) -> str:
 
 def harmless(value: Any) -> Any:
     """Keep text from a file from starting a formula in a spreadsheet."""
-    if isinstance(value, str) and value != STDIN and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str):
+        value = value.replace("\r", "\\r")  # which csv leaves unquoted, and readers take for a row
+    if isinstance(value, str) and value != STDIN and value[:1] in ("=", "+", "-", "@", "\t"):
         return "'" + value
     return value

@@ -35,7 +35,9 @@ def write_xyz(results: Results) -> str:
         atoms.set_array("labels", np.array(as_words(crystal.labels, BLANKS)))
         for name, values in per_atom(results, prediction).items():
             atoms.set_array(name.removesuffix("/ppm"), values)
-        atoms.info.update(name=crystal.name or crystal.source, model=results.predictor.model)
-        atoms.info["units"] = "ppm"
+        # ASE escapes quotes but not backslashes, and an empty value swallows what follows it.
+        if name := (crystal.name or crystal.source).replace("\\", "\\\\"):
+            atoms.info["name"] = name
+        atoms.info.update(model=results.predictor.model, units="ppm")
         write_extxyz(stream, [atoms])
     return stream.getvalue()

@@ -1,0 +1,43 @@
+"""Which format, from its name or the suffix of the output."""
+
+import pytest
+
+from shiftcli.errors import UsageError
+from shiftcli.shifts import parse_references
+from shiftcli.writers import FORMATS, check_references, choose_format, render
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "form"),
+    [
+        (None, None, "table"),
+        ("csv", ".json", "csv"),
+        (None, ".JSON", "json"),
+        (None, ".extxyz", "xyz"),
+        (None, ".cif", "cif"),
+        (None, ".spinsys", "simpson"),
+        (None, ".chemiscope.json", "chemiscope"),
+        (None, ".chemiscope.json.gz", "chemiscope"),
+        (None, ".csv.GZ", "csv"),
+    ],
+)
+def test_format(tmp_path, name, suffix, form):
+    assert choose_format(name, suffix and tmp_path / f"out{suffix}") == form
+
+
+def test_unknown_suffix(tmp_path):
+    for name in ("out.docx", "csv", "out.gz", "outjson"):
+        with pytest.raises(UsageError, match="names no format"):
+            choose_format(None, tmp_path / name)
+
+
+def test_every_format_but_the_table_is_written(predicted, urea):
+    for form in FORMATS[1:]:
+        assert render(predicted(urea), form)
+
+
+def test_shifts_need_references():
+    with pytest.raises(UsageError, match="--references"):
+        check_references("simpson", parse_references())
+    check_references("simpson", parse_references("N:186"))
+    check_references("csv", parse_references())

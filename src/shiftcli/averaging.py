@@ -148,6 +148,8 @@ def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Pre
     Prediction
         Its rows are `average`'s groups, labelled like ``H11,H12,H13``; ``crystal`` is as it was.
     """
+    if not exchange:
+        return prediction
     rows = []
     for group in average(prediction, exchange):
         members = [prediction.sites[k] for k in group.sites]

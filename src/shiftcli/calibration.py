@@ -10,18 +10,21 @@ these networks and to this way of relaxing geometries.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from shiftcli.assignment import match, merge_named
-from shiftcli.averaging import Group
+from shiftcli.averaging import DEFAULT_EXCHANGE, Group, average
 from shiftcli.crystal import SPECIES, Crystal
 from shiftcli.errors import ExperimentError, UsageError
 from shiftcli.experiment import Experiment
 from shiftcli.shifts import References, from_line
+
+if TYPE_CHECKING:
+    from shiftcli.predictor import Prediction
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,40 @@ def _pair_by_name(
         for (k,) in dict.fromkeys(map(tuple, holders.values())):
             pairs.append((k, experiment.of(crystals[k])))
     return pairs
+
+
+def calibrate_structures(
+    predictions: Sequence[Prediction],
+    experiments: Sequence[Experiment],
+    *,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+    slope: Literal["fitted", "fixed"] = "fitted",
+) -> ReferenceCalibration:
+    """Fit references to measured shifts of predicted structures.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Predicted shieldings of the structures.
+    experiments : sequence of Experiment
+        Their measured shifts, see `pair`.
+    exchange : collection of str
+        What is averaged, see `shiftcli.averaging.average`.
+    slope : {"fitted", "fixed"}
+        Whether slopes are fitted, or −1.
+
+    Returns
+    -------
+    ReferenceCalibration
+
+    Raises
+    ------
+    UsageError, ExperimentError
+        As `pair` and `calibrate` do.
+    """
+    pairs = pair([prediction.crystal for prediction in predictions], experiments)
+    groups = {k: average(predictions[k], exchange) for k, _ in pairs}
+    return calibrate([(groups[k], experiment) for k, experiment in pairs], slope=slope)
 
 
 def calibrate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,24 @@ class References:
         """Offset a in ppm and slope b of δ = a + b·σ, for an element that has a reference."""
         scale = 1.0 - self.references[element] * 1e-6
         return self.references[element] / scale, self.gradient(element) / scale
+
+    def notes(self, hashes: Collection[str]) -> tuple[str, ...]:
+        """What the user should know of these references.
+
+        Parameters
+        ----------
+        hashes : collection of str
+            SHA-256 of the networks that the shieldings are from.
+
+        Returns
+        -------
+        tuple of str
+            Where the references are from, and whether that was with other networks.
+        """
+        notes = [f"references: {source}" for source in self.sources]
+        if self.weights and not self.weights <= set(hashes):
+            notes.append("these references were fitted with other networks than these: fit anew")
+        return tuple(notes)
 
 
 def from_line(offset: float, slope: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from shiftcli.cli.options import (
+    AverageOption,
     DeviceOption,
     DtypeOption,
     NucleusOption,
@@ -14,6 +15,7 @@ from shiftcli.cli.options import (
     ViewsOption,
     WeightsOption,
     parse_allow,
+    parse_exchange,
     parse_nuclei,
 )
 
@@ -29,9 +31,14 @@ def predict(
     ] = None,
     nucleus: NucleusOption = None,
     references: Annotated[
-        str, typer.Option(help="Reference shieldings, C:168.64,H:30.96: shifts are added.")
+        str,
+        typer.Option(
+            help="Reference shieldings, C:168.64,H:30.96, a named set (probasn) or a .toml file: "
+            "shifts are added."
+        ),
     ] = "",
     gradients: Annotated[str, typer.Option(help="Slopes, C:-0.97; -1 unless given.")] = "",
+    average: AverageOption = "none",
     orientations: Annotated[
         Literal["frames", "octahedral", "random"] | None,
         typer.Option(help="Orientations to average.", show_default="as trained"),
@@ -60,6 +67,7 @@ def predict(
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
+    from shiftcli.averaging import average_prediction
     from shiftcli.cli import render
     from shiftcli.predictor import Failure, Prediction, Predictor
     from shiftcli.readers import find_files
@@ -67,12 +75,12 @@ def predict(
     from shiftcli.writers import Results, check_references, check_writable, choose_format
     from shiftcli.writers import render as render_text
 
-    form = choose_format(form, output)
+    kind = choose_format(form, output)
     if output is not None:
         check_writable(output)
-    nuclei = parse_nuclei(nucleus)
+    nuclei, exchange = parse_nuclei(nucleus), parse_exchange(average)
     parsed = parse_references(references, gradients)
-    check_references(form, parsed)
+    check_references(kind, parsed)
     predictor = Predictor(
         weights,
         nuclei=nuclei,
@@ -87,15 +95,16 @@ def predict(
     outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))
     results = Results(
         predictor,
-        [o for o in outcomes if isinstance(o, Prediction)],
+        [average_prediction(o, exchange) for o in outcomes if isinstance(o, Prediction)],
         [o for o in outcomes if isinstance(o, Failure)],
         parsed,
         precision,
     )
+    render.show_reference_notes(parsed, predictor)
     render.show_notes(results)
-    if form == "table":
+    if kind == "table":
         render.show_predictions(results, output)
     else:
-        render.emit(render_text(results, form), output)
+        render.emit(render_text(results, kind), output)
     if results.failures:
         raise typer.Exit(1)

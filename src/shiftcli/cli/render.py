@@ -19,6 +19,8 @@ from shiftcli.crystal import SPECIES
 from shiftcli.writers import COLUMNS, Results, write_text
 
 if TYPE_CHECKING:
+    from shiftcli.predictor import Predictor
+    from shiftcli.shifts import References
     from shiftcli.training.loop import EpochReport
     from shiftcli.training.report import DataReport
     from shiftcli.training.study import StudyRow
@@ -99,6 +101,12 @@ def _cell(value: object, precision: int, column: str) -> str:
     if value is None:
         return ""
     return f"{value:.{precision}f}" if column.endswith("/ppm") else str(value)
+
+
+def show_reference_notes(references: References, predictor: Predictor) -> None:
+    """Where the references are from, on stderr."""
+    for text in references.notes({file.sha256 for file in predictor.files}):
+        note(f"note: {text}")
 
 
 def show_notes(results: Results) -> None:

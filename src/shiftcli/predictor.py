@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -159,6 +160,11 @@ class Predictor:
         allow: Collection[str] = (),
         dtype: str = "float32",
     ) -> None:
+        #: The arguments, from which another process makes the same predictor.
+        self.settings: dict[str, Any] = {
+            "weights": weights, "nuclei": nuclei, "device": device, "orientations": orientations,
+            "views": views, "hydrogens": hydrogens, "allow": allow, "dtype": dtype,
+        }  # fmt: skip
         if dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
         self.dtype: torch.dtype = getattr(torch, dtype)

@@ -1,0 +1,398 @@
+/* The structure: shaded spheres and sticks, sorted by depth, turned with mouse, touch or keys. */
+
+const RADII = { H: 0.3 };
+const RADIUS = 0.44;
+const STICK = 0.13;
+const FOG_STEPS = 10;
+
+class Picture {
+  constructor(canvas, structure, onChoose, onHover) {
+    this.canvas = canvas;
+    this.structure = structure;
+    this.onChoose = onChoose;
+    this.onHover = onHover;
+    this.colours = structure.positions.map(() => PLAIN);
+    this.chosen = new Set();
+    this.labels = false;
+    this.sprites = new Map();
+    this.frame();
+    this.reset();
+    this.listen();
+  }
+
+  /** Centre and size of what is drawn. */
+  frame() {
+    const { positions, cell } = this.structure;
+    const corners = cell === null ? [] : CORNERS.map((corner) => latticePoint(cell, corner));
+    const points = [...positions, ...corners];
+    const low = [0, 1, 2].map((k) => Math.min(...points.map((p) => p[k])));
+    const high = [0, 1, 2].map((k) => Math.max(...points.map((p) => p[k])));
+    this.centre = low.map((x, k) => (x + high[k]) / 2);
+    this.size = Math.max(...points.map((p) => Math.hypot(...p.map((x, k) => x - this.centre[k]))));
+    this.size += 1;
+    this.outline = points;
+  }
+
+  /** The zoom at which everything is just seen. */
+  fit() {
+    this.zoom = 1;
+    this.shift = [0, 0];
+    const [width, height] = this.measure();
+    const places = this.outline.map((point) => this.project(point));
+    const reach = (of) => Math.max(...places.map(of), 1);
+    const across = reach(({ x }) => Math.abs(x - width / 2));
+    const down = reach(({ y }) => Math.abs(y - height / 2));
+    this.zoom = Math.min((width / 2 - 34) / across, (height / 2 - 28) / down);
+    if (!(this.zoom > 0)) this.zoom = 1;
+  }
+
+  reset() {
+    // A little aside from the third axis, so that depth is seen at once.
+    this.rotation = multiply(turn(0, -1.25), turn(2, -0.45));
+    this.fit();
+    this.request();
+  }
+
+  /** Look along a lattice vector (0, 1, 2), the next one to the right as far as it goes. */
+  lookAlong(axis) {
+    const towards = unit(this.structure.cell[axis]);
+    const other = this.structure.cell[(axis + 1) % 3];
+    const along = other.reduce((sum, x, k) => sum + x * towards[k], 0);
+    const right = unit(other.map((x, k) => x - along * towards[k]));
+    this.rotation = [right, cross(towards, right), towards];
+    this.fit();
+    this.request();
+  }
+
+  setColours(colours) {
+    this.colours = colours;
+    this.request();
+  }
+
+  choose(atoms) {
+    this.chosen = new Set(atoms);
+    this.canvas.dataset.chosen = [...this.chosen].sort((a, b) => a - b).join(" ");
+    this.request();
+  }
+
+  request() {
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = undefined;
+      this.draw();
+    });
+  }
+
+  /** Place of a point on the canvas, and how large a length of 1 Å is there. */
+  project(point) {
+    const moved = point.map((x, k) => x - this.centre[k]);
+    const [x, y, z] = this.rotation.map((row) => row.reduce((s, m, k) => s + m * moved[k], 0));
+    const near = 1 / (1 - z / (5 * this.size));
+    const scale = this.scale * near;
+    return { x: this.middle[0] + x * scale, y: this.middle[1] - y * scale, z, scale };
+  }
+
+  measure() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.scale = (Math.min(width, height) / 2 / this.size) * this.zoom;
+    this.middle = [width / 2 + this.shift[0], height / 2 + this.shift[1]];
+    return [width, height];
+  }
+
+  /** Place of an atom on the canvas. */
+  place(atom) {
+    this.measure();
+    return this.project(this.structure.positions[atom]);
+  }
+
+  draw(forPrint = false) {
+    const [width, height] = this.measure();
+    const ratio = forPrint ? 3 : window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    const style = getComputedStyle(this.canvas);
+    this.ink = forPrint ? "#1b2530" : style.getPropertyValue("--ink");
+    this.accent = forPrint ? "#0b62a8" : style.getPropertyValue("--accent");
+    this.fog = forPrint ? [255, 255, 255] : parseColour(style.getPropertyValue("--panel"));
+    const pen = this.canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    pen.lineCap = "round";
+    this.points = this.structure.positions.map((p) => this.project(p));
+    const things = [...this.spheres(), ...this.sticks(), ...this.cellLines()];
+    things.sort((one, other) => one.z - other.z);
+    for (const thing of things) thing.draw(pen);
+    this.drawLabels(pen);
+  }
+
+  /** A colour as it is seen through the fog at a depth. */
+  dimmed(colour, z) {
+    const part = Math.max(0, Math.min(1, 0.5 - z / (2 * this.size)));
+    return mix(colour, this.fog, (0.55 * Math.round(part * FOG_STEPS)) / FOG_STEPS);
+  }
+
+  radius(atom) {
+    return RADII[this.structure.elements[atom]] ?? RADIUS;
+  }
+
+  spheres() {
+    return this.points.map((point, atom) => ({
+      z: point.z,
+      draw: (pen) => {
+        const radius = this.radius(atom) * point.scale;
+        const sprite = this.sprite(this.dimmed(this.colours[atom], point.z));
+        pen.drawImage(sprite, point.x - radius, point.y - radius, 2 * radius, 2 * radius);
+        if (!this.chosen.has(atom)) return;
+        pen.strokeStyle = this.accent;
+        pen.lineWidth = 3;
+        pen.beginPath();
+        pen.arc(point.x, point.y, radius + 3, 0, 2 * Math.PI);
+        pen.stroke();
+      },
+    }));
+  }
+
+  /** A sphere lit from above left, drawn once for each colour. */
+  sprite(colour) {
+    const key = colour.join();
+    if (!this.sprites.has(key)) {
+      if (this.sprites.size > 4000) this.sprites.clear();
+      const sprite = document.createElement("canvas");
+      sprite.width = sprite.height = 96;
+      const pen = sprite.getContext("2d");
+      const light = pen.createRadialGradient(34, 30, 3, 48, 48, 47);
+      light.addColorStop(0, css(mix(colour, [255, 255, 255], 0.75)));
+      light.addColorStop(0.35, css(mix(colour, [255, 255, 255], 0.12)));
+      light.addColorStop(0.75, css(mix(colour, [0, 0, 0], 0.12)));
+      light.addColorStop(1, css(mix(colour, [0, 0, 0], 0.5)));
+      pen.fillStyle = light;
+      pen.beginPath();
+      pen.arc(48, 48, 47, 0, 2 * Math.PI);
+      pen.fill();
+      this.sprites.set(key, sprite);
+    }
+    return this.sprites.get(key);
+  }
+
+  /** Bonds as two halves, each in the colour of its atom. */
+  sticks() {
+    const { positions, bonds, stubs } = this.structure;
+    const halves = [];
+    for (const [i, j] of bonds) {
+      const middle = positions[i].map((x, k) => (x + positions[j][k]) / 2);
+      halves.push([i, middle], [j, middle]);
+    }
+    for (const [i, ...way] of stubs) halves.push([i, positions[i].map((x, k) => x + way[k])]);
+    return halves.map(([atom, end]) => {
+      const from = this.points[atom];
+      const to = this.project(end);
+      const colour = this.dimmed(this.colours[atom], (from.z + to.z) / 2);
+      return {
+        z: Math.min(from.z, to.z) - 0.05,
+        draw: (pen) => {
+          for (const [tint, width] of [[mix(colour, [0, 0, 0], 0.35), 2], [mix(colour, [255, 255, 255], 0.15), 1.1]]) {
+            pen.strokeStyle = css(tint);
+            pen.lineWidth = width * STICK * from.scale;
+            line(pen, from, to);
+          }
+        },
+      };
+    });
+  }
+
+  /** The unit cell in pieces, which hide and are hidden one by one. */
+  cellLines() {
+    const { cell } = this.structure;
+    if (cell === null) return [];
+    const pieces = [];
+    for (const [start, axis] of EDGES) {
+      for (let k = 0; k < 8; k += 1) {
+        const ends = [k / 8, (k + 1) / 8].map((part) =>
+          this.project(latticePoint(cell, start.map((x, m) => (m === axis ? part : x)))),
+        );
+        pieces.push({
+          z: (ends[0].z + ends[1].z) / 2,
+          draw: (pen) => {
+            pen.strokeStyle = css(this.dimmed(parseColour(this.ink), ends[0].z - 0.4 * this.size));
+            pen.lineWidth = 1;
+            line(pen, ...ends);
+          },
+        });
+      }
+    }
+    return pieces;
+  }
+
+  drawLabels(pen) {
+    pen.font = "12px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    const { cell, labels } = this.structure;
+    if (cell !== null) {
+      for (const [name, corner] of [["0", [0, 0, 0]], ["a", [1, 0, 0]], ["b", [0, 1, 0]], ["c", [0, 0, 1]]]) {
+        const out = corner.map((x) => (x ? 1.05 : -0.04));
+        const point = this.project(latticePoint(cell, out));
+        this.write(pen, name, point.x, point.y, `italic 14px Georgia, serif`);
+      }
+    }
+    const named = this.labels ? labels.map((_, atom) => atom) : [...this.chosen];
+    named.sort((i, j) => this.points[i].z - this.points[j].z);
+    for (const atom of named) {
+      const { x, y, scale } = this.points[atom];
+      this.write(pen, labels[atom], x, y - this.radius(atom) * scale - 9, "12px system-ui, sans-serif");
+    }
+  }
+
+  write(pen, text, x, y, font) {
+    pen.font = font;
+    pen.strokeStyle = css(this.fog);
+    pen.lineWidth = 3;
+    pen.strokeText(text, x, y);
+    pen.fillStyle = this.ink;
+    pen.fillText(text, x, y);
+  }
+
+  /** The atom in front at a place on the canvas, or null. */
+  atomAt(x, y) {
+    let found = null;
+    (this.points ?? []).forEach((point, atom) => {
+      const reach = Math.max(this.radius(atom) * point.scale, 5);
+      if (Math.hypot(x - point.x, y - point.y) > reach) return;
+      if (found === null || point.z > this.points[found].z) found = atom;
+    });
+    return found;
+  }
+
+  turnBy(right, down) {
+    this.rotation = multiply(multiply(turn(0, down), turn(1, right)), this.rotation);
+    this.request();
+  }
+
+  zoomBy(factor) {
+    this.zoom = Math.min(Math.max(this.zoom * factor, 0.3), 20);
+    this.request();
+  }
+
+  listen() {
+    const { canvas } = this;
+    const fingers = new Map();
+    let travelled = 0;
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    const span = () => {
+      const [one, other] = [...fingers.values()];
+      return Math.hypot(one[0] - other[0], one[1] - other[1]);
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      if (!fingers.size) travelled = 0;
+      fingers.set(event.pointerId, place(event));
+      canvas.classList.add("dragged");
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      const here = place(event);
+      const before = fingers.get(event.pointerId);
+      if (before === undefined) {
+        this.onHover(this.atomAt(...here), ...here);
+        return;
+      }
+      const [right, down] = [here[0] - before[0], here[1] - before[1]];
+      const apart = fingers.size === 2 ? span() : 0;
+      fingers.set(event.pointerId, here);
+      travelled += Math.abs(right) + Math.abs(down);
+      if (fingers.size === 2) {
+        this.shift = [this.shift[0] + right / 2, this.shift[1] + down / 2];
+        this.zoomBy(span() / (apart || 1));
+      } else if (event.shiftKey) {
+        this.shift = [this.shift[0] + right, this.shift[1] + down];
+        this.request();
+      } else if (travelled > 4) {
+        this.turnBy(right * 0.01, down * 0.01);
+      }
+      this.onHover(null);
+    });
+    const end = (event) => {
+      const was = fingers.delete(event.pointerId);
+      if (!fingers.size) canvas.classList.remove("dragged");
+      if (was && event.type === "pointerup" && !fingers.size && travelled <= 4) {
+        this.onChoose(this.atomAt(...place(event)));
+      }
+    };
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+    canvas.addEventListener("pointerleave", () => this.onHover(null));
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        this.zoomBy(Math.exp(-event.deltaY * 0.0015));
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("keydown", (event) => {
+      const keys = {
+        ArrowLeft: () => this.turnBy(-0.12, 0),
+        ArrowRight: () => this.turnBy(0.12, 0),
+        ArrowUp: () => this.turnBy(0, -0.12),
+        ArrowDown: () => this.turnBy(0, 0.12),
+        "+": () => this.zoomBy(1.15),
+        "-": () => this.zoomBy(1 / 1.15),
+        0: () => this.reset(),
+        Escape: () => this.onChoose(null),
+      };
+      if (keys[event.key] === undefined || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      keys[event.key]();
+    });
+    new ResizeObserver(() => this.request()).observe(canvas);
+  }
+}
+
+const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [k & 1, (k >> 1) & 1, (k >> 2) & 1]);
+const EDGES = CORNERS.flatMap((corner) =>
+  [0, 1, 2].filter((axis) => corner[axis] === 0).map((axis) => [corner, axis]),
+);
+
+function latticePoint(cell, part) {
+  return [0, 1, 2].map((k) => part[0] * cell[0][k] + part[1] * cell[1][k] + part[2] * cell[2][k]);
+}
+
+function turn(axis, angle) {
+  const [c, s] = [Math.cos(angle), Math.sin(angle)];
+  const [i, j] = [(axis + 1) % 3, (axis + 2) % 3];
+  const matrix = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+  matrix[i][i] = matrix[j][j] = c;
+  matrix[i][j] = -s;
+  matrix[j][i] = s;
+  return matrix;
+}
+
+function multiply(one, other) {
+  return one.map((row) => [0, 1, 2].map((k) => row.reduce((s, x, m) => s + x * other[m][k], 0)));
+}
+
+function cross(one, other) {
+  return [0, 1, 2].map((k) => {
+    const [i, j] = [(k + 1) % 3, (k + 2) % 3];
+    return one[i] * other[j] - one[j] * other[i];
+  });
+}
+
+function unit(vector) {
+  const length = Math.hypot(...vector);
+  return vector.map((x) => x / length);
+}
+
+function line(pen, from, to) {
+  pen.beginPath();
+  pen.moveTo(from.x, from.y);
+  pen.lineTo(to.x, to.y);
+  pen.stroke();
+}
+
+function parseColour(text) {
+  const hex = text.trim().slice(1);
+  return [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
+}

@@ -8,7 +8,9 @@ import typer
 
 from shiftcli import __version__
 from shiftcli.cli.benchmark import benchmark
+from shiftcli.cli.calibrate import calibrate
 from shiftcli.cli.cite import cite
+from shiftcli.cli.compare import compare
 from shiftcli.cli.env import env
 from shiftcli.cli.errors import run
 from shiftcli.cli.predict import predict
@@ -16,6 +18,7 @@ from shiftcli.cli.rank import rank
 from shiftcli.cli.reproduce import reproduce
 from shiftcli.cli.spectrum import spectrum
 from shiftcli.cli.train import train
+from shiftcli.cli.weights import app as weights
 
 app = typer.Typer(
     name="shiftcli",
@@ -25,11 +28,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(calibrate)
+app.command()(compare)
 app.command()(rank)
 app.command()(spectrum)
 app.command()(train)
 app.command()(benchmark)
 app.command()(reproduce)
+app.add_typer(weights, name="weights")
 app.command()(env)
 app.command()(cite)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,11 +23,27 @@ NucleusOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 ]
+
+
+def _downloaded(context: typer.Context, weights: Path | None) -> Path | None:
+    """Fetch a model that is named and not here, with a progress bar, before all else."""
+    is_default = weights is None and "SHIFTCLI_WEIGHTS" not in os.environ
+    # `env` reports what is wrong with the networks, so it must come so far.
+    if is_default or context.resilient_parsing or context.info_name == "env":
+        return weights
+    from shiftcli.cli.render_weights import downloads
+    from shiftcli.weights import make_ready
+
+    with downloads() as progress:
+        make_ready(weights, progress)
+    return weights
+
+
 WeightsOption = Annotated[
     Path | None,
     typer.Option(
-        "--weights", metavar="DIR", help="Directory of networks, such as a training run's.",
-        show_default="the networks in the package",
+        "--weights", metavar="DIR|MODEL", help="Directory of networks, or name of a model.",
+        show_default="the networks in the package", callback=_downloaded,
     ),
 ]  # fmt: skip
 DtypeOption = Annotated[

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from shiftcli.ranking import rank
     from shiftcli.readers import read
     from shiftcli.training import train
+    from shiftcli.writers import Results, write
 
 __all__ = [
     "Predictor",
+    "Results",
     "__version__",
     "average",
     "compare",
@@ -39,11 +41,13 @@ __all__ = [
     "read",
     "read_experiment",
     "train",
+    "write",
 ]
 
 #: Where each public name lives; importing the package must not import torch.
 _HOMES = {
     "Predictor": "predictor",
+    "Results": "writers",
     "average": "averaging",
     "compare": "assignment",
     "from_ase": "ase_interface",
@@ -54,6 +58,7 @@ _HOMES = {
     "read": "readers",
     "read_experiment": "experiment",
     "train": "training",
+    "write": "writers",
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from shiftcli.errors import UsageError
 from shiftcli.shifts import parse_references
-from shiftcli.writers import FORMATS, check_references, choose_format, render
+from shiftcli.writers import FORMATS, check_references, choose_format, render, write
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,13 @@ def test_shifts_need_references():
         check_references("simpson", parse_references())
     check_references("simpson", parse_references("N:186"))
     check_references("csv", parse_references())
+
+
+def test_write_takes_the_format_from_the_name(results, tmp_path):
+    write(results, tmp_path / "urea.cif")
+    assert (tmp_path / "urea.cif").read_text() == render(results, "cif")
+    write(results, str(tmp_path / "urea.txt"), "json")
+    assert (tmp_path / "urea.txt").read_text() == render(results, "json")
+    for name, form in (("urea.txt", None), ("urea.csv", "table"), ("urea.csv", "word")):
+        with pytest.raises(UsageError, match="format"):
+            write(results, tmp_path / name, form)

@@ -69,3 +69,14 @@ def test_refusals(predicted, urea, molecule):
     with pytest.raises(UsageError, match="no predicted atom has a reference"):
         render(predicted(molecule, references="N:186"), "simpson")
     assert render(predicted(), "simpson") == ""
+
+
+def test_tcl_itself_takes_it(predicted, labelled):
+    tkinter = pytest.importorskip("tkinter")
+    tcl = tkinter.Tcl()
+    tcl.eval("proc spinsys {data} {global section; set section $data}")
+    tcl.eval(render(predicted(labelled(["H{1", "H[exit]", "H$x", "H\\"])), "simpson"))
+    lines = tcl.getvar("section").split("\n")
+    assert [tcl.eval(f"lindex {{{line}}} 0") for line in lines if line] == [
+        "channels", "nuclei", *["shift"] * 4,
+    ]  # fmt: skip

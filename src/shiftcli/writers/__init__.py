@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from shiftcli.writers.files import check_writable, write_text
-from shiftcli.writers.formats import FORMATS, SUFFIXES, check_references, choose_format, render
+from shiftcli.writers.formats import (
+    FORMATS,
+    SUFFIXES,
+    check_references,
+    choose_format,
+    render,
+    write,
+)
 from shiftcli.writers.results import COLUMNS, Results, provenance
 
 __all__ = [
@@ -16,5 +23,6 @@ __all__ = [
     "choose_format",
     "provenance",
     "render",
+    "write",
     "write_text",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shiftcli.errors import UsageError
 from shiftcli.shifts import References
+from shiftcli.writers.files import write_text
 from shiftcli.writers.results import Results
 
 #: Names of the output formats, and the suffixes that choose them; ``.gz`` may follow.
@@ -89,6 +90,30 @@ def check_references(form: str, references: References) -> None:
     if form == "simpson":
         simpson = import_module("shiftcli.writers.simpson")
         simpson.check_references(references)
+
+
+def write(results: Results, output: str | Path, form: str | None = None) -> None:
+    """Write predictions into a file.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+    output : str or pathlib.Path
+        The file; replaced if it is there. It is whole or not written at all.
+    form : str, optional
+        One of `FORMATS` other than ``table``; without it the suffix of `output` says.
+
+    Raises
+    ------
+    UsageError
+        If the format is none of them, cannot hold these predictions, or the file cannot be
+        written.
+    """
+    kind = choose_format(form, Path(output), FORMATS[1:])
+    if kind not in _WRITERS:
+        raise UsageError(f"no format '{kind}'", hint=f"one of {', '.join(_WRITERS)}")
+    write_text(render(results, kind), Path(output))
 
 
 def render(results: Results, form: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,8 @@ class Results:
 
     predictor: Predictor
     predictions: Sequence[Prediction]
-    failures: Sequence[Failure]
-    references: References
+    failures: Sequence[Failure] = ()
+    references: References = field(default_factory=References)
     precision: int = 2
 
     def row(self, prediction: Prediction, site: SitePrediction) -> dict[str, Any]:

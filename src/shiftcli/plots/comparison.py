@@ -49,10 +49,10 @@ def plot_comparison(comparison: Comparison, output: Path, title: str = "") -> No
 
 
 def _draw(panel: Axes, fit: Fit, rows: list[Row]) -> None:
-    values = [value for row in rows for value in (row.measured, row.predicted)]
+    values = [row.measured for row in rows]
+    values += [row.predicted + sign * row.sigma for row in rows for sign in (-1, 1)]
     margin = max(_MARGIN * (max(values) - min(values)), _LEAST_MARGIN)
-    # As in a spectrum, shifts grow to the left (and downwards).
-    ends = (max(values) + margin, min(values) - margin)
+    ends = (min(values) - margin, max(values) + margin)
     panel.plot(ends, ends, color="0.6", linewidth=0.8, zorder=0)
     for row in rows:
         colour = _COLOURS[row.flag]

@@ -6,7 +6,9 @@ import gemmi
 import numpy as np
 import pytest
 
-from shiftcli.errors import UsageError
+from shiftcli.crystal import OVERRIDES
+from shiftcli.errors import ShiftcliError, UsageError
+from shiftcli.predictor import prepare
 from shiftcli.readers import read
 from shiftcli.readers.cif import read_cif
 from shiftcli.writers import render
@@ -139,8 +141,8 @@ def test_real_crystals_come_back(predicted, shared_structures):
     compared = 0
     for path in shared_structures:
         try:
-            crystals = read(path)
-        except Exception:
+            crystals = [prepare(c, allow=OVERRIDES) for c in read(path)]
+        except ShiftcliError:
             continue  # how it fails is tested elsewhere
         for crystal in crystals:
             if crystal.cell is None or len(crystal) > 2000:

@@ -1,8 +1,14 @@
 """Which format, from its name or the suffix of the output."""
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from shiftcli.crystal import Site
 from shiftcli.errors import UsageError
+from shiftcli.readers.cif import read_cif
 from shiftcli.shifts import parse_references
 from shiftcli.writers import FORMATS, check_references, choose_format, render, write
 
@@ -34,6 +40,26 @@ def test_unknown_suffix(tmp_path):
 def test_every_format_but_the_table_is_written(predicted, urea):
     for form in FORMATS[1:]:
         assert render(predicted(urea), form)
+
+
+def test_sites_that_were_averaged(results, urea):
+    """What ``--average`` makes of several sites stands at all their atoms."""
+    *others, first, second = results.predictions[0].sites
+    atoms = np.concatenate([first.site.atoms, second.site.atoms])
+    group = replace(first, site=Site("H1,H2", "H", atoms), shielding=24.5)
+    averaged = replace(
+        results, predictions=[replace(results.predictions[0], sites=(*others, group))]
+    )
+    (crystal,) = read_cif(render(averaged, "cif"), "again.cif")
+    assert crystal.labels == urea.labels
+    assert set(crystal.shieldings[atoms]) == {24.5}
+    assert render(averaged, "magres").count("24.5 0 0 0 24.5 0 0 0 24.5") == 8
+    assert "# 2 H1_H2 8\n" in render(averaged, "simpson")
+    assert render(averaged, "xyz").count(" 24.5") == 8
+    assert (
+        json.loads(render(averaged, "chemiscope"))["properties"]["labels"]["values"][8:]
+        == ["H1,H2"] * 8
+    )
 
 
 def test_shifts_need_references():

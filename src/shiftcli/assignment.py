@@ -420,7 +420,7 @@ def _near(label: str, groups: Sequence[Group], peak: Peak) -> str:
     if not known:
         return f"no {peak.species} was predicted"
     near = difflib.get_close_matches(label.lower(), known, n=3, cutoff=0.5)
-    names = [known[name] for name in near] or list(known.values())[:6]
+    names = [known[name] for name in known if name in near] or list(known.values())[:6]
     more = ", ..." if not near and len(known) > len(names) else ""
     return f"there is {', '.join(names)}{more}"
 

@@ -43,9 +43,9 @@ def list_models(
     Example: shiftcli weights list
     """
     from shiftcli.cli import render_weights as view
-    from shiftcli.weights import inventory
+    from shiftcli.weights import list_networks
 
-    view.show_inventory(inventory(url, allow_http=allow_http), form, output)
+    view.show_inventory(list_networks(url, allow_http=allow_http), form, output)
 
 
 @app.command()

@@ -6,7 +6,7 @@ not hold. Nothing here loads a network but `verify`, or runs anything that a man
 """
 
 from shiftcli.weights.cache import remove
-from shiftcli.weights.inventory import Checked, Listed, inventory, verify
+from shiftcli.weights.inventory import Checked, Listed, list_networks, verify
 from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, make_ready, obtain
 from shiftcli.weights.manifest import Manifest, Model, Network, read_manifest, write_manifest
 from shiftcli.weights.places import cache_folder, packaged
@@ -23,7 +23,7 @@ __all__ = [
     "cache_folder",
     "find_networks",
     "folder_of",
-    "inventory",
+    "list_networks",
     "make_ready",
     "obtain",
     "packaged",

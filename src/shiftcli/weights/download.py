@@ -36,7 +36,10 @@ _RETRIES = 3
 #: (bytes per second, after the first minute).
 _SILENCE, _SLOWEST = 30.0, 2000
 
-_CHUNK, _MOST_REDIRECTIONS = 1 << 16, 5
+#: Bytes that are moved at once: few, so that time is looked at even where they trickle.
+_CHUNK = 4096
+
+_MOST_REDIRECTIONS = 5
 
 #: Statuses at which another attempt is of no use.
 _FINAL = range(400, 500)
@@ -202,6 +205,7 @@ class Transfer:
         self.address, self.file, self.size, self.exact = address, file, size, exact
         self.progress = progress
         self.redirections = 0
+        self.response: requests.Response | None = None
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Copy what is at an address into a file."""
@@ -228,31 +232,33 @@ class Transfer:
         from pooch import HTTPDownloader
 
         self.redirections = 0
-        HTTPDownloader(
+        download = HTTPDownloader(
             chunk_size=_CHUNK,
             timeout=_SILENCE,
             headers={"Accept-Encoding": "identity"},
             hooks={"response": self._check},
-        )(url, receiver, pooch)
+        )
+        try:
+            download(url, receiver, pooch)
+        finally:
+            if self.response is not None:
+                self.response.close()
 
     def _check(self, response: requests.Response, **_: Any) -> None:
         """Look at each answer, redirections too, before anything more is asked or read."""
-        try:
-            if response.is_redirect:
-                self._check_redirection(response)
-            elif response.status_code in _FINAL:
-                status = f"{response.status_code} {response.reason}"
-                raise WeightsError(f"{shown(response.url)}: {status}")
-            elif response.ok and self.exact:
-                length = response.headers.get("content-length", "")
-                if length.isdigit() and int(length) != self.size:
-                    raise WeightsError(
-                        f"{shown(response.url)} has {length} bytes in place of {self.size}, "
-                        "so it is not the file that the manifest names"
-                    )
-        except WeightsError:
-            response.close()
-            raise
+        self.response = response
+        if response.is_redirect:
+            self._check_redirection(response)
+        elif response.status_code in _FINAL:
+            status = f"{response.status_code} {response.reason}"
+            raise WeightsError(f"{shown(response.url)}: {status}")
+        elif response.ok and self.exact:
+            length = response.headers.get("content-length", "")
+            if length.isdigit() and int(length) != self.size:
+                raise WeightsError(
+                    f"{shown(response.url)} has {length} bytes in place of {self.size}, "
+                    "so it is not the file that the manifest names"
+                )
 
     def _check_redirection(self, response: requests.Response) -> None:
         target = urljoin(response.url, response.headers["location"])

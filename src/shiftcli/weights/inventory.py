@@ -67,7 +67,7 @@ class Checked:
     is_listed: bool
 
 
-def inventory(url: str | None = None, *, allow_http: bool | None = None) -> list[Listed]:
+def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> list[Listed]:
     """List all models: the program's, those in the cache, and those at an address.
 
     Parameters

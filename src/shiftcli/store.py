@@ -63,18 +63,10 @@ class StoredPredictor(Predictor):
             _append(self.path, b"" if is_whole else b"\n")
         except OSError as error:
             raise UsageError(f"cannot use '{self.path}': {error.strerror}") from error
-        self._setting = json.dumps(
-            {
-                "version": __version__,
-                "weights": sorted(f.sha256 for f in self.files if f.nucleus in self.networks),
-                "device": self.device.type,
-                "dtype": str(self.dtype),
-                "orientations": self.orientations,
-                "views": self.views,
-                "hydrogens": self.hydrogens,
-                "allow": sorted(self.allow),
-            }
-        )
+        own = {k: v for k, v in self.settings.items() if k not in ("weights", "nuclei", "device")}
+        networks = sorted(file.sha256 for file in self.files if file.nucleus in self.networks)
+        setting = [__version__, networks, self.device.type, {**own, "allow": sorted(self.allow)}]
+        self._setting = json.dumps(setting, sort_keys=True)
 
     def predict(self, crystal: Crystal) -> Prediction:
         """Predict a crystal, or take it from the folder; see `Predictor.predict`.

@@ -1,0 +1,168 @@
+"""`shiftcli rank`, run as a user runs it."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+#: Of two of its eight hydrogens.
+SHIFTS = "site,species,shift,uncertainty\nH1,1H,7.1,0.1\nH2,1H,6.2,0.1\n"
+
+
+@pytest.fixture(scope="module")
+def folder(urea, tmp_path_factory):
+    """Ureas with cell and hydrogens distorted, so that every atom is a site of its own."""
+    from ase import Atoms
+    from ase.io import write
+
+    made = tmp_path_factory.mktemp("candidates")
+    rng = np.random.default_rng(3)
+    for k, size in enumerate((0.01, 0.02, 0.05)):
+        atoms = Atoms(urea.elements.tolist(), urea.positions, cell=urea.cell, pbc=True)
+        atoms.set_cell(urea.cell * (1 + size), scale_atoms=True)
+        atoms.positions[urea.elements == "H"] += rng.normal(0, size, (8, 3))
+        write(made / f"{k}.xyz", atoms, format="extxyz")
+    return made
+
+
+@pytest.fixture
+def shifts(tmp_path):
+    path = tmp_path / "shifts.csv"
+    path.write_text(SHIFTS)
+    return path
+
+
+def test_table(main, folder, shifts, tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "ranking.svg"
+    done = main("rank", folder, "--experiment", shifts, "--plot", picture)
+    assert done.returncode == 0, done.stderr
+    assert "3 candidates by" in done.stdout
+    assert "1H RMSE/ppm" in done.stdout
+    assert "0.33 ± 0.16 ppm" in done.stdout
+    assert "1*" in done.stdout
+    assert "cannot be told apart" in done.stdout
+    assert picture.read_text().startswith("<?xml")
+
+
+def test_json_and_failures(main, folder, shifts, tmp_path):
+    broken, other = tmp_path / "broken.cif", tmp_path / "methane.xyz"
+    broken.write_text("data_x\n")
+    other.write_text(
+        "5\n\nC 0 0 0\nX 0 0 9\nH 0.63 0.63 0.63\nH -0.63 -0.63 0.63\nH 0.63 -0.63 -0.63\n"
+    )
+    done = main("rank", broken, folder, other, "--experiment", shifts, "--format", "json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert {"version", "model", "weights", "probability_model"} <= set(document)
+    assert "integrated out" in document["probability_model"]["text"]
+    assert document["rmse_bands"]["1H"]["mean"] == 0.33
+    files = [c["file"] for c in document["candidates"]]
+    assert sorted(files) == [str(folder / f"{k}.xyz") for k in range(3)]
+    first = document["candidates"][0]
+    assert set(first["rmse"]) == set(first["offset"]) == {"1H"}
+    assert first["n"] == 2
+    assert sum(c["probability"] for c in document["candidates"]) == pytest.approx(1, abs=1e-3)
+    assert [f["file"] for f in document["failures"]] == [str(broken), str(other)]
+    assert "3 candidates ranked, 2 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_csv(main, folder, shifts, tmp_path):
+    out = tmp_path / "ranking.csv"
+    done = main("rank", folder / "*.xyz", "--experiment", shifts, "-o", out, "--precision", "2")
+    assert (done.returncode, done.stdout) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert len(rows[0]["1H RMSE/ppm"].partition(".")[2]) <= 2
+
+
+def test_labels_that_no_candidate_has(main, folder, shifts):
+    shifts.write_text(SHIFTS.replace("H1", "HX"))
+    done = main("rank", folder, "--experiment", shifts)
+    assert done.returncode == 1
+    assert "line 2" in done.stderr
+    assert "HX" in done.stderr
+    assert "0 candidates ranked, 3 failed" in done.stderr
+    given = main("rank", folder, "--experiment", shifts, "--assignment", "best")
+    assert given.returncode == 0, given.stderr
+
+
+def test_references_and_theory(main, folder, shifts):
+    options = ("--references", "H:30.9", "--theory-error", "none", "--format", "json")
+    done = main("rank", folder, "--experiment", shifts, *options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["probability_model"]["theory_errors"] == {"1H": 0.0}
+    assert {round(c["offset"]["1H"], 2) for c in document["candidates"]} == {30.9}
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--nucleus", "C"], 2, "no shift of C"),
+        (["--theory-error", "H:-1"], 2, "--theory-error"),
+        (["--plot", "ranking.gif"], 2, "should end in"),
+        (["--format", "xyz"], 2, "xyz"),
+        (["--average", "CH4"], 2, "--average"),
+        (["-o", "ranking.magres"], 2, "names no format"),
+    ],
+)
+def test_usage_errors(main, folder, shifts, options, status, words):
+    done = main("rank", folder, "--experiment", shifts, *options)
+    assert done.returncode == status
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        ("site,species,shift\n", "no measured shifts"),
+        ("site,species,shift\nH1,1H,7;1\n", "line 2"),
+        ('site,species,shift\nH1,1H,"7,1"\n', "decimal comma"),
+        ("site,species,shift\nH1,1H,7.1 ppm\n", "line 2"),
+    ],
+)
+def test_malformed_experiments(main, folder, shifts, text, words):
+    shifts.write_text(text)
+    done = main("rank", folder, "--experiment", shifts)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_killed_run_goes_on(folder, shifts, tmp_path, main):
+    """Killed without warning, the next run takes what was done and ends like one never killed."""
+    many = tmp_path / "many.xyz"
+    text = (folder / "2.xyz").read_text()
+    many.write_text("".join(text.replace("5.8", f"5.8{k}") for k in range(6)))
+    work = tmp_path / "work"
+    arguments = ["rank", str(many), "--experiment", str(shifts), "--format", "json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shiftcli", *arguments, "--work", str(work)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    lines = work / "shieldings.jsonl"
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if lines.exists() and lines.read_bytes().count(b"\n") >= 2:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    stdout, _ = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (-signal.SIGKILL, b"")
+    done = lines.read_bytes().count(b"\n")
+    assert 2 <= done < 6
+    again = main(*arguments, "--work", work)
+    assert again.returncode == 0, again.stderr
+    assert f"shieldings of {done} structures taken" in again.stderr
+    assert again.stdout == main(*arguments).stdout

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -189,20 +189,34 @@ def find_equivalent_atoms(
     n = len(elements)
     if cell is None or n > limits.SYMMETRY_SEARCH_ATOMS:
         return np.arange(n)
-    import spglib
-
     numbers = np.unique(elements, return_inverse=True)[1] + 1
     fractional = positions @ np.linalg.inv(cell)
+    found = _search_symmetry(
+        cell.astype(float).tobytes(), fractional.tobytes(), numbers.astype(np.int64).tobytes()
+    )
+    return np.arange(n) if found is None else found.copy()
+
+
+# Checks and corrections make copies of a crystal whose atoms have not moved: the search, which
+# takes seconds for a large cell, need not be made for each.
+@lru_cache(maxsize=4)
+def _search_symmetry(cell: bytes, positions: bytes, kinds: bytes) -> np.ndarray | None:
+    """What spglib says to a cell, fractional coordinates and atomic numbers; None if nothing."""
+    import spglib
+
+    lattice = np.frombuffer(cell).reshape(3, 3)
+    fractional = np.frombuffer(positions).reshape(-1, 3)
+    numbers = np.frombuffer(kinds, dtype=np.int64)
     with warnings.catch_warnings():
         # spglib announces its next interface at every call; as an error it would hide the answer.
         warnings.simplefilter("ignore")
         try:
             dataset = spglib.get_symmetry_dataset(
-                (cell, fractional, numbers), symprec=SYMMETRY_TOLERANCE
+                (lattice, fractional, numbers), symprec=SYMMETRY_TOLERANCE
             )
         except Exception:  # spglib's own errors differ between its versions
             dataset = None
-    return np.arange(n) if dataset is None else np.asarray(dataset.equivalent_atoms)
+    return None if dataset is None else np.asarray(dataset.equivalent_atoms)
 
 
 def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:

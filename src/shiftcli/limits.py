@@ -18,8 +18,9 @@ PARSED_BYTES = 100_000_000
 #: Structures in a file: the Cambridge Structural Database exports fewer at once.
 STRUCTURES = 100_000
 
-#: Atoms of a structure, after its symmetry was applied. 50,000 distinct ones take a CPU an hour.
-ATOMS = 50_000
+#: Atoms of a structure, after its symmetry was applied: a cube of organic crystal of 60 Å. To
+#: predict as many distinct ones takes a CPU half an hour.
+ATOMS = 20_000
 
 #: Atom sites times symmetry operations: copies on special positions are merged after they
 #: were made.
@@ -47,8 +48,8 @@ CELL_THICKNESS = 1.0
 #: Coordinate of an atom (Å), in a cell before it is wrapped into it.
 COORDINATE = 1e6
 
-#: Periodic images that are made for one search of neighbours: 50,000 atoms in a cell of
-#: ordinary shape have 300,000 within sight of the networks. 500 bytes each at most.
+#: Periodic images that are made for one search of neighbours: 20,000 atoms in a cell of
+#: ordinary shape have 80,000 within sight of the networks. 500 bytes each at most.
 IMAGES = 4_000_000
 
 #: Images that one site may have within sight of the networks (14.5 Å): four times diamond.
@@ -59,7 +60,7 @@ IMAGES_OF_SITE = 10_000
 CROWD = 500
 
 #: Pairs of atoms within bonding distance in a structure: a hundred for each atom.
-PAIRS = 5_000_000
+PAIRS = 2_000_000
 
 #: Atoms of a cell up to which symmetry is searched for where the file states none: the search
 #: grows faster than the square, half a minute at this size.

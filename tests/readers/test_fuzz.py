@@ -239,7 +239,7 @@ def cifs(draw):
     for k in range(draw(st.integers(0, 8))):
         xyz = [draw(st.floats(0, 1).map("{:.4f}".format) if good else NUMBER) for _ in range(3)]
         row = [f"A{k}", draw(st.sampled_from("HCNODX")), *xyz]
-        row += [draw(st.sampled_from(["1", "0.5", "0", "-1"]) if c == "occupancy" else group)
+        row += [draw(st.sampled_from(["1", "0.5", "0.3", "0", "-1"]) if c == "occupancy" else group)
                 for c in columns[5:]]  # fmt: skip
         lines.append(" ".join(word or "''" for word in row))
     if draw(st.integers(0, 9)) == 0:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from shiftcli.batch.folder import finished, predict_into
+from shiftcli.batch.folder import Finished, is_folder, predict_into
 from shiftcli.batch.spool import Spool
-from shiftcli.batch.workers import predict_in_processes
+from shiftcli.batch.workers import Outcome, predict_in_processes, predict_many
 
-__all__ = ["Spool", "finished", "predict_in_processes", "predict_into"]
+__all__ = [
+    "Finished",
+    "Outcome",
+    "Spool",
+    "is_folder",
+    "predict_in_processes",
+    "predict_into",
+    "predict_many",
+]

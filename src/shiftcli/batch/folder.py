@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,8 @@ from shiftcli import __version__
 from shiftcli.batch.workers import Outcome, predict_in_processes
 from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.predictor import Failure, Prediction, Predictor
-from shiftcli.readers import STDIN, Disorder, format_of_name
+from shiftcli.readers import STDIN, Disorder
+from shiftcli.readers.sources import format_of_name
 from shiftcli.writers import provenance, write_text
 
 #: Name of the list inside the folder.
@@ -33,6 +34,19 @@ SCHEMA = 1
 
 #: Longest name of a result in bytes, without number and suffix; file systems allow 255.
 _LONGEST_NAME = 150
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An input that an earlier run has finished.
+
+    Attributes
+    ----------
+    file : str
+        The input.
+    """
+
+    file: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,21 @@ class Entry:
     failures: list[str] = field(default_factory=list)
 
 
+def is_folder(output: Path) -> bool:
+    """Whether results go into a folder: one that is there, or a name without a suffix.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        What the user named.
+
+    Returns
+    -------
+    bool
+    """
+    return output.is_dir() or not (output.suffix or os.path.lexists(output))
+
+
 def predict_into(
     folder: Path,
     predictor: Predictor,
@@ -73,8 +102,11 @@ def predict_into(
     options: Mapping[str, Any],
     disorder: Disorder = "major",
     jobs: int = 1,
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome | Finished]:
     """Predict many files into a folder, leaving out what is finished.
+
+    Finished is an input all of whose structures were predicted with these networks, options and
+    program version, whose content has not changed since, and whose results are there.
 
     Parameters
     ----------
@@ -83,14 +115,13 @@ def predict_into(
     predictor : Predictor
         Networks and options.
     files : sequence of str
-        Files, as `shiftcli.readers.find_files` lists them, without those that `finished`
-        names.
+        Files, as `shiftcli.readers.find_files` lists them.
     render : callable
         Makes the text of a result file of a prediction.
     suffix : str
         Suffix of the result files, such as ``.csv``.
     options : mapping
-        Everything else that decides what stands in the results, for `finished`.
+        Everything else that decides what stands in the results.
     disorder : {"major", "error"}
         What to do with disordered structures.
     jobs : int
@@ -98,19 +129,26 @@ def predict_into(
 
     Yields
     ------
+    Finished
+        One for each input that is left out.
     Prediction or Failure
-        One for each structure, in order; a prediction once its file is in place.
+        One for each structure of the others, in order; a prediction once its file is in place.
 
     Raises
     ------
     UsageError
         If the folder cannot be written, is in use by another run, or holds the inputs.
     """
+    options = {**options, "disorder": disorder}
     run = _key(predictor, options)
-    hashes = {file: _hash(file) for file in files}
     with _Folder(folder, files) as results:
-        results.note_run(run, predictor, options)
-        for file, outcomes in predict_in_processes(predictor, files, disorder=disorder, jobs=jobs):
+        hashes = {file: _hash(file) for file in files}
+        done = dict.fromkeys(f for f in files if results.is_finished(f, hashes[f], run))
+        yield from map(Finished, done)
+        if len(done) < len(files):
+            results.note_run(run, predictor, options)
+        left = [file for file in files if file not in done]
+        for file, outcomes in predict_in_processes(predictor, left, disorder=disorder, jobs=jobs):
             name = results.name_for(file)
             made: list[str] = []
             failures: list[str] = []
@@ -124,41 +162,6 @@ def predict_into(
                     write_text(text, folder / made[-1])
                 yield outcome
             results.add(Entry(file, hashes[file], run, name, made, failures))
-
-
-def finished(
-    folder: Path, predictor: Predictor, files: Iterable[str], options: Mapping[str, Any]
-) -> set[str]:
-    """Inputs whose results stand in a folder already.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of results; it need not be there yet.
-    predictor : Predictor
-        Networks and options.
-    files : iterable of str
-        The inputs.
-    options : mapping
-        As for `predict_into`.
-
-    Returns
-    -------
-    set of str
-        Inputs all of whose structures were predicted, with these networks, options and
-        program version, whose content has not changed since, and whose results are there.
-    """
-    run, entries = _key(predictor, options), _read(folder / MANIFEST)
-    return {
-        file
-        for file in files
-        if (entry := entries.get(file)) is not None
-        and entry.run == run
-        and not entry.failures
-        and entry.sha256
-        and all((folder / name).is_file() for name in entry.results)
-        and entry.sha256 == _hash(file)
-    }
 
 
 def _key(predictor: Predictor, options: Mapping[str, Any]) -> str:
@@ -295,6 +298,17 @@ class _Folder:
         head = {"schema": SCHEMA, "run": run, **provenance(predictor), "options": settings}
         head["version"] = __version__
         self._put(head)
+
+    def is_finished(self, file: str, sha256: str, run: str) -> bool:
+        """Whether an input of this content need not be predicted in this run."""
+        entry = self.entries.get(file)
+        return (
+            entry is not None
+            and not entry.failures
+            and (entry.run, entry.sha256) == (run, sha256)
+            and bool(sha256)
+            and all((self.folder / name).is_file() for name in entry.results)
+        )
 
     def name_for(self, file: str) -> str:
         """Name of an input's results: as before, else one that no other input has."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tempfile
 from array import array
@@ -24,7 +23,8 @@ class Spool(Sequence[Prediction]):
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+        # Closed, and gone, with the sequence.
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._starts = array("Q")
         self._end = 0
 
@@ -43,7 +43,7 @@ class Spool(Sequence[Prediction]):
             self._file.flush()
         except OSError as error:
             raise ShiftcliError(
-                f"cannot keep the results in {tempfile.gettempdir()}: {os.strerror(error.errno)}",
+                f"cannot keep the results in {tempfile.gettempdir()}: {error.strerror}",
                 hint="TMPDIR names another folder, --output FOLDER keeps nothing",
             ) from error
         self._starts.append(self._end)
@@ -61,7 +61,8 @@ class Spool(Sequence[Prediction]):
             return [self[k] for k in range(*index.indices(len(self)))]
         self._file.seek(self._starts[index])
         # The file is our own and has no name: nobody else writes there.
-        return pickle.load(self._file)
+        found: Prediction = pickle.load(self._file)
+        return found
 
     def __iter__(self) -> Iterator[Prediction]:
         for k in range(len(self)):

@@ -10,16 +10,19 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import ShiftcliError, UsageError, WeightsError, fault, visible
 from shiftcli.predictor import Failure, Prediction, Predictor
 from shiftcli.readers import STDIN, Disorder
+
+if TYPE_CHECKING:
+    _Pipe = Connection[Any, Any]
 
 Outcome = Prediction | Failure
 
@@ -72,13 +75,50 @@ def predict_in_processes(
             yield file, pool.outcomes(number)
 
 
+#: What a worker without a file has in work.
+_IDLE = -1
+
+
+def predict_many(
+    predictor: Predictor,
+    files: Sequence[str],
+    *,
+    disorder: Disorder = "major",
+    jobs: int = 1,
+    finish: Callable[[Prediction], Prediction] | None = None,
+) -> Iterator[Outcome]:
+    """Predict the structures of many files, one after the other.
+
+    Parameters
+    ----------
+    predictor, files, disorder, jobs
+        As for `predict_in_processes`.
+    finish : callable, optional
+        What is done with each prediction; a structure for which it raises has failed.
+
+    Yields
+    ------
+    Prediction or Failure
+        One for each structure, in order.
+    """
+    for file, outcomes in predict_in_processes(predictor, files, disorder=disorder, jobs=jobs):
+        for outcome in outcomes:
+            if isinstance(outcome, Failure) or finish is None:
+                yield outcome
+                continue
+            try:
+                yield finish(outcome)
+            except ShiftcliError as error:
+                yield Failure(file, error)
+
+
 @dataclass(eq=False)
 class _Worker:
     """A process and the file that it has in work."""
 
     process: BaseProcess
-    pipe: Connection
-    number: int | None = None
+    pipe: _Pipe
+    number: int = _IDLE
 
 
 @dataclass
@@ -121,7 +161,7 @@ class _Pool:
         self._assign(worker)
 
     def _assign(self, worker: _Worker) -> None:
-        worker.number = None
+        worker.number = _IDLE
         if self.next < len(self.files):
             worker.number = self.next
             self.in_work[self.next] = _InWork()
@@ -145,11 +185,11 @@ class _Pool:
     def _receive(self) -> None:
         """Take what the processes have; only of the file asked for when too much is held."""
         held = sum(len(found.outcomes) for found in self.in_work.values())
-        busy = {w.pipe: w for w in self.workers if w.number is not None}
+        busy = [worker for worker in self.workers if worker.number != _IDLE]
         if held >= _HELD:
-            busy = {pipe: w for pipe, w in busy.items() if w.number == self.head} or busy
-        for pipe in wait(list(busy)):
-            worker = busy[pipe]
+            busy = [worker for worker in busy if worker.number == self.head] or busy
+        ready = wait([worker.pipe for worker in busy])
+        for worker in (worker for worker in busy if worker.pipe in ready):
             try:
                 message = worker.pipe.recv()
             except (EOFError, OSError):
@@ -191,7 +231,7 @@ class _Pool:
 
 
 def _work(
-    pipe: Connection, settings: dict[str, Any], hashes: list[str], disorder: Disorder, threads: int
+    pipe: _Pipe, settings: dict[str, Any], hashes: list[str], disorder: Disorder, threads: int
 ) -> None:
     """Predict files as their names come, until the pipe ends."""
     # Ctrl-C reaches all processes of a terminal; the first ends the others. Ended without a

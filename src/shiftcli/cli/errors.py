@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from shiftcli.errors import DEBUG, DeviceError, ShiftcliError, UsageError, fault
+
+
+class Terminated(BaseException):
+    """SIGTERM; no `Exception`, so that nothing goes on with the next structure."""
+
 
 #: Exit status of each kind of error; 1 for those not named.
 _STATUS = {UsageError: 2, DeviceError: 2}
 
 
 def run(app: Callable[[], object]) -> None:
-    """Run the program; end with 0, 1 (input failed), 2 (usage), or 130 (Ctrl-C)."""
+    """Run the program; end with 0, 1 (input failed), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be valid text
             stream.reconfigure(errors="backslashreplace")
+    with _sigterm_raises():
+        try:
+            app()
+        except BrokenPipeError:
+            # The reader of our output has gone, as `| head` does; nobody is left to be told.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except Terminated:
+            # On the way here temporary files went and other processes were ended.
+            print("terminated", file=sys.stderr)
+            sys.exit(143)
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get(DEBUG) == "1":
+                raise
+            if isinstance(error, KeyboardInterrupt):
+                print("interrupted", file=sys.stderr)
+                sys.exit(130)
+            known = error if isinstance(error, ShiftcliError) else fault(error)
+            print(f"error: {known}", file=sys.stderr)
+            sys.exit(_STATUS.get(type(known), 1))
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does, not where it stands."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        app()
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (Exception, KeyboardInterrupt) as error:
-        if os.environ.get(DEBUG) == "1":
-            raise
-        if isinstance(error, KeyboardInterrupt):
-            print("interrupted", file=sys.stderr)
-            sys.exit(130)
-        known = error if isinstance(error, ShiftcliError) else fault(error)
-        print(f"error: {known}", file=sys.stderr)
-        sys.exit(_STATUS.get(type(known), 1))
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,7 +13,6 @@ from shiftcli.cli.options import (
     DeviceOption,
     DtypeOption,
     NucleusOption,
-    OutputOption,
     ViewsOption,
     WeightsOption,
     parse_allow,
@@ -24,10 +25,22 @@ def predict(
     files: Annotated[
         list[str], typer.Argument(help="Structures: files, directories, globs, or - for stdin.")
     ],
-    output: OutputOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|FOLDER",
+            show_default="stdout",
+            help="Write here. A folder (one that is there, or a name without a suffix) takes one "
+            "file a structure, and the same command goes on with it.",
+        ),
+    ] = None,
     form: Annotated[
         Literal["table", "csv", "json", "xyz", "magres", "cif", "chemiscope", "simpson"] | None,
-        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
+        typer.Option(
+            "--format", help="Format.", show_default="from the suffix, else table; csv in a folder"
+        ),
     ] = None,
     nucleus: NucleusOption = None,
     references: Annotated[
@@ -62,21 +75,24 @@ def predict(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
     weights: WeightsOption = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at work.")] = 1,
 ) -> None:
     """Predict the shielding of every H, C, N and O atom of crystal structures.
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
     from shiftcli.averaging import average_prediction
+    from shiftcli.batch import Spool, is_folder, predict_into, predict_many
     from shiftcli.cli import render
-    from shiftcli.predictor import Failure, Prediction, Predictor
+    from shiftcli.predictor import Prediction, Predictor
     from shiftcli.readers import find_files
     from shiftcli.shifts import parse_references
     from shiftcli.writers import Results, check_references, check_writable, choose_format
-    from shiftcli.writers import render as render_text
+    from shiftcli.writers.formats import suffix_of
 
-    kind = choose_format(form, output)
-    if output is not None:
+    folder = output if output is not None and is_folder(output) else None
+    kind = choose_format(form or ("csv" if folder else None), output)
+    if output is not None and folder is None:
         check_writable(output)
     nuclei, exchange = parse_nuclei(nucleus), parse_exchange(average)
     parsed = parse_references(references, gradients)
@@ -91,20 +107,28 @@ def predict(
         hydrogens=hydrogens,
         allow=parse_allow(allow),
     )
-    paths = find_files(files)
-    outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))
-    results = Results(
-        predictor,
-        [average_prediction(o, exchange) for o in outcomes if isinstance(o, Prediction)],
-        [o for o in outcomes if isinstance(o, Failure)],
-        parsed,
-        precision,
-    )
     render.show_reference_notes(parsed, predictor)
-    render.show_notes(results)
-    if kind == "table":
-        render.show_predictions(results, output)
+    paths = find_files(files)
+    results = Results(predictor, [], [], parsed, precision)
+
+    def finish(prediction: Prediction) -> Prediction:
+        return average_prediction(prediction, exchange)
+
+    def text(prediction: Prediction) -> str:
+        return render.text_of(replace(results, predictions=[finish(prediction)]), kind)
+
+    if folder is None:
+        spool = Spool()
+        outcomes = predict_many(predictor, paths, disorder=disorder, jobs=jobs, finish=finish)
+        failures = render.follow(outcomes, len(paths), spool)
+        render.emit_results(replace(results, predictions=spool, failures=failures), kind, output)
     else:
-        render.emit(render_text(results, kind), output)
-    if results.failures:
+        decisive = {"format": kind, "references": parsed, "average": sorted(exchange),
+                    "precision": precision}  # fmt: skip
+        made = predict_into(
+            folder, predictor, paths, text,
+            suffix=suffix_of(kind), options=decisive, disorder=disorder, jobs=jobs,
+        )  # fmt: skip
+        failures = render.follow(made, len(paths))
+    if failures:
         raise typer.Exit(1)

@@ -16,10 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftcli.crystal import SPECIES
-from shiftcli.writers import COLUMNS, Results, write_text
+from shiftcli.errors import visible
+from shiftcli.predictor import Failure
+from shiftcli.writers import COLUMNS, Results, render, write_text
 
 if TYPE_CHECKING:
-    from shiftcli.predictor import Predictor
+    from shiftcli.batch import Finished, Outcome, Spool
+    from shiftcli.predictor import Prediction, Predictor
     from shiftcli.shifts import References
     from shiftcli.training.loop import EpochReport
     from shiftcli.training.report import DataReport
@@ -54,7 +57,7 @@ def progress(items: Iterable[T], total: int) -> Iterator[T]:
 
 def note(text: str) -> None:
     """One line on stderr."""
-    _stderr().print(Text(text), soft_wrap=True)
+    _stderr().print(Text(visible(text, 100_000)), soft_wrap=True)
 
 
 def emit(text: str, output: Path | None) -> None:
@@ -66,22 +69,31 @@ def emit(text: str, output: Path | None) -> None:
         write_text(text, output)
 
 
-def emit_tables(tables: list[Table], output: Path | None) -> None:
+def emit_tables(tables: Iterable[Table], output: Path | None) -> None:
     """Print tables, or write them into a file or a pipe without colours."""
     if output is None and sys.stdout.isatty():
         for table in tables:
             Console(highlight=False).print(table)
-        return
-    console = Console(highlight=False, width=_WIDE, color_system=None)
-    with console.capture() as capture:
+    elif output is None:
         for table in tables:
-            console.print(table)
-    emit("".join(line.rstrip() + "\n" for line in capture.get().splitlines()), output)
+            emit(plain_text([table]), None)
+    else:
+        emit(plain_text(tables), output)
 
 
-def show_predictions(results: Results, output: Path | None) -> None:
-    """One table a structure."""
+def plain_text(tables: Iterable[Table]) -> str:
+    """Tables as text without colours, of the width of a file."""
     pages = []
+    for table in tables:
+        console = Console(highlight=False, width=_WIDE, color_system=None)
+        with console.capture() as capture:
+            console.print(table)
+        pages += [line.rstrip() + "\n" for line in capture.get().splitlines()]
+    return "".join(pages)
+
+
+def prediction_tables(results: Results) -> Iterator[Table]:
+    """One table a structure, made when it is asked for."""
     for prediction in results.predictions:
         rows = [results.row(prediction, site) for site in prediction.sites]
         # Columns without a single entry say nothing; file and name are the title.
@@ -92,9 +104,8 @@ def show_predictions(results: Results, output: Path | None) -> None:
             table.add_column(column, justify="right" if column in _NUMERIC else "left")
         for row in rows:
             cells = [_cell(row[c], results.precision, c) for c in used]
-            table.add_row(*(Text(cell) for cell in cells))
-        pages.append(table)
-    emit_tables(pages, output)
+            table.add_row(*(Text(visible(cell)) for cell in cells))
+        yield table
 
 
 def _cell(value: object, precision: int, column: str) -> str:
@@ -112,12 +123,79 @@ def show_reference_notes(references: References, predictor: Predictor) -> None:
 def show_notes(results: Results) -> None:
     """Warnings of the predicted structures, and the failures, on stderr."""
     for prediction in results.predictions:
-        for warning in prediction.crystal.warnings:
-            note(f"note: {prediction.crystal.where}: {warning}")
+        show_outcome(prediction)
     for failure in results.failures:
-        note(f"failed: {failure.error}")
-    if results.failures:
-        note(f"{len(results.predictions)} structures predicted, {len(results.failures)} failed")
+        show_outcome(failure)
+    show_summary(len(results.predictions), len(results.failures))
+
+
+def show_outcome(outcome: Prediction | Failure) -> None:
+    """Warnings of one predicted structure, or its failure, on stderr."""
+    if isinstance(outcome, Failure):
+        note(f"failed: {outcome.error}")
+        return
+    for warning in outcome.crystal.warnings:
+        note(f"note: {outcome.crystal.where}: {warning}")
+
+
+def show_summary(predicted: int, failed: int) -> None:
+    """How many structures there were, where some failed."""
+    if failed:
+        note(f"{predicted} structures predicted, {failed} failed")
+
+
+def follow(
+    outcomes: Iterable[Outcome | Finished], total: int, predictions: Spool | None = None
+) -> list[Failure]:
+    """Show a batch as it goes: progress, notes, failures, and a summary at the end.
+
+    Parameters
+    ----------
+    outcomes : iterable
+        What comes of each structure.
+    total : int
+        Number of files.
+    predictions : Spool, optional
+        Takes the predictions. Without it they are in a folder, and the summary comes always.
+
+    Returns
+    -------
+    list of Failure
+    """
+    from shiftcli.batch import Finished
+
+    predicted, finished = 0, 0
+    failures: list[Failure] = []
+    for outcome in progress(outcomes, total):
+        if isinstance(outcome, Finished):
+            finished += 1
+            continue
+        show_outcome(outcome)
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+            continue
+        predicted += 1
+        if predictions is not None:
+            predictions.append(outcome)
+    if predictions is not None:
+        show_summary(predicted, len(failures))
+    else:
+        before = f", {finished} files finished before" if finished else ""
+        note(f"{predicted} structures predicted, {len(failures)} failed{before}")
+    return failures
+
+
+def emit_results(results: Results, kind: str, output: Path | None) -> None:
+    """Write predictions in a format, tables on a terminal with colours."""
+    if kind == "table":
+        emit_tables(prediction_tables(results), output)
+    else:
+        emit(text_of(results, kind), output)
+
+
+def text_of(results: Results, kind: str) -> str:
+    """Predictions in a format, as the text of a file."""
+    return plain_text(prediction_tables(results)) if kind == "table" else render(results, kind)
 
 
 def data_tables(report: DataReport) -> list[Table]:

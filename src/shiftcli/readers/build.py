@@ -191,6 +191,8 @@ def _major_component(
             hint="--disorder major keeps the major component",
         )
     keep = keep_major(rows, cell)
+    if not keep.any():
+        raise ReadError("disorder: no atom site is half occupied", where=where)
     dropped = [label for label, k in zip(rows.labels, keep, strict=True) if not k]
     partial = [
         label

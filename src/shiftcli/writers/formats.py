@@ -72,6 +72,11 @@ def choose_format(name: str | None, output: Path | None, formats: Sequence[str] 
     return found
 
 
+def suffix_of(form: str) -> str:
+    """Suffix of the files of a format, such as ``.csv``."""
+    return next(suffix for suffix, name in SUFFIXES.items() if name == form)
+
+
 def check_references(form: str, references: References) -> None:
     """Refuse a format that holds shifts where there are none, before anything is predicted.
 

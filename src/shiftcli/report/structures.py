@@ -137,9 +137,10 @@ def structure_section(
     notes = [*crystal.warnings, *(compared.comparison.notes if compared else ())]
     warnings = "".join(f"<li>{plain(text)}</li>" for text in notes)
     listed = f'<ul class="warnings">{warnings}</ul>' if warnings else ""
-    tables = [_site_table(prediction, references, precision)]
-    if compared is not None:
-        tables = [*_comparison_tables(prediction, compared, precision), *tables]
+    if compared is None:
+        tables = [_site_table(prediction, references, precision)]
+    else:
+        tables = list(_comparison_tables(prediction, compared, references, precision))
     spectra = "".join(_spectra(prediction, references, compared))
     return (
         f'<section aria-labelledby="name-{place}">'
@@ -206,11 +207,13 @@ def _site_table(prediction: Prediction, references: References, precision: int) 
     return table("Predicted shieldings", columns, rows, "sites")
 
 
-def _comparison_tables(prediction: Prediction, compared: Compared, precision: int) -> Iterator[str]:
+def _comparison_tables(
+    prediction: Prediction, compared: Compared, references: References, precision: int
+) -> Iterator[str]:
     comparison = compared.comparison
     columns = (
-        "site", "species", "multiplicity", "predicted/ppm", "± 68 %", "measured/ppm",
-        "difference/ppm", "flag", "assignment",
+        "site", "species", "measured/ppm", "predicted/ppm", "± 68 %", "difference/ppm", "flag",
+        "assignment",
     )  # fmt: skip
     rows = [
         (
@@ -218,10 +221,9 @@ def _comparison_tables(prediction: Prediction, compared: Compared, precision: in
             (
                 Cell(row.site),
                 Cell(row.species),
-                Cell(str(row.multiplicity), row.multiplicity),
+                number(row.measured, precision),
                 number(row.predicted, precision),
                 number(row.uncertainty, precision),
-                number(row.measured, precision),
                 number(row.difference, precision, signed=True),
                 Cell(row.flag),
                 Cell("found" if row.assigned else "stated"),
@@ -231,6 +233,7 @@ def _comparison_tables(prediction: Prediction, compared: Compared, precision: in
     ]
     yield table("Comparison with experiment", columns, rows, "comparison")
     yield _fit_table(comparison, precision)
+    yield _site_table(prediction, references, precision)
     if comparison.alternatives:
         yield _alternative_table(comparison)
     if comparison.unmatched:
@@ -278,10 +281,11 @@ def _alternative_table(comparison: Comparison) -> str:
 def _spectra(
     prediction: Prediction, references: References, compared: Compared | None
 ) -> Iterator[str]:
-    if not any(math.isfinite(row.shielding) for row in prediction.sites):
+    elements = elements_of([prediction])
+    if not elements:
         return
     yield '<h3>Spectra</h3><div class="spectra">'
-    for element in elements_of([prediction]):
+    for element in elements:
         measured = []
         if compared is not None:
             measured = [

@@ -282,7 +282,7 @@ def axis_points(
 
 
 def elements_of(predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    """Elements that were predicted in any of the crystals.
+    """Elements of which any crystal has a predicted shielding.
 
     Parameters
     ----------
@@ -294,7 +294,8 @@ def elements_of(predictions: Sequence[Prediction]) -> tuple[str, ...]:
     tuple of str
         In the order H, C, N, O.
     """
-    found = {row.site.element for prediction in predictions for row in prediction.sites}
+    rows = [row for prediction in predictions for row in prediction.sites]
+    found = {row.site.element for row in rows if math.isfinite(row.shielding)}
     return tuple(element for element in ELEMENTS if element in found)
 
 
@@ -309,18 +310,20 @@ def short_names(crystals: Sequence[Crystal]) -> list[str]:
     Returns
     -------
     list of str
-        Of the same length.
+        Of the same length, no two alike.
     """
+    stems = [Path(crystal.source).stem for crystal in crystals]
+    own = [crystal.name for crystal in crystals]
     ways = (
-        [crystal.name for crystal in crystals],
-        [Path(crystal.source).stem for crystal in crystals],
-        [f"{Path(crystal.source).stem}: {crystal.name}" for crystal in crystals],
+        own,
+        stems,
+        [": ".join(filter(None, pair)) for pair in zip(stems, own, strict=True)],
         [crystal.where for crystal in crystals],
     )
     for names in ways:
-        if all(names) and len(set(names)) == len({crystal.where for crystal in crystals}):
+        if all(names) and len(set(names)) == len(crystals):
             return names
-    return [f"structure {k + 1}" for k in range(len(crystals))]
+    return [f"{stem or 'structure'} {k + 1}" for k, stem in enumerate(stems)]
 
 
 def _names(predictions: Sequence[Prediction]) -> str:

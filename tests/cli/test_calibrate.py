@@ -23,7 +23,7 @@ def measured(shielding, tmp_path):
     return path
 
 
-def test_references_are_found_again_and_taken(main, urea_path, measured, tmp_path):
+def test_references_are_found_again_and_taken(main, shiftcli, urea_path, measured, tmp_path):
     refs = tmp_path / "refs.toml"
     done = main("calibrate", urea_path, "--experiment", measured, "--slope", "fixed", "-o", refs)
     assert done.returncode == 0, done.stderr

@@ -19,10 +19,11 @@ from shiftcli.averaging import average
 from shiftcli.bonds import find_bonds
 from shiftcli.citations import Citation, Citations
 from shiftcli.crystal import Crystal
+from shiftcli.comparison import StructureComparison
 from shiftcli.errors import ShiftcliError, StructureError, UsageError
 from shiftcli.experiment import Experiment, Peak
 from shiftcli.predictor import Failure, Prediction, SitePrediction
-from shiftcli.report import Compared, check_report, render_report, write_report
+from shiftcli.report import check_report, render_report, write_report
 from shiftcli.report.geometry import draw_data, whole_molecules
 from shiftcli.report.svg import nice_step
 from shiftcli.shifts import parse_references
@@ -53,10 +54,12 @@ def rendered(results, comparisons=()):
 
 @pytest.fixture(scope="module")
 def compared(urea):
-    groups = average(predicted(urea))
+    prediction = predicted(urea)
+    groups = average(prediction)
     peaks = (Peak(("H1",), "1H", 7.9, 0.1, 2), Peak(("H2",), "1H", 6.2, 0.1, 3))
     carbon = (Peak((), "13C", 163.0, None, 4),)
-    return Compared(compare(groups, Experiment(peaks + carbon, "exp.csv")), groups)
+    experiment = Experiment(peaks + carbon, "exp.csv")
+    return StructureComparison(prediction, groups, compare(groups, experiment))
 
 
 def data_of(page):
@@ -222,6 +225,8 @@ def test_reports_that_cannot_be(urea, tmp_path):
     with pytest.raises(ShiftcliError, match="no structure was predicted"):
         write_report(tmp_path / "a.html", as_results(), citations=CITATIONS)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ShiftcliError, match="501 structures are too many"):
+        rendered(as_results(*[predicted(urea)] * 501))
     with pytest.raises(ValueError, match="shorter"):
         rendered(as_results(predicted(urea), predicted(urea)), [None])
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from shiftcli.predictor import Predictor
     from shiftcli.ranking import rank
     from shiftcli.readers import read
+    from shiftcli.report import write_report
+    from shiftcli.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.training import train
     from shiftcli.writers import Results, write
 
@@ -33,6 +35,7 @@ __all__ = [
     "__version__",
     "average",
     "compare",
+    "correlate_nuclei",
     "from_ase",
     "get_shieldings",
     "measure_accuracy",
@@ -40,8 +43,10 @@ __all__ = [
     "rank",
     "read",
     "read_experiment",
+    "simulate_spectra",
     "train",
     "write",
+    "write_report",
 ]
 
 #: Where each public name lives; importing the package must not import torch.
@@ -50,6 +55,7 @@ _HOMES = {
     "Results": "writers",
     "average": "averaging",
     "compare": "assignment",
+    "correlate_nuclei": "spectrum",
     "from_ase": "ase_interface",
     "get_shieldings": "ase_interface",
     "measure_accuracy": "benchmark",
@@ -57,8 +63,10 @@ _HOMES = {
     "rank": "ranking",
     "read": "readers",
     "read_experiment": "experiment",
+    "simulate_spectra": "spectrum",
     "train": "training",
     "write": "writers",
+    "write_report": "report",
 }
 
 

@@ -13,6 +13,7 @@ from shiftcli.cli.options import (
     DtypeOption,
     NucleusOption,
     OutputOption,
+    ReportOption,
     TheoryErrorOption,
     ViewsOption,
     WeightsOption,
@@ -46,6 +47,7 @@ def compare(
             metavar="FILE", help="Predicted against measured shifts here: .png, .svg or .pdf."
         ),
     ] = None,
+    report: ReportOption = None,
     nucleus: NucleusOption = None,
     references: Annotated[
         str,
@@ -82,6 +84,7 @@ def compare(
 
     Example: shiftcli compare structure.cif --experiment shifts.csv --plot comparison.svg
     """
+    from shiftcli.citations import find_citations
     from shiftcli.cli import render, render_compare
     from shiftcli.comparison import StructureComparison, compare_files
     from shiftcli.experiment import read_experiment
@@ -89,8 +92,9 @@ def compare(
     from shiftcli.plots.figure import check_picture
     from shiftcli.predictor import Failure, Predictor
     from shiftcli.readers import find_files
+    from shiftcli.report import check_report, write_report
     from shiftcli.shifts import parse_references
-    from shiftcli.writers import check_writable, choose_format
+    from shiftcli.writers import Results, check_writable, choose_format
     from shiftcli.writers.comparison import Comparisons, render_comparisons
 
     kind = choose_format(form, output, ("table", "csv", "json"))
@@ -98,6 +102,8 @@ def compare(
         check_writable(output)
     if plot is not None:
         check_picture(plot)
+    if report is not None:
+        check_report(report)
     exchange, errors = parse_exchange(average), parse_theory_errors(theory_error)
     fixed = parse_references(references, gradients, alone=True)
     measured = read_experiment(experiment)
@@ -141,5 +147,9 @@ def compare(
     if plot is not None:
         for structure in comparisons.structures:
             plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)
+    if report is not None:
+        predictions = [structure.prediction for structure in comparisons.structures]
+        results = Results(predictor, predictions, comparisons.failures, fixed, precision)
+        write_report(report, results, comparisons.structures, find_citations(weights))
     if comparisons.failures:
         raise typer.Exit(1)

@@ -70,6 +70,13 @@ AverageOption = Annotated[
         help="Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
     ),
 ]  # fmt: skip
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE",
+        help="Also a page to send: structure, tables, spectra (.html).", show_default="none",
+    ),
+]  # fmt: skip
 TheoryErrorOption = Annotated[
     str,
     typer.Option(

@@ -13,12 +13,14 @@ from shiftcli.cli.options import (
     DeviceOption,
     DtypeOption,
     NucleusOption,
+    ReportOption,
     ViewsOption,
     WeightsOption,
     parse_allow,
     parse_exchange,
     parse_nuclei,
 )
+from shiftcli.errors import UsageError
 
 
 def predict(
@@ -42,6 +44,7 @@ def predict(
             "--format", help="Format.", show_default="from the suffix, else table; csv in a folder"
         ),
     ] = None,
+    report: ReportOption = None,
     nucleus: NucleusOption = None,
     references: Annotated[
         str,
@@ -83,9 +86,11 @@ def predict(
     """
     from shiftcli.averaging import average_prediction
     from shiftcli.batch import Spool, is_folder, predict_into, predict_many
+    from shiftcli.citations import find_citations
     from shiftcli.cli import render
     from shiftcli.predictor import Prediction, Predictor
     from shiftcli.readers import find_files
+    from shiftcli.report import check_report, write_report
     from shiftcli.shifts import parse_references
     from shiftcli.writers import Results, check_references, check_writable, choose_format
     from shiftcli.writers.formats import suffix_of
@@ -94,6 +99,10 @@ def predict(
     kind = choose_format(form or ("csv" if folder else None), output)
     if output is not None and folder is None:
         check_writable(output)
+    if report is not None:
+        if folder is not None:
+            raise UsageError("--report needs all predictions at once, which a folder does not keep")
+        check_report(report)
     nuclei, exchange = parse_nuclei(nucleus), parse_exchange(average)
     parsed = parse_references(references, gradients)
     check_references(kind, parsed)
@@ -121,7 +130,10 @@ def predict(
         spool = Spool()
         outcomes = predict_many(predictor, paths, disorder=disorder, jobs=jobs, finish=finish)
         failures = render.follow(outcomes, len(paths), spool)
-        render.emit_results(replace(results, predictions=spool, failures=failures), kind, output)
+        results = replace(results, predictions=spool, failures=failures)
+        render.emit_results(results, kind, output)
+        if report is not None:
+            write_report(report, results, citations=find_citations(weights))
     else:
         decisive = {"format": kind, "references": parsed, "average": sorted(exchange),
                     "precision": precision}  # fmt: skip

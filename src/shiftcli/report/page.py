@@ -12,11 +12,11 @@ from pathlib import Path
 
 from shiftcli import __version__
 from shiftcli.citations import PROGRAMS, Citation, Citations, find_citations
+from shiftcli.comparison import StructureComparison
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.predictor import Failure, Predictor
 from shiftcli.report.structures import (
-    Compared,
     shift_references,
     shown_name,
     structure_data,
@@ -27,6 +27,9 @@ from shiftcli.writers import Results, check_writable, provenance, write_text
 
 #: Suffixes that a report can have.
 SUFFIXES = (".html", ".htm")
+
+#: Structures of a report at most: each takes some 100 kB of the page.
+MOST_STRUCTURES = 500
 
 #: The page's script, in this order.
 _SCRIPTS = ("colours.js", "picture.js", "tables.js", "main.js")
@@ -53,7 +56,7 @@ def check_report(path: Path) -> None:
 def write_report(
     path: str | Path,
     results: Results,
-    comparisons: Sequence[Compared | None] = (),
+    comparisons: Sequence[StructureComparison | None] = (),
     citations: Citations | None = None,
 ) -> None:
     """Write predictions as one page that a browser opens without a network.
@@ -64,7 +67,7 @@ def write_report(
         The file, ``.html``; replaced if it is there.
     results : Results
         What was predicted.
-    comparisons : sequence of Compared or None
+    comparisons : sequence of StructureComparison or None
         For each prediction its comparison with an experiment; empty where there is none.
     citations : Citations, optional
         What to cite; without it what `shiftcli.citations.find_citations` says of the folder
@@ -75,7 +78,7 @@ def write_report(
     UsageError
         If it cannot be written.
     ShiftcliError
-        If nothing was predicted.
+        If nothing was predicted, or more than a page can hold.
     """
     check_report(Path(path))
     write_text(render_report(results, comparisons, citations), Path(path))
@@ -83,7 +86,7 @@ def write_report(
 
 def render_report(
     results: Results,
-    comparisons: Sequence[Compared | None] = (),
+    comparisons: Sequence[StructureComparison | None] = (),
     citations: Citations | None = None,
 ) -> str:
     """The page that `write_report` writes.
@@ -92,7 +95,7 @@ def render_report(
     ----------
     results : Results
         What was predicted, at least one structure.
-    comparisons : sequence of Compared or None
+    comparisons : sequence of StructureComparison or None
         For each prediction its comparison with an experiment; empty where there is none.
     citations : Citations, optional
         What to cite; without it what `shiftcli.citations.find_citations` says of the folder
@@ -107,46 +110,49 @@ def render_report(
     Raises
     ------
     ShiftcliError
-        If nothing was predicted.
+        If nothing was predicted, or more than a page can hold.
     """
     if not results.predictions:
         raise ShiftcliError("no structure was predicted that a report could show")
+    if len(results.predictions) > MOST_STRUCTURES:
+        raise ShiftcliError(
+            f"{len(results.predictions)} structures are too many for one report",
+            hint=f"{MOST_STRUCTURES} at most",
+        )
     if citations is None:
         citations = find_citations(results.predictor.files[0].path.parent)
     compared = comparisons or [None] * len(results.predictions)
-    sections = "".join(
-        structure_section(
-            k, prediction, shift_references(results.references, own), results.precision, own
-        )
-        for k, (prediction, own) in enumerate(zip(results.predictions, compared, strict=True))
-    )
+    names, sections, drawn = [], [], []
+    for k, (prediction, own) in enumerate(zip(results.predictions, compared, strict=True)):
+        references = shift_references(results.references, own)
+        names.append(shown_name(prediction.crystal))
+        sections.append(structure_section(k, prediction, references, results.precision, own))
+        drawn.append(structure_data(prediction, results.precision))
     folder = files("shiftcli.report")
     style = folder.joinpath("style.css").read_text(encoding="utf-8")
     script = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    names = [shown_name(prediction.crystal) for prediction in results.predictions]
     values = {
         "generator": plain(f"shiftcli {__version__}"),
-        "title": plain(_title(results, names)),
+        "title": plain(_title(names)),
         "summary": plain(_summary(results)),
         "style": style,
         "style-hash": _hash(style),
         "script": script,
         "script-hash": _hash(script),
         "selector": _selector(names),
-        "structures": sections,
+        "structures": "".join(sections),
         "failures": _failures(results.failures),
         "provenance": _provenance(results, citations.works),
-        "data": _json([structure_data(p, results.precision) for p in results.predictions]),
+        "data": _json(drawn),
     }
     page = folder.joinpath("page.html").read_text(encoding="utf-8")
     # In one pass, so that what a user's text holds is never taken for a place to fill in.
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda match: values[match[1]], page)
 
 
-def _title(results: Results, names: Sequence[str]) -> str:
-    if len(names) > 1:
-        return f"NMR shieldings of {len(names)} structures"
-    return f"NMR shieldings of {results.predictions[0].crystal.name or names[0]}"
+def _title(names: Sequence[str]) -> str:
+    what = names[0] if len(names) == 1 else f"{len(names)} structures"
+    return f"NMR shieldings of {what}"
 
 
 def _summary(results: Results) -> str:

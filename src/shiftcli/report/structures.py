@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shiftcli.assignment import Comparison
-from shiftcli.averaging import Group
+from shiftcli.assignment import Comparison, Row
+from shiftcli.averaging import DEFAULT_EXCHANGE
+from shiftcli.comparison import StructureComparison
 from shiftcli.crystal import SPECIES, Crystal
 from shiftcli.errors import visible
 from shiftcli.predictor import Prediction
@@ -20,35 +21,14 @@ from shiftcli.shifts import References, from_line
 from shiftcli.spectrum import Settings, elements_of, simulate_spectra
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A structure held against an experiment.
-
-    Attributes
-    ----------
-    comparison : Comparison
-        From `shiftcli.compare`.
-    groups : sequence of Group
-        The groups that it was made with.
-    """
-
-    comparison: Comparison
-    groups: Sequence[Group]
-
-    def atoms(self, prediction: Prediction, row: int) -> list[int]:
-        """Atoms of a row of the comparison."""
-        sites = [k for g in self.comparison.rows[row].groups for k in self.groups[g].sites]
-        return sorted(a for k in sites for a in prediction.sites[k].site.atoms.tolist())
-
-
-def shift_references(references: References, compared: Compared | None) -> References:
+def shift_references(references: References, compared: StructureComparison | None) -> References:
     """References of one structure: for measured nuclei those of the comparison.
 
     Parameters
     ----------
     references : References
         As they were given.
-    compared : Compared or None
+    compared : StructureComparison or None
         The structure's comparison.
 
     Returns
@@ -111,7 +91,7 @@ def structure_section(
     prediction: Prediction,
     references: References,
     precision: int,
-    compared: Compared | None = None,
+    compared: StructureComparison | None = None,
 ) -> str:
     """One structure: picture, tables, spectra, warnings.
 
@@ -125,7 +105,7 @@ def structure_section(
         How its shieldings become shifts, see `shift_references`.
     precision : int
         Decimals of numbers in ppm.
-    compared : Compared, optional
+    compared : StructureComparison, optional
         Its comparison with an experiment.
 
     Returns
@@ -207,17 +187,22 @@ def _site_table(prediction: Prediction, references: References, precision: int) 
     return table("Predicted shieldings", columns, rows, "sites")
 
 
+def _atoms(compared: StructureComparison, row: Row) -> list[int]:
+    """Atoms that a row of a comparison is about."""
+    sites = [k for group in row.groups for k in compared.groups[group].sites]
+    return sorted(a for k in sites for a in compared.prediction.sites[k].site.atoms.tolist())
+
+
 def _comparison_tables(
-    prediction: Prediction, compared: Compared, references: References, precision: int
+    prediction: Prediction, compared: StructureComparison, references: References, precision: int
 ) -> Iterator[str]:
     comparison = compared.comparison
     columns = (
-        "site", "species", "measured/ppm", "predicted/ppm", "± 68 %", "difference/ppm", "flag",
-        "assignment",
+        "site", "species", "measured", "predicted", "± 68 %", "difference", "flag", "assignment",
     )  # fmt: skip
     rows = [
         (
-            compared.atoms(prediction, k),
+            _atoms(compared, row),
             (
                 Cell(row.site),
                 Cell(row.species),
@@ -229,9 +214,9 @@ def _comparison_tables(
                 Cell("found" if row.assigned else "stated"),
             ),
         )
-        for k, row in enumerate(comparison.rows)
+        for row in comparison.rows
     ]
-    yield table("Comparison with experiment", columns, rows, "comparison")
+    yield table("Comparison with experiment, shifts in ppm", columns, rows, "comparison")
     yield _fit_table(comparison, precision)
     yield _site_table(prediction, references, precision)
     if comparison.alternatives:
@@ -279,42 +264,42 @@ def _alternative_table(comparison: Comparison) -> str:
 
 
 def _spectra(
-    prediction: Prediction, references: References, compared: Compared | None
+    prediction: Prediction, references: References, compared: StructureComparison | None
 ) -> Iterator[str]:
     elements = elements_of([prediction])
     if not elements:
         return
+    exchange: tuple[str, ...] = DEFAULT_EXCHANGE
+    if compared is not None:
+        exchange = tuple(sorted({group.kind for group in compared.groups if group.kind}))
     yield '<h3>Spectra</h3><div class="spectra">'
     for element in elements:
         measured = []
         if compared is not None:
             measured = [
-                (row.measured, row.predicted, " ".join(map(str, compared.atoms(prediction, k))))
-                for k, row in enumerate(compared.comparison.rows)
+                (row.measured, row.predicted, " ".join(map(str, _atoms(compared, row))))
+                for row in compared.comparison.rows
                 if row.species == SPECIES[element]
             ]
-        yield _spectrum(prediction, element, references, measured)
-    yield (
-        '</div><p class="note">Areas are numbers of nuclei in the cell; protons of CH3 and NH3 '
-        "exchange and stand as one. "
-        + ("Below the axis: measured shifts, tied to their predictions." if compared else "")
-        + "</p>"
-    )
+        settings = Settings(references, exchange=exchange)
+        yield _spectrum(prediction, element, settings, measured)
+    below = " Below the axis: measured shifts, tied to their predictions." if compared else ""
+    averaged = f" Sites that exchange ({', '.join(exchange)}) are one." if exchange else ""
+    yield (f'</div><p class="note">Areas are numbers of nuclei in the cell.{averaged}{below}</p>')
 
 
 def _spectrum(
     prediction: Prediction,
     element: str,
-    references: References,
+    settings: Settings,
     measured: Sequence[tuple[float, float, str]],
 ) -> str:
-    settings = Settings(references)
     (spectrum,) = simulate_spectra([prediction], [element], settings)
     if measured:
         room = settings.lines.width(spectrum.axis)
         places = [shift for shift, *_ in measured]
         low = min(float(spectrum.positions[0]), min(places) - room)
         high = max(float(spectrum.positions[-1]), max(places) + room)
-        wider = Settings(references, ranges={element: (low, high)})
+        wider = replace(settings, ranges={element: (low, high)})
         (spectrum,) = simulate_spectra([prediction], [element], wider)
     return spectrum_svg(spectrum, measured)

@@ -18,8 +18,8 @@ from shiftcli.assignment import compare
 from shiftcli.averaging import average
 from shiftcli.bonds import find_bonds
 from shiftcli.citations import Citation, Citations
-from shiftcli.crystal import Crystal
 from shiftcli.comparison import StructureComparison
+from shiftcli.crystal import Crystal
 from shiftcli.errors import ShiftcliError, StructureError, UsageError
 from shiftcli.experiment import Experiment, Peak
 from shiftcli.predictor import Failure, Prediction, SitePrediction

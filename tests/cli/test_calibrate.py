@@ -37,7 +37,7 @@ def test_references_are_found_again_and_taken(main, shiftcli, urea_path, measure
     (found,) = json.loads(again.stdout)["comparisons"]
     assert {s: f["rmse"] for s, f in found["fits"].items()} == {"1H": 0.0, "13C": 0.0}
     assert f"note: references: {refs}" in again.stderr
-    shifts = main(
+    shifts = shiftcli(
         "predict", urea_path, "--nucleus", "C", "--references", refs, "--format", "json"
     )  # fmt: skip
     (structure,) = json.loads(shifts.stdout)["structures"]

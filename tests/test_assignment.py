@@ -1,6 +1,7 @@
 """Predicted against measured shifts: offsets, assignments, what a difference should be."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,7 +211,8 @@ def test_rows_of_one_group_are_one_peak():
         ([("H9", 1.0)], "e.csv: line 2: no 1H site is called H9 (there is H1, H2"),
         ([("h1", 1.0)], "there is H1"),
         ([("C1", 1.0), ("C5", 1.0)], "line 3: no 13C site is called C5 (there is C1, C2)"),
-        ([("", 1.0)] * 4, "4 1H shifts are measured, the structure has 3 1H sites"),
+        ([("", 1.0)] * 4, "4 1H shifts are measured, the structure has 3 1H sites "
+          "(H11,H12,H13 count as one)"),
         ([("H1", 10.0), ("H2", 10.0), ("H11", 1.0), ("", 1.0)], "4 1H shifts are measured"),
     ],
 )  # fmt: skip
@@ -241,6 +243,12 @@ def test_labels_of_symmetry_copies_and_of_several_sites():
     # The copy's label is another site's own: that one is meant.
     groups = [group("H1", 20.0, aliases=["H2"]), group("H2", 21.0)]
     assert match(groups, Peak(("H2",), "1H", 5.0)) == (1,)
+
+
+def test_flags_of_the_prediction_stay():
+    marked = replace(GROUPS[0], flags=("hydrogens-missing",))
+    found = compare((marked, GROUPS[1]), experiment(("H1", 10.0), ("H2", 6.0)))
+    assert [row.flags for row in found.rows] == [("hydrogens-missing",), ()]
 
 
 def test_unknown_uncertainties_count_as_none():

@@ -203,6 +203,8 @@ def test_prediction_with_a_row_for_each_group():
     assert row.site.multiplicity == 3
     assert row.site.atoms.tolist() == sorted(row.site.atoms.tolist())
     assert row.flags == ("far",)
+    (methyl,) = [g for g in average(flagged) if g.kind]
+    assert methyl.flags == ("far",)
     assert sum(r.site.multiplicity for r in averaged.sites) == len(prediction.crystal)
 
 

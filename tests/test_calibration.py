@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftcli.averaging import Group
-from shiftcli.calibration import calibrate, calibrate_structures, pair
+from shiftcli.calibration import calibrate, fit_references, pair
 from shiftcli.crystal import SPECIES, Crystal
 from shiftcli.errors import ExperimentError, UsageError
 from shiftcli.experiment import Experiment, Peak
@@ -31,7 +31,7 @@ def structure(element="H", noise=0.0, rng=None, references=TRUE):
 
 @pytest.mark.parametrize("element", ["H", "C"])
 def test_slope_and_offset_are_found_again(element):
-    (fit,) = calibrate([structure(element)]).fits
+    (fit,) = fit_references([structure(element)]).fits
     assert fit.reference == pytest.approx(TRUE.references[element])
     assert fit.gradient == pytest.approx(TRUE.gradients[element])
     assert fit.rmse == pytest.approx(0.0, abs=1e-9)
@@ -42,7 +42,7 @@ def test_slope_and_offset_are_found_again(element):
 
 def test_fixed_slope():
     references = References({"C": 170.0})
-    (fit,) = calibrate([structure("C", references=references)], slope="fixed").fits
+    (fit,) = fit_references([structure("C", references=references)], slope="fixed").fits
     assert fit.reference == pytest.approx(170.0)
     assert (fit.gradient, fit.gradient_error) == (-1.0, None)
 
@@ -52,7 +52,7 @@ def test_standard_errors_are_the_spread_of_repeated_fits(slope):
     rng = np.random.default_rng(4)
     references = TRUE if slope == "fitted" else References({"H": 30.5})
     fits = [
-        calibrate([structure("H", 0.3, rng, references)], slope=slope).fits[0]
+        fit_references([structure("H", 0.3, rng, references)], slope=slope).fits[0]
         for _ in range(600)
     ]  # fmt: skip
     for value, error, true in (
@@ -67,7 +67,7 @@ def test_standard_errors_are_the_spread_of_repeated_fits(slope):
 
 
 def test_several_structures_and_nuclei():
-    found = calibrate([structure("H"), structure("C"), structure("H")])
+    found = fit_references([structure("H"), structure("C"), structure("H")])
     assert [(fit.element, fit.n, fit.structures) for fit in found.fits] == [
         ("H", 10, 2), ("C", 4, 1),
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_several_structures_and_nuclei():
 
 
 def test_file_is_read_back(tmp_path):
-    found = calibrate([structure("H", 0.2, np.random.default_rng(0)), structure("C")])
+    found = fit_references([structure("H", 0.2, np.random.default_rng(0)), structure("C")])
     path = tmp_path / "refs.toml"
     path.write_text(found.to_toml({"program": "shiftcli", "weights": {"a": "f00"}}))
     made = read_references(path)
@@ -93,27 +93,27 @@ def test_what_cannot_be_fitted_is_left_out():
     more, carbons = structure("C")
     peaks = (*experiment.peaks, *carbons.peaks[:2], Peak((), "13C", 5.0))
     both = Experiment(peaks, "e.csv")
-    found = calibrate([(groups + more, both)])
+    found = fit_references([(groups + more, both)])
     assert [fit.element for fit in found.fits] == ["H"]
     assert found.notes == (
         "e.csv: 1 shifts name no site and are not used",
         "13C is left out: 2 assigned shifts, a fitted slope needs 3",
     )
-    assert [f.n for f in calibrate([(groups + more, both)], slope="fixed").fits] == [5, 2]
+    assert [f.n for f in fit_references([(groups + more, both)], slope="fixed").fits] == [5, 2]
 
 
 def test_nothing_to_fit():
     groups, experiment = structure("H")
     with pytest.raises(ExperimentError, match="a fitted slope needs 3"):
-        calibrate([(groups, Experiment(experiment.peaks[:2], "e.csv"))])
+        fit_references([(groups, Experiment(experiment.peaks[:2], "e.csv"))])
     loose = Experiment((Peak((), "1H", 5.0),), "e.csv")
     with pytest.raises(ExperimentError, match="1 shifts name no site"):
-        calibrate([(groups, loose)])
+        fit_references([(groups, loose)])
     same = [Group((f"H{k}",), "H", "1H", 4, 20.0, 0.5, 1.0, (k,)) for k in range(1, 6)]
     with pytest.raises(ExperimentError, match="shieldings are all the same"):
-        calibrate([(same, experiment)])
+        fit_references([(same, experiment)])
     with pytest.raises(ExperimentError, match="no 1H site is called H1"):
-        calibrate([(groups[1:], experiment)])
+        fit_references([(groups[1:], experiment)])
 
 
 def crystal(name):
@@ -155,8 +155,8 @@ def test_structures_are_averaged_first():
     rows = zip(methoxy.sites, values, strict=True)
     prediction = Prediction(methoxy, tuple(SitePrediction(s, v, 0.5, 1.0) for s, v in rows))
     experiment = Experiment((Peak(("H1", "H2", "H3"), "1H", 8.0),), "e.csv")
-    (fit,) = calibrate_structures([prediction], [experiment], slope="fixed").fits
+    (fit,) = calibrate([prediction], [experiment], slope="fixed").fits
     assert (fit.n, fit.reference) == (1, pytest.approx(31.0, abs=1e-3))
     apart = Experiment((Peak(("H1",), "1H", 8.0),), "e.csv")
-    (fit,) = calibrate_structures([prediction], [apart], exchange=(), slope="fixed").fits
+    (fit,) = calibrate([prediction], [apart], exchange=(), slope="fixed").fits
     assert fit.reference == pytest.approx(28.0, abs=1e-3)

@@ -4,6 +4,8 @@ import gzip
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ExperimentError
@@ -87,6 +89,7 @@ def test_columns_that_are_not_used_are_named(write):
         (HEADER + "H1,1H,5,\nH2,1H,\n", "line 3: no shift"),
         (HEADER + "H1,1H,abc,\n", "line 2: shift 'abc' is no number in ppm"),
         (HEADER + "H1,1H,nan,\n", "'nan' is no number"),
+        (HEADER + "H1,1H,1_0,\n", "'1_0' is no number"),
         (HEADER + "H1,1H,inf,\n", "'inf' is no number"),
         (HEADER + "H1,1H,1e9,\n", "'1e9' is no number in ppm"),
         (HEADER + 'H1,1H,"7,26",\n', "has a decimal comma (write 7.26)"),
@@ -120,6 +123,26 @@ def test_files_that_cannot_be_read(tmp_path, write):
         read_experiment(write("site,species,shift\nH\xe4,1H,5\n", encoding="latin-1"))
     with pytest.raises(ExperimentError, match="binary"):
         read_experiment(write("site\0"))
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.one_of(
+        st.binary(max_size=80), st.text('sitepchf,;\t\n"#+-.1H0 ', max_size=80).map(str.encode)
+    )
+)
+def test_any_bytes_are_read_or_refused(tmp_path, rest):
+    path = tmp_path / "any.csv"
+    for head in (b"", b"site,species,shift\n"):
+        path.write_bytes(head + rest)
+        message = ""
+        try:
+            assert read_experiment(path).peaks
+        except ExperimentError as error:
+            message = str(error)
+        assert "\n" not in message
 
 
 def test_shifts_of_several_structures(write):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shiftcli.assignment import compare
     from shiftcli.averaging import average
     from shiftcli.benchmark import measure_accuracy, measure_speed
+    from shiftcli.calibration import calibrate
     from shiftcli.experiment import read_experiment
     from shiftcli.predictor import Predictor
     from shiftcli.ranking import rank
@@ -34,6 +35,7 @@ __all__ = [
     "Results",
     "__version__",
     "average",
+    "calibrate",
     "compare",
     "correlate_nuclei",
     "from_ase",
@@ -54,6 +56,7 @@ _HOMES = {
     "Predictor": "predictor",
     "Results": "writers",
     "average": "averaging",
+    "calibrate": "calibration",
     "compare": "assignment",
     "correlate_nuclei": "spectrum",
     "from_ase": "ase_interface",

@@ -67,6 +67,8 @@ class Row:
         Whether the assignment was found here, and not stated.
     line : int
         Line of the experiment.
+    flags : tuple of str
+        What makes the prediction less certain than its uncertainty says.
     """
 
     site: str
@@ -83,6 +85,7 @@ class Row:
     flag: str
     assigned: bool
     line: int
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,11 +259,13 @@ class _Nucleus:
         own_groups = [k for k, group in enumerate(groups) if group.element == element]
         self.columns = [*stated.values(), *((k,) for k in own_groups if k not in used)]
         if len(self.columns) < len(self.peaks):
+            merged = [groups[k].name for k in own_groups if groups[k].kind]
+            hint = f"{merged[0]} count as one" if merged else ""
             raise ExperimentError(
                 f"{len(self.peaks)} {self.species} shifts are measured, the structure has "
                 f"{len(own_groups)} {self.species} sites",
                 where=experiment.source,
-                hint="" if own_groups else f"no {self.species} was predicted",
+                hint=hint if own_groups else f"no {self.species} was predicted",
             )
         fixed = element in references.references
         offset, self.slope = (
@@ -316,6 +321,7 @@ class _Nucleus:
             flag=_flag(predicted - peak.shift, sigma),
             assigned=not peak.labels,
             line=peak.line,
+            flags=tuple(dict.fromkeys(flag for k in own for flag in self.groups[k].flags)),
         )
 
     def _name(self, column: int) -> str:

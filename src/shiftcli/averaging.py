@@ -53,6 +53,8 @@ class Group:
         ``CH3``, ``NH3``, ``phenyl``, or empty for a site that does not exchange.
     aliases : frozenset of str
         Labels of all its atoms, symmetry copies with labels of their own included.
+    flags : tuple of str
+        What makes its sites less certain than the uncertainty says.
     """
 
     labels: tuple[str, ...]
@@ -65,6 +67,7 @@ class Group:
     sites: tuple[int, ...]
     kind: str = ""
     aliases: frozenset[str] = frozenset()
+    flags: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -154,7 +157,6 @@ def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Pre
     for group in average(prediction, exchange):
         members = [prediction.sites[k] for k in group.sites]
         atoms = np.sort(np.concatenate([row.site.atoms for row in members]))
-        flags = tuple(dict.fromkeys(flag for row in members for flag in row.flags))
         rows.append(
             replace(
                 members[0],
@@ -162,7 +164,7 @@ def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Pre
                 shielding=group.shielding,
                 uncertainty=group.uncertainty,
                 uncertainty95=group.uncertainty95,
-                flags=flags,
+                flags=group.flags,
             )
         )
     return replace(prediction, sites=tuple(rows))
@@ -253,4 +255,5 @@ def _group(prediction: Prediction, sites: tuple[int, ...], kind: str) -> Group:
         sites=sites,
         kind=kind,
         aliases=frozenset(labels[a] for row in rows for a in row.site.atoms.tolist()),
+        flags=tuple(dict.fromkeys(flag for row in rows for flag in row.flags)),
     )

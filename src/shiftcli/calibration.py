@@ -174,7 +174,7 @@ def _pair_by_name(
     return pairs
 
 
-def calibrate_structures(
+def calibrate(
     predictions: Sequence[Prediction],
     experiments: Sequence[Experiment],
     *,
@@ -201,14 +201,14 @@ def calibrate_structures(
     Raises
     ------
     UsageError, ExperimentError
-        As `pair` and `calibrate` do.
+        As `pair` and `fit_references` do.
     """
     pairs = pair([prediction.crystal for prediction in predictions], experiments)
     groups = {k: average(predictions[k], exchange) for k, _ in pairs}
-    return calibrate([(groups[k], experiment) for k, experiment in pairs], slope=slope)
+    return fit_references([(groups[k], experiment) for k, experiment in pairs], slope=slope)
 
 
-def calibrate(
+def fit_references(
     pairs: Sequence[tuple[Sequence[Group], Experiment]],
     *,
     slope: Literal["fitted", "fixed"] = "fitted",

@@ -260,7 +260,7 @@ def _number(text: str, name: str, largest: float) -> float:
         value = float(plain)
     except ValueError:
         value = math.nan
-    if abs(value) < largest:
+    if abs(value) < largest and "_" not in plain:  # Python's 1_000 is not meant
         return value
     shown = f"{name} '{safe_text(text, 20)}'"
     if re.fullmatch(r"[-+]?\d+,\d+", plain):

@@ -68,7 +68,7 @@ def calibrate(
 
     Example: shiftcli calibrate a.cif b.cif --experiment a.csv --experiment b.csv -o refs.toml
     """
-    from shiftcli.calibration import calibrate_structures
+    from shiftcli.calibration import calibrate
     from shiftcli.cli import render, render_compare
     from shiftcli.experiment import read_experiment
     from shiftcli.predictor import Failure, Predictor
@@ -103,7 +103,7 @@ def calibrate(
         # Experiments may be paired with structures by their order, so none can be left out.
         raise failures[0].error
     predictions = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
-    found = calibrate_structures(predictions, measured, exchange=exchange, slope=slope)
+    found = calibrate(predictions, measured, exchange=exchange, slope=slope)
     for prediction in predictions:
         for text in prediction.crystal.warnings:
             render.note(f"note: {prediction.crystal.where}: {text}")

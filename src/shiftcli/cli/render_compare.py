@@ -43,7 +43,8 @@ def _sites(structure: StructureComparison, precision: int) -> Table:
             Text(row.site + mark), row.species, str(row.multiplicity),
             _with_error(row.predicted, row.uncertainty, precision),
             _with_error(row.measured, row.measured_uncertainty, precision),
-            f"{row.difference:+.{precision}f}", f"{row.sigma:.{precision}f}", row.flag,
+            f"{round(row.difference, precision) + 0.0:+.{precision}f}",
+            f"{row.sigma:.{precision}f}", " ".join(filter(None, (row.flag, *row.flags))),
         )  # fmt: skip
     if any(row.assigned for row in rows):
         table.caption, table.caption_justify = "* found here, not stated by the experiment", "left"

@@ -131,7 +131,7 @@ def _entry(comparisons: Comparisons, row: Row) -> dict[str, Any]:
         "measured_uncertainty": rounded(row.measured_uncertainty),
         "difference": rounded(row.difference),
         "sigma": rounded(row.sigma),
-        "flag": row.flag,
+        "flag": " ".join(filter(None, (row.flag, *row.flags))),
         "assignment": "found" if row.assigned else "stated",
     }
 

@@ -1,5 +1,6 @@
 """What is built is complete, and works where nothing but it is installed."""
 
+import ast
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -82,8 +84,6 @@ def test_wheel_says_what_it_is(wheel):
 
 def test_every_import_is_required(wheel):
     """A package that the program imports is one that it, or one of its extras, asks for."""
-    import ast
-
     names = {"scikit-learn": "sklearn", "scikit-image": "skimage", "tomli-w": "tomli_w"}
     files = contents(wheel)
     metadata = Parser().parsestr(files[f"shiftcli-{__version__}.dist-info/METADATA"].decode())
@@ -114,6 +114,29 @@ def test_sdist_builds_the_same_wheel(wheel, tmp_path):
         assert (source / name).exists()
     again = build("wheel", source, tmp_path)
     assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_conda_recipe_asks_for_the_same():
+    """Version, packages and bounds are those of pyproject.toml."""
+    recipe = (ROOT / "recipe" / "recipe.yaml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f'version: "{project["version"]}"' in recipe
+    run = recipe.partition("\n  run:\n")[2].partition("\n\n")[0]
+    asked = {line.strip(" -").replace(" ", "") for line in run.splitlines()}
+    required = {name.replace("torch", "pytorch") for name in project["dependencies"]}
+    assert asked == {f"python{project['requires-python']}", *required}
+
+
+def test_docker_context_holds_what_the_wheel_is_made_of():
+    """What .dockerignore lets through is enough for a wheel, and no more than there is."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    assert "*" in lines
+    assert all((ROOT / name).exists() for name in kept)
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = {"src", *build["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]}
+    needed |= {build["project"]["readme"], *build["project"]["license-files"]}
+    assert needed | {"pyproject.toml", "constraints.txt"} == kept
 
 
 def without_network(command):

@@ -1,21 +1,32 @@
 """The shell completes commands and options."""
 
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+#: What the console script does; the name of the variables follows from the program's.
+_PROGRAM = "import sys; sys.argv = ['shiftcli']; from shiftcli.cli import main; main()"
 
-def test_script_for_the_shell(main, monkeypatch):
-    # Where the shell cannot be told from the process, the variable names it.
-    monkeypatch.setenv("_SHIFTCLI_COMPLETE", "source_bash")
-    done = main()
-    assert done.returncode == 0
-    assert "complete -o default -F" in done.stdout
-    bash = shutil.which("bash")
-    if bash:
-        subprocess.run([bash, "-n"], input=done.stdout, text=True, check=True)
+
+def complete(instruction, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM],
+        env={**os.environ, "_SHIFTCLI_COMPLETE": instruction, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_script_for_the_shell():
+    script = complete("source_bash")
+    assert "complete -o default -F" in script
+    if shutil.which("bash"):
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +37,9 @@ def test_script_for_the_shell(main, monkeypatch):
         ("shiftcli env --format ", ["text", "json"]),
     ],
 )
-def test_completions(main, monkeypatch, words, expected):
-    monkeypatch.setenv("_SHIFTCLI_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
-    done = main()
-    assert done.returncode == 0
-    assert done.stdout.split() == expected
+def test_completions(words, expected):
+    at = str(len(words.split(" ")) - 1)
+    assert complete("complete_bash", COMP_WORDS=words, COMP_CWORD=at).split() == expected
 
 
 def test_show_completion_asks_the_shell_that_runs_it():

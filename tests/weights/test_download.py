@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -253,19 +254,27 @@ def test_two_processes_at_once(server, published, cache):
     assert is_sound(folder, published)
 
 
-def test_killed_half_way(server, published, cache):
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_half_way(sent, server, published, cache):
     """What a killed process leaves is neither used nor in the way, and goes after a day."""
     server.play("tiny-N.safetensors", "silent", "normal")
     environment = {**os.environ, "SHIFTCLI_WEIGHTS_URL": server.url}
-    code = "from shiftcli.weights import obtain; obtain(['tiny'])"
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from shiftcli.weights import obtain; obtain(['tiny'])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + 60
     while "/tiny-N.safetensors" not in server.asked and time.monotonic() < end:
         time.sleep(0.01)
-    process.kill()
-    process.wait()
-    (left,) = cache.glob(".unfinished-*")
-    os.utime(left, (0, 0))
+    process.send_signal(sent)
+    process.wait(timeout=60)
+    left = list(cache.glob(".unfinished-*"))
+    assert len(left) == (sent == signal.SIGKILL)
+    for folder in left:
+        os.utime(folder, (0, 0))
     (folder,) = obtain(["tiny"], url=server.url)
     assert is_sound(folder, published)
     assert list(cache.iterdir()) == [folder]

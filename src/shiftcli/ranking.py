@@ -18,10 +18,10 @@ with r at the fitted b and m = n − 1; without the third term and with m = n wh
 **Errors are not independent.** Neighbours and like motifs of one crystal share their errors.
 Taken for independent, many peaks make one candidate nearly certain, and often the wrong one. So
 ln L counts `INDEPENDENCE` times: a power likelihood (Grünwald and van Ommen, Bayesian Anal. 12,
-1069 (2017)). With ν it was chosen for the greatest likelihood on 30 of the validation crystals
-among distorted copies of themselves, and checked on the 20 others
-(``tests/test_ranking_published.py``, docs/comparing-and-ranking.md). The probability of a candidate
-is then
+1069 (2017)). ν and the share f were chosen on 30 of the validation crystals among distorted copies
+of themselves, where f = 0.5 makes the true ones likeliest and 0.4, more cautious, is not clearly
+worse; docs/comparing-and-ranking.md says how that did on the 20 others
+(``tests/test_ranking_published.py``). The probability of a candidate is then
 
     P(c) = L_c^f / Σ L^f,
 
@@ -49,9 +49,8 @@ from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction, p
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.shifts import References
 
-#: Degrees of freedom ν of a crystal's error scale, and the share of ln L that counts: the
-#: likeliest for known crystals.
-FREEDOM, INDEPENDENCE = 5.0, 0.5
+#: Degrees of freedom ν of a crystal's error scale, and the share f of ln L that counts.
+FREEDOM, INDEPENDENCE = 5.0, 0.4
 
 #: Probability that the candidates that cannot be told apart hold together.
 CREDIBLE = 0.95

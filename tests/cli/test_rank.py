@@ -91,6 +91,7 @@ def test_labels_that_no_candidate_has(main, folder, shifts):
     assert "line 2" in done.stderr
     assert "HX" in done.stderr
     assert "0 candidates ranked, 3 failed" in done.stderr
+    assert done.stdout == ""
     given = main("rank", folder, "--experiment", shifts, "--assignment", "best")
     assert given.returncode == 0, given.stderr
 

@@ -131,17 +131,20 @@ def rank(
     predictor = (
         Predictor(weights, **options) if work is None else StoredPredictor(work, weights, **options)
     )
+    render.show_reference_notes(fixed, predictor)
     structures = read_candidates(find_files(candidates), disorder=disorder)
+    render_ranking.show_start(len(structures), work)
     predictions = render.progress(
         predict_candidates(predictor, structures, measured, exchange=exchange), len(structures)
     )
     ranking = rank(predictions, measured, references=fixed, exchange=exchange, theory_errors=errors)
     render_ranking.show_notes(ranking, predictor)
     if form == "table":
-        render.emit_tables([render_ranking.ranking_table(ranking, precision)], output)
+        tables = [render_ranking.ranking_table(ranking, precision)] if ranking.candidates else []
+        render.emit_tables(tables, output)
     else:
         render.emit(render_text(ranking, predictor, form, precision), output)
-    if plot is not None:
+    if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot)
     if ranking.failures:
         raise typer.Exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.table import Table
 from rich.text import Text
 
@@ -10,8 +12,17 @@ from shiftcli.predictor import Predictor
 from shiftcli.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
 from shiftcli.store import StoredPredictor
 
+#: Structures whose prediction takes so long that it should not be lost.
+_MANY = 100
+
 #: Notes on single structures shown at most; JSON has all.
 _MOST_NOTES = 10
+
+
+def show_start(number: int, work: Path | None) -> None:
+    """Advice before a long run."""
+    if work is None and number >= _MANY:
+        note(f"note: {number} structures; with --work DIR a run that is stopped can go on")
 
 
 def ranking_table(ranking: Ranking, precision: int) -> Table:

@@ -116,7 +116,7 @@ class Matching:
 
     def _cheapest(self, low: float, high: float | None = None) -> tuple[np.ndarray, float]:
         """Assignment of the least sum of costs, each the least over an interval of offsets."""
-        from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+        from scipy.optimize import linear_sum_assignment
 
         nearest = np.clip(self.offsets, low, low if high is None else high)
         costs = (nearest - self.offsets) ** 2 / self.variances + self._logs

@@ -28,7 +28,7 @@ def peak_tables(spectra: Sequence[Spectrum], precision: int) -> list[Table]:
         falling = reversed(spectrum.peaks) if spectrum.axis.falls else spectrum.peaks
         for peak in falling:
             row = peak.row
-            numbers = [row.shielding, row.uncertainty]
+            numbers: list[float | None] = [row.shielding, row.uncertainty]
             if has_shift:
                 numbers.append(_shift(spectrum.axis, peak))
             cells = [f"{number:.{precision}f}" if number is not None else "" for number in numbers]

@@ -40,9 +40,10 @@ function shieldingRanges(rows) {
   return ranges;
 }
 
-/** Colour of a shielding in the range of its element; the middle where all are alike. */
-function shieldingColour(shielding, range) {
+/** Colour of a shielding in the range of its element; that of the element where all are alike. */
+function shieldingColour(element, shielding, ranges) {
   if (shielding === null) return PLAIN;
-  const [low, high] = range;
-  return scaleColour(high > low ? (shielding - low) / (high - low) : 0.5);
+  const [low, high] = ranges[element];
+  if (low === high) return ELEMENT_COLOURS[element];
+  return scaleColour((shielding - low) / (high - low));
 }

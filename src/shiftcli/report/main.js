@@ -81,7 +81,7 @@ class Section {
     rows.forEach((row, k) => {
       const swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = css(shieldingColour(row.shielding, this.ranges[row.element]));
+      swatch.style.background = css(shieldingColour(row.element, row.shielding, this.ranges));
       trs[k].cells[0].prepend(swatch);
     });
     this.addLegend();
@@ -97,7 +97,7 @@ class Section {
       const { species } = rows.find((row) => row.element === element);
       const bar = document.createElement("span");
       bar.className = "bar";
-      bar.style.background = low < high ? scaleGradient() : css(scaleColour(0.5));
+      bar.style.background = low < high ? scaleGradient() : css(ELEMENT_COLOURS[element]);
       const decimals = high - low < 20 ? 1 : 0;
       const [from, to] = [low, high].map((x) => x.toFixed(decimals).replace("-", "−"));
       const texts = [species, from, bar, `${to} ppm`];
@@ -121,7 +121,7 @@ class Section {
         if (choice === "elements") return ELEMENT_COLOURS[element] ?? PLAIN;
         const row = rows[this.rowOf[atom]];
         if (row === undefined || (choice !== "all" && choice !== element)) return PLAIN;
-        return shieldingColour(row.shielding, this.ranges[element]);
+        return shieldingColour(element, row.shielding, this.ranges);
       }),
     );
   }

@@ -133,7 +133,7 @@ def render_report(
     script = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
     values = {
         "generator": plain(f"shiftcli {__version__}"),
-        "title": plain(_title(names)),
+        "title": plain(_title(results, names)),
         "summary": plain(_summary(results)),
         "style": style,
         "style-hash": _hash(style),
@@ -150,9 +150,9 @@ def render_report(
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda match: values[match[1]], page)
 
 
-def _title(names: Sequence[str]) -> str:
-    what = names[0] if len(names) == 1 else f"{len(names)} structures"
-    return f"NMR shieldings of {what}"
+def _title(results: Results, names: Sequence[str]) -> str:
+    one = results.predictions[0].crystal.name or names[0]
+    return f"NMR shieldings of {one if len(names) == 1 else f'{len(names)} structures'}"
 
 
 def _summary(results: Results) -> str:

@@ -42,8 +42,9 @@ class Picture {
     const reach = (of) => Math.max(...places.map(of), 1);
     const across = reach(({ x }) => Math.abs(x - width / 2));
     const down = reach(({ y }) => Math.abs(y - height / 2));
-    this.zoom = Math.min((width / 2 - 34) / across, (height / 2 - 28) / down);
+    this.zoom = Math.min((width / 2 - 38) / across, (height / 2 - 38) / down);
     if (!(this.zoom > 0)) this.zoom = 1;
+    this.isFitted = true;
   }
 
   reset() {
@@ -270,6 +271,7 @@ class Picture {
 
   zoomBy(factor) {
     this.zoom = Math.min(Math.max(this.zoom * factor, 0.3), 20);
+    this.isFitted = false;
     this.request();
   }
 
@@ -307,6 +309,7 @@ class Picture {
         this.zoomBy(span() / (apart || 1));
       } else if (event.shiftKey) {
         this.shift = [this.shift[0] + right, this.shift[1] + down];
+        this.isFitted = false;
         this.request();
       } else if (travelled > 4) {
         this.turnBy(right * 0.01, down * 0.01);
@@ -346,7 +349,10 @@ class Picture {
       event.preventDefault();
       keys[event.key]();
     });
-    new ResizeObserver(() => this.request()).observe(canvas);
+    new ResizeObserver(() => {
+      if (this.isFitted) this.fit();
+      this.request();
+    }).observe(canvas);
   }
 }
 

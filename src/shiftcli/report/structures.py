@@ -198,7 +198,7 @@ def _comparison_tables(
 ) -> Iterator[str]:
     comparison = compared.comparison
     columns = (
-        "site", "species", "measured", "predicted", "± 68 %", "difference", "flag", "assignment",
+        "site", "species", "measured", "predicted", "± 68 %", "difference", "flag", "assigned",
     )  # fmt: skip
     rows = [
         (

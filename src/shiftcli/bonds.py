@@ -54,7 +54,7 @@ def find_bonds(crystal: Crystal) -> Bonds:
         Atoms closer than `shiftcli.crystal.LONGEST_BOND` are bonded. Atoms of other elements
         have no bonds, for one length for all of them would join neighbours of neighbours.
     """
-    from scipy.spatial import cKDTree  # type: ignore[import-untyped]
+    from scipy.spatial import cKDTree
 
     known = np.flatnonzero(np.isin(crystal.elements, ELEMENTS))
     neighbours = [np.empty(0, dtype=int)] * len(crystal)

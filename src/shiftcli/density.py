@@ -6,7 +6,8 @@ The same PyTorch code serves CPU and CUDA. Liu et al., J. Phys. Chem. Lett. 2019
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ _SEGMENT_SIZES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 
 _CHUNK = {"cpu": 4096, "cuda": 1 << 19}
 
 
-def grid_axis(edge: float, **like) -> torch.Tensor:
+def grid_axis(edge: float, **like: Any) -> torch.Tensor:
     """Voxel coordinates along one axis, Equation 2: (15/2 − i)·d/15.
 
     Parameters
@@ -148,7 +149,7 @@ def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
 
     # f(s) = Σ a·exp(−b·s²/4), with s = 2·sinθ/λ, transforms to
     # ρ(r) = Σ a·(4π/b)^(3/2)·exp(−4π²r²/b).
-    result = []
+    result: list[tuple[int | None, float, float]] = []
     for k, element in enumerate(ELEMENTS):
         factor = gemmi.Element(element).it92
         for a, b in zip(factor.a, factor.b, strict=True):
@@ -158,7 +159,9 @@ def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
     return result
 
 
-def _segment_batches(atoms: torch.Tensor, segments: torch.Tensor, total: int):
+def _segment_batches(
+    atoms: torch.Tensor, segments: torch.Tensor, total: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Group atoms by segment, in batches of segments padded to about the same size.
 
     Yields (segment numbers (s,), coordinates (s, k, 3)), padding far away. `segments` must
@@ -185,7 +188,7 @@ def _segment_batches(atoms: torch.Tensor, segments: torch.Tensor, total: int):
 
 def _gaussian_sums(
     atoms: torch.Tensor, segments: torch.Tensor, total: int, edge: float, inverse_width: float
-):
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Sum exp(−r²/σ²) over the atoms of each segment, on one grid.
 
     Yields (segment numbers (s,), densities (s, 4096)). The Gaussian is separable: 48

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.crystal import ELEMENTS, Crystal, Site, periodic_images
 from shiftcli.errors import StructureError
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 #: How far (Å) the surroundings reach: half the space diagonal of the 14 Å grid and the
 #: distance at which the density of one atom falls below the resolution of float16.
@@ -118,7 +122,7 @@ def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
 
 
 def _pad(
-    centres: np.ndarray, points: np.ndarray, kinds: np.ndarray, tree, radius: float
+    centres: np.ndarray, points: np.ndarray, kinds: np.ndarray, tree: cKDTree, radius: float
 ) -> Environments:
     """Neighbours of some centres as one padded block, sorted by element in each row."""
     hits = tree.query_ball_point(centres, radius)

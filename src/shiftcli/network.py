@@ -7,6 +7,7 @@ is rebuilt from its `Architecture` alone.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -68,12 +69,12 @@ class Architecture:
             edge //= 2
         return edge
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Architecture:
+    def from_dict(cls, values: dict[str, Any]) -> Architecture:
         """Rebuild from `to_dict`; raises ValueError on unknown or impossible values."""
         known = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
         if set(values) - set(known):

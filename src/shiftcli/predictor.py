@@ -353,7 +353,7 @@ def predict_committee(
 
 def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:
     """Members that see the same densities in the same orientations, with the latter."""
-    groups: dict[tuple, list[tuple[MR3DDenseNet, Metadata]]] = {}
+    groups: dict[tuple[Any, ...], list[tuple[MR3DDenseNet, Metadata]]] = {}
     for network, metadata in members:
         orientation = orientations or metadata.orientation
         architecture = network.architecture

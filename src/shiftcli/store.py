@@ -107,8 +107,8 @@ class StoredPredictor(Predictor):
         crystal = prepare(crystal, self.allow, self.hydrogens)
         chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
         sites = tuple(
-            SitePrediction(crystal.sites[k], *row, crystal.flags.get(k, ()))
-            for k, row in zip(chosen, values.tolist(), strict=True)
+            SitePrediction(crystal.sites[k], shielding, half68, half95, crystal.flags.get(k, ()))
+            for k, (shielding, half68, half95) in zip(chosen, values.tolist(), strict=True)
         )
         return Prediction(crystal, sites)
 

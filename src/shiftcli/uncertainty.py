@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -110,12 +111,12 @@ class Calibration:
         scale = self.scale(between_variance, within_variance)
         return self.q68 * scale, self.q95 * scale
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Calibration:
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
         """Rebuild from `to_dict`; raises ValueError on values that make no sense."""
         if not isinstance(values, dict) or set(values) != set(cls.__dataclass_fields__):
             raise ValueError("a calibration with other fields than this program knows")
@@ -224,7 +225,7 @@ def _fit_once(atoms: _Errors, members: int) -> Calibration:
 
 def _likeliest_scale(atoms: _Errors, *, with_spread: bool) -> tuple[float, float, float]:
     """Floor in ppm and the weights of both variances under which the errors are likeliest."""
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
+    from scipy.optimize import minimize
 
     share = atoms.weights / atoms.weights.sum()
     # All terms in units of the median error squared, so that the unknowns are about 1.
@@ -260,7 +261,7 @@ def _quantile(score: np.ndarray, weights: np.ndarray, level: float) -> float:
     on average. Where that leaves too few atoms for the level, it is the largest score or
     the quantile of Student's t, whichever is wider.
     """
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     order = np.argsort(score)
     total = weights.sum() + (weights**2).sum() / weights.sum()

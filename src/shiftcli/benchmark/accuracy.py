@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class Accuracy:
     nuclei: dict[str, Errors]
     predicted: Mapping[str, PredictedAtoms] = field(default_factory=dict, repr=False, compare=False)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, the errors under the key ``accuracy``, for JSON."""
         return {
             "data": self.source,

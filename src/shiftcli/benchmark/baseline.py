@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class Baseline:
     validation_crystals: int
     nuclei: dict[str, NucleusBaseline]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``soap_krr``, for JSON; times in seconds."""
         nuclei = {}
         for species, nucleus in self.nuclei.items():

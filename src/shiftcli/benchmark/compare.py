@@ -48,7 +48,7 @@ class Change:
         """Change as a fraction of the old value; None where that is 0."""
         return self.change / abs(self.old) if self.old else None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "name": list(self.name),
@@ -77,7 +77,7 @@ class Comparison:
     changes: tuple[Change, ...]
     differences: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``comparison``, for JSON."""
         return {
             "comparison": {

@@ -122,7 +122,7 @@ def soap(crystal: Crystal, sites: Sequence[Site], cutoff: float) -> np.ndarray:
 @cache
 def _descriptor(cutoff: float, periodic: bool) -> Any:
     """DScribe's object, which prepares its radial functions when it is made."""
-    from dscribe.descriptors import SOAP  # type: ignore[import]
+    from dscribe.descriptors import SOAP
 
     return SOAP(
         species=list(ELEMENTS), periodic=periodic, r_cut=cutoff, n_max=N_MAX, l_max=L_MAX,
@@ -149,7 +149,7 @@ def fit(
     callable
         From the descriptors of m atoms to their shieldings in ppm, shape (m,).
     """
-    from sklearn.kernel_ridge import KernelRidge  # type: ignore[import]
+    from sklearn.kernel_ridge import KernelRidge
 
     mean = float(reference.mean())
     model = KernelRidge(alpha=chosen.regularisation, kernel="precomputed")
@@ -228,8 +228,8 @@ def _best(
 
 def _cross_validate(kernel: np.ndarray, reference: np.ndarray, crystals: np.ndarray) -> np.ndarray:
     """Errors in ppm of every λ on crystals that were left out, shape (λ, n)."""
-    from sklearn.kernel_ridge import KernelRidge  # type: ignore[import]
-    from sklearn.model_selection import GroupKFold  # type: ignore[import]
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.model_selection import GroupKFold
 
     folds = GroupKFold(min(_FOLDS, len(np.unique(crystals))))
     errors = np.empty((len(REGULARISATIONS), len(reference)))

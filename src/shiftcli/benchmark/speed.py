@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class Speed:
         """How many times faster than the dense formulation the voxelizer is."""
         return self.voxelizations / self.dense_voxelizations
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``speed``, for JSON."""
         return {"speed": {**asdict(self), "ratio": self.ratio}}
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Versus:
     difference: float
     difference_interval: Interval | None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "rmse": self.rmse,
@@ -101,7 +102,7 @@ class Errors:
         """RMSE in ppm of the second prediction that the data carry, None without one."""
         return None if self.baseline is None else self.baseline.rmse
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         inside = {"68": self.coverage68, "95": self.coverage95}
         values = {
@@ -172,7 +173,7 @@ def bootstrap(
     tuple of float or None
         None where there are fewer than two crystals.
     """
-    from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+    from scipy.special import ndtr, ndtri
 
     numbers, own = np.unique(crystals, return_inverse=True)
     count = len(numbers)

@@ -125,7 +125,7 @@ def _variation(
     from shiftcli.training import Variation
     from shiftcli.training.study import parse_variation
 
-    if folds is seeds is crystals is None:
+    if folds is None and seeds is None and crystals is None:
         return parse_variation(values)
     try:
         sizes = tuple(int(n) for n in (crystals or "").split(",") if n.strip())

@@ -6,10 +6,14 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import UsageError
 from shiftcli.plots.figure import check_picture, panels, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot_training(metrics: Sequence[Path], output: Path) -> None:
@@ -45,7 +49,7 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
     save(figure, output)
 
 
-def _draw_curves(panel, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:
+def _draw_curves(panel: Axes, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:
     for number, (name, rows) in enumerate(runs):
         epochs = [int(r["epoch"]) for r in rows]
         colour = f"C{number % 10}"

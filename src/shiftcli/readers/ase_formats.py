@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from shiftcli.readers.atoms import (
     refuse_too_many,
 )
 from shiftcli.readers.sources import safe_text
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 #: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
 SHIELDING_COLUMNS = (
@@ -242,7 +246,7 @@ def _symbol(text: str) -> str:
     return element_of(text)
 
 
-def _periodicity(atoms: object, where: str) -> tuple[np.ndarray | None, list[str]]:
+def _periodicity(atoms: Atoms, where: str) -> tuple[np.ndarray | None, list[str]]:
     pbc, cell = atoms.pbc, atoms.cell.array
     if not pbc.any():
         return None, []

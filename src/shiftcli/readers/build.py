@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,7 +61,7 @@ def build_crystal(
     source: str,
     name: str,
     where: str,
-    warnings: list[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Crystal:
     """Resolve disorder, apply the symmetry, and compare with the formula.
 
@@ -81,7 +82,7 @@ def build_crystal(
         Keep the major component, or refuse.
     source, name, where : str
         File, structure, and both, for messages.
-    warnings : list of str
+    warnings : sequence of str
         Warnings so far.
 
     Returns

@@ -41,7 +41,7 @@ def units_in_cell(formula: Mapping[str, float], found: Mapping[str, int]) -> int
     heavy = {e: n for e, n in formula.items() if e != "H" and n > 0}
     if not heavy or set(heavy) != {e for e in found if e != "H"}:
         return 0
-    element = max(heavy, key=heavy.get)
+    element = max(heavy, key=heavy.__getitem__)
     z = round(found[element] / heavy[element])
     return z if all(abs(heavy[e] * z - found[e]) < 0.5 for e in heavy) else 0
 

@@ -171,6 +171,7 @@ def _with_symmetry(crystal: Crystal, symmetry: sym.Symmetry, where: str) -> Crys
     """Expand an asymmetric unit; recognise a list of all atoms and take its sites."""
     from scipy.spatial import cKDTree
 
+    assert crystal.cell is not None  # whoever calls has symmetry, and with it a cell
     fractional = crystal.positions @ np.linalg.inv(crystal.cell)
     images, site, _ = sym.expand(fractional, crystal.cell, symmetry)
     shifts = np.array(list(product((-1, 0, 1), repeat=3)))

@@ -286,7 +286,9 @@ class Trainer:
         sums = [error.sum(), weight.sum(), (is_main * error).sum(), (is_main * weight).sum()]
         return tuple(torch.stack(sums).detach().tolist())
 
-    def _batch(self, items: np.ndarray, rng: np.random.Generator):
+    def _batch(
+        self, items: np.ndarray, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, float]:
         """This process's share of a batch, and the weight of the whole batch.
 
         All processes draw the same random numbers, so that what a run sees does not depend on

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -42,7 +43,7 @@ class Processes:
         """Whether this process writes files and talks to the user."""
         return self.rank == 0
 
-    def share(self, rows):
+    def share(self, rows: Any) -> Any:
         """This process's part of some rows: every `count`-th."""
         return rows[self.rank :: self.count]
 

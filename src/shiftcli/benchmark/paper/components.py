@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -12,6 +14,9 @@ from shiftcli.environments import Environments
 from shiftcli.errors import UsageError
 from shiftcli.inference import Held, densities, prediction_views
 from shiftcli.network import MR3DDenseNet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: A hydrogen bond D–H···A: H···A shorter than this (Å) and D–H···A wider than this (degrees).
 _LONGEST, _NARROWEST = 2.4, 120.0
@@ -139,7 +144,7 @@ def _silhouette(scores: np.ndarray, own: np.ndarray) -> float:
     return float(own[nearest[:, 1]].mean())
 
 
-def _draw(figure, scores: np.ndarray, bonds: np.ndarray, donors: np.ndarray) -> None:
+def _draw(figure: Figure, scores: np.ndarray, bonds: np.ndarray, donors: np.ndarray) -> None:
     left = figure.add_subplot(1, 2, 1, projection="3d")
     for name, colour in _COLOURS.items():
         own = bonds == name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
@@ -13,6 +15,9 @@ from shiftcli.environments import surroundings
 from shiftcli.errors import UsageError
 from shiftcli.readers import read
 from shiftcli.weights import packaged
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: The two grids (Å) and the channel that the paper shows.
 _GRIDS, _CHANNEL = (4.0, 10.0), "C"
@@ -73,9 +78,9 @@ def _crystal(setting: Setting) -> Crystal:
     return read(packaged("examples") / "urea.cif")[0]
 
 
-def _draw(figure, volumes: dict[float, np.ndarray]) -> None:
+def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
     try:
-        from skimage.measure import marching_cubes  # type: ignore[import-not-found]
+        from skimage.measure import marching_cubes
     except ImportError as error:
         raise UsageError(
             "isosurfaces need scikit-image", hint="pip install 'shiftcli[benchmark]'"

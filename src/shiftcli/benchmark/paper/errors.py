@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.crystal import ELEMENTS, SPECIES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Largest error (ppm) that the histograms show, and their bins.
 _RANGE = {"H": 2.0, "C": 20.0, "N": 60.0, "O": 80.0}
@@ -58,7 +64,7 @@ def figure4(setting: Setting) -> Result:
     )  # fmt: skip
 
 
-def _draw(figure, histograms) -> None:
+def _draw(figure: Figure, histograms: Sequence[tuple[Any, ...]]) -> None:
     panels = figure.subplots(2, 2).ravel()
     for panel, (element, edges, ours, krr) in zip(panels, histograms, strict=False):
         panel.stairs(krr, edges, fill=True, alpha=0.4, color="tab:grey", label="KRR 2018")

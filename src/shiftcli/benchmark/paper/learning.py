@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from shiftcli.crystal import SPECIES
 from shiftcli.training import Configuration, make_configuration
 from shiftcli.training.run import Task
 from shiftcli.training.study import StudyRow, Variation, study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: 1H errors (ppm) of SOAP-KRR against the number of crystals, sizes doubling (other groups'
 #: runs), for comparison: the last is about 3,300 crystals.
@@ -77,7 +82,7 @@ def figure3a(setting: Setting) -> Result:
     )  # fmt: skip
 
 
-def _draw_errors(figure, curve: list[StudyRow]) -> None:
+def _draw_errors(figure: Figure, curve: list[StudyRow]) -> None:
     panel = figure.add_subplot()
     colours = {"none": "tab:red", "training": "tab:green", "training and testing": "tab:blue"}
     for kind, colour in colours.items():
@@ -131,7 +136,7 @@ def _time(metrics: Path) -> tuple[int, float]:
     return sum(int(r["samples"]) for r in rows), seconds
 
 
-def _draw_times(figure, rows) -> None:
+def _draw_times(figure: Figure, rows: Sequence[tuple[int, int, float, float]]) -> None:
     panel = figure.add_subplot()
     samples = [r[1] for r in rows]
     panel.plot(samples, [r[2] for r in rows], "o", label="measured")

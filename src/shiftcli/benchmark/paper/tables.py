@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -145,7 +146,7 @@ def table3(setting: Setting) -> Result:
     )  # fmt: skip
 
 
-def _trained_rmse(setting: Setting, element: str, name: str, changes: dict) -> float:
+def _trained_rmse(setting: Setting, element: str, name: str, changes: dict[str, Any]) -> float:
     """Validation RMSE of one ablation, trained for this purpose."""
     if setting.quick:
         quick = {"epochs": _QUICK_TABLE3.get(element, 6), "batch_size": _QUICK_BATCH}

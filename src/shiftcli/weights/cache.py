@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shiftcli.errors import WeightsError
-from shiftcli.weights.download import Address, Progress, fetch
+from shiftcli.weights.addresses import URL_VARIABLE, Address
+from shiftcli.weights.download import Progress, fetch
 from shiftcli.weights.manifest import (
     MANIFEST,
     MOST_BYTES_OF_MANIFEST,
@@ -169,7 +170,7 @@ def _download(
     (network,) = (n for n in model.networks if n.file == file)
     try:
         if address is None:
-            raise WeightsError("no address to download from is known")
+            raise WeightsError(f"no address to download from is known, see {URL_VARIABLE}")
         fetch(address, file, stage, size=network.bytes, sha256=network.sha256, progress=progress)
     except WeightsError as error:
         target = folder_in_cache(model)

@@ -1,30 +1,19 @@
-"""Fetches files from a folder's address, through pooch: temporary file, hash, retry.
-
-An address is ``https://…``, ``file:///…`` or a plain directory. Plain ``http://`` is refused,
-of the address itself and of wherever it redirects to, unless it is allowed or never leaves this
-machine: networks are checked by hash, but a manifest that came along with them is not.
-"""
+"""Fetches files from a folder's address, through pooch: temporary file, hash, retry."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote, urljoin, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import urljoin, urlsplit
 
-from shiftcli.errors import UsageError, WeightsError
+from shiftcli.errors import WeightsError
+from shiftcli.weights.addresses import Address, is_safe, plain, shown
 
 if TYPE_CHECKING:
     import requests
-
-#: Environment variables: the address to download from, and 1 where it may be plain http.
-URL_VARIABLE, HTTP_VARIABLE = "SHIFTCLI_WEIGHTS_URL", "SHIFTCLI_ALLOW_HTTP"
 
 #: Told the file, the bytes that have come, and how many there will be.
 Progress = Callable[[str, int, int], None]
@@ -43,104 +32,6 @@ _MOST_REDIRECTIONS = 5
 
 #: Statuses at which another attempt is of no use.
 _FINAL = range(400, 500)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a folder of networks can be downloaded from.
-
-    Attributes
-    ----------
-    base : str
-        URL that ends with a slash, or path of a directory.
-    allow_http : bool
-        Whether a connection may be in plain text.
-    """
-
-    base: str
-    allow_http: bool = False
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether it is reached over a network protocol."""
-        return self.base.startswith(("http://", "https://"))
-
-    def of(self, file: str) -> str:
-        """URL, or path, of a file in the folder."""
-        return self.base + quote(file) if self.is_remote else str(Path(self.base) / file)
-
-    @property
-    def shown(self) -> str:
-        """The address without a password."""
-        return shown(self.base) if self.is_remote else self.base
-
-
-def parse_address(text: str, allow_http: bool | None = None) -> Address:
-    """Read an address.
-
-    Parameters
-    ----------
-    text : str
-        ``https://…``, ``file:///…`` or a directory.
-    allow_http : bool, optional
-        Whether plain ``http://`` will do; without it, whether ``SHIFTCLI_ALLOW_HTTP`` is 1.
-
-    Returns
-    -------
-    Address
-
-    Raises
-    ------
-    UsageError
-        If it is none, or in plain text and that is not allowed.
-    """
-    allowed = os.environ.get(HTTP_VARIABLE) == "1" if allow_http is None else allow_http
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", text)  # one letter is a drive of Windows
-    name = scheme[0].lower() if scheme else ""
-    if name == "file":
-        parts = urlsplit(text)
-        if parts.netloc not in ("", "localhost"):
-            raise UsageError(f"'{text}' is not on this machine")
-        return Address(str(Path(url2pathname(parts.path)).absolute()), allowed)
-    if name in ("http", "https"):
-        try:
-            parts = urlsplit(text)
-            has_host = bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            has_host = False
-        if not has_host or parts.query or parts.fragment:
-            raise UsageError(f"'{shown(text)}' is not the address of a folder")
-        if not _is_safe(text, allowed, True):
-            raise UsageError(_plain(text))
-        return Address(text.rstrip("/") + "/", allowed)
-    if name and not Path(text).is_dir():
-        raise UsageError(f"'{text}': networks come from https, file or a directory")
-    return Address(str(Path(text).expanduser().absolute()), allowed)
-
-
-def shown(url: str) -> str:
-    """A URL without user, password and query, for messages."""
-    return re.sub(r"^([A-Za-z]+://)[^/?#]*@", r"\1", url).partition("?")[0]
-
-
-def _is_safe(url: str, allow_http: bool, allow_local: bool) -> bool:
-    """Whether nobody in between can change what comes, or that is allowed."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or allow_http or (allow_local and _is_local(parts.hostname))
-
-
-def _plain(url: str) -> str:
-    return (
-        f"{shown(url)}, which is not https: what comes could be changed on its way "
-        f"(--allow-http, or {HTTP_VARIABLE}=1, takes the risk)"
-    )
-
-
-def _is_local(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 class _Short(ValueError):
@@ -269,8 +160,8 @@ class Transfer:
         if scheme not in ("http", "https"):
             raise WeightsError(f"redirected to {shown(target)}, which is no web address")
         # In plain text on this machine may go on only what began so.
-        if not _is_safe(target, self.address.allow_http, urlsplit(response.url).scheme == "http"):
-            raise WeightsError(f"redirected to {_plain(target)}")
+        if not is_safe(target, self.address.allow_http, urlsplit(response.url).scheme == "http"):
+            raise WeightsError(f"redirected to {plain(target)}")
 
 
 def fetch(

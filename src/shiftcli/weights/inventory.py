@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from shiftcli.errors import WeightsError
+from shiftcli.weights.addresses import parse_address
 from shiftcli.weights.cache import cached, folder_in_cache, remote_manifest
-from shiftcli.weights.download import parse_address
 from shiftcli.weights.lookup import VARIABLE, is_directory, own_manifest
 from shiftcli.weights.manifest import MANIFEST, Model, Network, read_manifest
 from shiftcli.weights.places import packaged

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import WeightsError
+from shiftcli.weights.addresses import URL_VARIABLE, Address, parse_address
 from shiftcli.weights.cache import cached, folder_in_cache, install, remote_manifest
-from shiftcli.weights.download import URL_VARIABLE, Address, Progress, parse_address
+from shiftcli.weights.download import Progress
 from shiftcli.weights.manifest import MANIFEST, Manifest, Model, check_version, read_manifest
 from shiftcli.weights.places import packaged
 from shiftcli.weights.sets import WeightFile, files_of, flaws, is_complete, unlisted
@@ -251,8 +252,9 @@ def _ready(name: str | None, progress: Progress | None) -> tuple[Path, Model]:
         if not damaged:
             raise
         path, reason = damaged[0]
+        again = "install shiftcli again, " if path.parent == packaged("weights") else ""
         raise WeightsError(
-            f"{reason}; {error.message}", where=str(path), hint=error.hint
+            f"{reason}; {error.message}", where=str(path), hint=again + error.hint
         ) from error
     for path, reason in damaged:
         _log.warning("note: %s: %s; a good one was fetched", path, reason)

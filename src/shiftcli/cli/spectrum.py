@@ -13,6 +13,7 @@ from shiftcli.cli.options import (
     DeviceOption,
     NucleusOption,
     WeightsOption,
+    parse_allow,
     parse_exchange,
     parse_nuclei,
 )
@@ -94,6 +95,19 @@ def spectrum(
             show_default="cell for one structure, nucleus for several",
         ),
     ] = None,
+    hydrogens: Annotated[
+        Literal["auto", "keep", "normalise"],
+        typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
+    ] = "auto",
+    disorder: Annotated[
+        Literal["major", "error"], typer.Option(help="Keep the major component, or refuse.")
+    ] = "major",
+    allow: Annotated[
+        str,
+        typer.Option(
+            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps,valence."
+        ),
+    ] = "",
     precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals of the table.")] = 2,
     device: DeviceOption = "auto",
     weights: WeightsOption = None,
@@ -131,9 +145,12 @@ def spectrum(
     lines = Lines(shape, parse_widths(width, elements or ELEMENTS, tesla), mixing)
     ranges = parse_ranges(limits, elements or ELEMENTS)
     settings = Settings(parsed, tesla, lines, ranges, parse_exchange(average), area)
-    predictor = Predictor(weights, nuclei=elements, device=device)
+    predictor = Predictor(
+        weights, nuclei=elements, device=device, hydrogens=hydrogens, allow=parse_allow(allow)
+    )
+    render.show_reference_notes(parsed, predictor)
     paths = find_files(files)
-    outcomes = list(render.progress(predictor.predict_files(paths), len(paths)))
+    outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))
     predictions = [o for o in outcomes if isinstance(o, Prediction)]
     failures = [o for o in outcomes if isinstance(o, Failure)]
     render.show_notes(Results(predictor, predictions, failures, parsed, precision))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,9 +57,9 @@ def plain(text: str) -> str:
     Returns
     -------
     str
-        The same with every ``$`` escaped.
+        The same with every ``$`` escaped, and controls shown.
     """
-    return text.replace("$", r"\$")
+    return visible(text).replace("$", r"\$")
 
 
 def check_picture(path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_directory_comes_before_a_model_of_its_name(whole, copy, tmp_path, mon
     assert folders(find_networks("tiny")) == {Path("tiny")}
 
 
-def test_first_use_downloads(package, published, server, cache, monkeypatch):
+def test_first_use_downloads(package, published, server, cache, monkeypatch, caplog):
     monkeypatch.setenv("SHIFTCLI_WEIGHTS_URL", server.url)
     predictor = Predictor(device="cpu")
     (folder,) = cache.iterdir()
@@ -189,6 +189,8 @@ def test_first_use_downloads(package, published, server, cache, monkeypatch):
     monkeypatch.delenv("SHIFTCLI_WEIGHTS_URL")
     assert folders(find_networks()) == {folder}
     assert len(server.asked) == asked == 4
+    (record,) = caplog.records
+    assert record.getMessage() == "note: fetching the model tiny (0.6 MB)"
 
 
 def test_the_address_of_the_manifest(package, published, server, cache, spoil):

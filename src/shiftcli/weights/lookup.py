@@ -246,6 +246,8 @@ def _ready(name: str | None, progress: Progress | None) -> tuple[Path, Model]:
             return place, model
         if is_complete(place, model):
             damaged += [(place / file, reason) for file, reason in wrong.items()]
+    if not damaged:
+        _log.warning("note: fetching the model %s (%.1f MB)", model.name, model.bytes / 1e6)
     try:
         folder = _install(model, None, None, progress)
     except WeightsError as error:

@@ -5,6 +5,7 @@ crystal and five distortions of it. `pytest -m slow -s tests/test_ranking_publis
 tables of docs/comparing-and-ranking.md.
 """
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -37,9 +38,13 @@ class Symmetry:
         self.cell = crystal.cell
         fractional = crystal.positions @ np.linalg.inv(crystal.cell)
         numbers = np.unique(crystal.elements, return_inverse=True)[1] + 1
-        found = spglib.get_symmetry((crystal.cell, fractional, numbers), SYMMETRY_TOLERANCE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # spglib announces its next interface at every call
+            found = spglib.get_symmetry_dataset(
+                (crystal.cell, fractional, numbers), SYMMETRY_TOLERANCE
+            )
         self.operations = []
-        for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
+        for rotation, translation in zip(found.rotations, found.translations, strict=True):
             moved = fractional @ rotation.T + translation
             apart = moved[:, None] - fractional[None]
             apart = np.linalg.norm((apart - np.round(apart)) @ crystal.cell, axis=2)

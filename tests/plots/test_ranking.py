@@ -52,10 +52,10 @@ def test_a_lollipop_each_and_the_band_of_correct_structures(drawn):
     assert heads.get_offsets().tolist() == [[0.1, 0], [0.2, 1], [pytest.approx(0.3), 2]]
     fills = [tuple(colour) for colour in heads.get_facecolors()]
     assert fills[0] == fills[1] != fills[2] == (1, 1, 1, 1)
-    assert "0.33 ± 0.16" in proton.get_legend().get_texts()[0].get_text()
+    assert "0.33 ± 0.16" in proton.get_title()
     (band,) = proton.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == (pytest.approx(0.17), 0.49)
-    assert carbon.get_legend() is None
+    assert carbon.get_title() == ""
     assert not carbon.patches
     low, high = proton.get_ylim()
     assert low > high  # the best on top

@@ -63,12 +63,9 @@ def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
     values = [candidate.rmse[species] for candidate in drawn]
     if species in RMSE_BANDS:
         mean, deviation = RMSE_BANDS[species]
-        panel.axvspan(
-            mean - deviation, mean + deviation, color="0.88", zorder=0,
-            label=f"correct structures, {mean} ± {deviation} ppm",
-        )  # fmt: skip
+        panel.axvspan(mean - deviation, mean + deviation, color="0.88", zorder=0)
         panel.axvline(mean, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
-        panel.legend(fontsize="x-small", loc="lower right")
+        panel.set_title(f"grey: correct structures, {mean} ± {deviation} ppm", fontsize="small")
     panel.hlines(rows, 0, values, color="C0", linewidth=1.2)
     fills = ["C0" if candidate.indistinguishable else "white" for candidate in drawn]
     panel.scatter(values, rows, s=36, c=fills, edgecolors="C0", zorder=3)

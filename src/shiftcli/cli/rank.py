@@ -105,7 +105,7 @@ def rank(
     from shiftcli.writers import check_writable, choose_format
     from shiftcli.writers.ranking import render_ranking as render_text
 
-    form = choose_format(form, output, ("table", "csv", "json"))
+    kind = choose_format(form, output, ("table", "csv", "json"))
     if output is not None:
         check_writable(output)
     if plot is not None:
@@ -139,11 +139,11 @@ def rank(
     )
     ranking = rank(predictions, measured, references=fixed, exchange=exchange, theory_errors=errors)
     render_ranking.show_notes(ranking, predictor)
-    if form == "table":
+    if kind == "table":
         tables = [render_ranking.ranking_table(ranking, precision)] if ranking.candidates else []
         render.emit_tables(tables, output)
     else:
-        render.emit(render_text(ranking, predictor, form, precision), output)
+        render.emit(render_text(ranking, predictor, kind, precision), output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot)
     if ranking.failures:

@@ -212,7 +212,8 @@ def _search_symmetry(cell: bytes, positions: bytes, kinds: bytes) -> np.ndarray 
         warnings.simplefilter("ignore")
         try:
             dataset = spglib.get_symmetry_dataset(
-                (lattice, fractional, numbers), symprec=SYMMETRY_TOLERANCE
+                (lattice, fractional, numbers),  # type: ignore[arg-type]  # arrays will do
+                symprec=SYMMETRY_TOLERANCE,
             )
         except Exception:  # spglib's own errors differ between its versions
             dataset = None
@@ -274,6 +275,8 @@ def _check_geometry(crystal: Crystal) -> None:
         return
     if not np.isfinite(crystal.cell).all():
         raise StructureError("the unit cell has a value that is not finite", where=crystal.where)
+    if problem := odd_shape(crystal.cell):
+        raise StructureError(problem, where=crystal.where)
     volume = abs(np.linalg.det(crystal.cell))
     if volume / len(crystal) < 1.0:
         raise StructureError(
@@ -281,8 +284,6 @@ def _check_geometry(crystal: Crystal) -> None:
             where=crystal.where,
             hint="check the cell lengths and angles",
         )
-    if problem := odd_shape(crystal.cell):
-        raise StructureError(problem, where=crystal.where)
 
 
 def odd_shape(cell: np.ndarray) -> str:
@@ -291,16 +292,19 @@ def odd_shape(cell: np.ndarray) -> str:
     Parameters
     ----------
     cell : numpy.ndarray
-        Lattice vectors as rows in Å, shape (3, 3), finite and of some volume.
+        Lattice vectors as rows in Å, shape (3, 3), finite.
 
     Returns
     -------
     str
         Says that a vector is too long, or the cell so thin that no atom has room.
     """
-    longest = np.linalg.norm(cell, axis=1).max()
+    # Components and not their squares, which may be too large for a number.
+    longest = abs(cell).max()
     if longest > limits.CELL_LENGTH:
-        return f"a cell vector of {longest:.6g} Å; at most {limits.CELL_LENGTH:g} Å are read"
+        return f"a cell of {longest:.6g} Å; at most {limits.CELL_LENGTH:g} Å are read"
+    if abs(np.linalg.det(cell)) < limits.CELL_THICKNESS**3:
+        return "the unit cell has no volume"
     # The distance between lattice planes along axis a is 1 / |column a of the inverse|.
     thickness = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
     if thickness < limits.CELL_THICKNESS:

@@ -6,7 +6,6 @@
 import gzip
 import os
 import re
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,8 +131,8 @@ def consume(path):
             try:
                 crystal = normalise_hydrogens(check(item, allow))
                 surroundings(crystal, crystal.sites[:4])
-            except ShiftcliError as error:
-                assert "\n" not in str(error)
+            except ShiftcliError:
+                continue
     assert found
     return found
 
@@ -232,8 +231,8 @@ def cifs(draw):
         lines += ["loop_", "_symmetry_equiv_pos_as_xyz", "'x,y,z'"]
         lines += [f"'{','.join(operation)}'" for operation in operations]
     columns = ["label", "type_symbol", "fract_x", "fract_y", "fract_z"]
-    columns += draw(st.lists(st.sampled_from(
-        ["occupancy", "disorder_group", "disorder_assembly", "calc_flag"]), unique=True))  # fmt: skip
+    more = ["occupancy", "disorder_group", "disorder_assembly", "calc_flag"]
+    columns += draw(st.lists(st.sampled_from(more), unique=True))
     lines += ["loop_", *(f"_atom_site_{column}" for column in columns)]
     group = st.sampled_from(["1", "2", "-1", ".", "?"])
     for k in range(draw(st.integers(0, 8))):
@@ -243,8 +242,8 @@ def cifs(draw):
                 for c in columns[5:]]  # fmt: skip
         lines.append(" ".join(word or "''" for word in row))
     if draw(st.integers(0, 9)) == 0:
-        lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from(
-            ["save_x", "loop_", "loop_ loop_ _a _b 1 2 3", ";", "data_again", "#" + "x" * 10000])))  # fmt: skip
+        odd = ["save_x", "loop_", "loop_ loop_ _a _b 1 2 3", ";", "data_again", "#" + "x" * 10000]
+        lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from(odd)))
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import overload
@@ -23,8 +24,8 @@ class Spool(Sequence[Prediction]):
     """
 
     def __init__(self) -> None:
-        # Closed, and gone, with the sequence.
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         self._starts = array("Q")
         self._end = 0
 

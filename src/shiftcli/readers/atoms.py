@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def element_of(text: str, formula: Collection[str] = ()) -> str:
     str
         The symbol (deuterium and tritium as ``H``), or an empty string.
     """
-    letters = re.match(r"[A-Za-z]*", text.strip().lstrip("*"))[0][:2]
+    letters = re.sub(r"[^A-Za-z].*", "", text.strip().lstrip("*"), flags=re.DOTALL)[:2]
     one, two = letters[:1].upper(), letters.capitalize()
     candidates = [two, one] if len(letters) == 2 else [one]
     if len(letters) == 2 and two not in formula:
@@ -111,8 +112,8 @@ def listed(labels: Collection[str], limit: int = 12) -> str:
 
 def refuse_bad_cell(cell: np.ndarray, where: str) -> None:
     """Raise `ReadError` for a cell that is not finite, has no volume, or an odd shape."""
-    if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1.0:
-        raise ReadError("the unit cell is not finite or has no volume", where=where)
+    if not np.isfinite(cell).all():
+        raise ReadError("the unit cell is not finite", where=where)
     if problem := odd_shape(cell):
         raise ReadError(problem, where=where)
 
@@ -124,20 +125,21 @@ def refuse_too_many(atoms: int, where: str) -> None:
 
 
 def make_crystal(
-    elements: Sequence[str],
+    elements: Sequence[str] | np.ndarray,
     positions: np.ndarray,
     cell: np.ndarray | None,
     labels: Sequence[str],
     *,
     source: str,
     name: str = "",
-    **others: object,
+    warnings: Iterable[str] = (),
+    **others: Any,
 ) -> Crystal:
     """Put a `Crystal` together and refuse what is no geometry.
 
     Parameters
     ----------
-    elements, positions, cell, labels, source, name
+    elements, positions, cell, labels, source, name, warnings
         As in `Crystal`; a `cell` of None gives a warning.
     **others
         Further attributes of `Crystal`.
@@ -166,7 +168,7 @@ def make_crystal(
     if far.any():
         label = safe_text(labels[int(np.argmax(far))], 20)
         raise ReadError(f"atom {label} is {abs(positions).max():.2g} Å away", where=where)
-    warnings = tuple(others.pop("warnings", ()))
+    warnings = tuple(warnings)
     if cell is None:
         warnings += (ISOLATED,)
     else:

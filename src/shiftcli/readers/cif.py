@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import gemmi
 import numpy as np
 
+from shiftcli import limits
 from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
@@ -67,7 +69,13 @@ def read_cif(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
         One item a data block with atoms; blocks without atoms only where none has any.
     """
     where = visible(source)
-    blocks = [_parse(part, line, where) for line, part in _split_blocks(text)]
+    parts = list(_split_blocks(text))
+    if len(parts) > limits.STRUCTURES:
+        yield ReadError(
+            f"{len(parts)} data blocks; at most {limits.STRUCTURES} are read", where=where
+        )
+        return
+    blocks = [_parse(part, line, where) for line, part in parts]
     if not blocks:
         yield ReadError("no data block: not a CIF, or an empty one", where=where)
         return
@@ -118,8 +126,9 @@ def _parse(text: str, first_line: int, where: str) -> gemmi.cif.Block | ReadErro
     block = document[0]
     tags: Counter[str] = Counter()
     for item in block:
-        pairs = [item.pair[0]] if item.pair else list(item.loop.tags) if item.loop else []
-        tags.update(tag.lower() for tag in pairs)
+        pair: Any = item.pair  # gemmi's own types say object
+        names = [pair[0]] if pair else list(item.loop.tags) if item.loop else []
+        tags.update(tag.lower() for tag in names)
     repeated = [tag for tag, count in tags.items() if count > 1]
     if repeated:
         return ReadError(

@@ -1,6 +1,6 @@
 """The most likely assignment is the one that trying all of them finds."""
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -68,6 +68,12 @@ def test_alternatives_are_no_better_and_within_the_limit(matching):
         assert matching.profile(changed) == pytest.approx(
             matching.profile(sites) + increase, abs=TOLERANCE
         )
+    listed = {peaks for peaks, _, _ in found}
+    for i, j in combinations(matching.loose.tolist(), 2):
+        changed = sites.copy()
+        changed[[i, j]] = sites[[j, i]]
+        if matching.profile(changed) - matching.profile(sites) < 3.83:
+            assert (i, j) in listed or (matching.offsets[i] == matching.offsets[j]).all()
 
 
 def test_sorted_order_where_nothing_else_is_known():

@@ -169,20 +169,33 @@ class Matching:
         list of (tuple of int, tuple of int, float)
             Peaks, the sites they would have, and the increase, least first.
         """
-        best = self.profile(sites)
-        loose = self.loose.tolist()
-        unused = [g for g in self.free.tolist() if g not in set(sites.tolist())]
-        pairs = [(i, j) for i in loose for j in loose if i < j and not self._are_alike(i, j)]
-        changes = [((i, j), (int(sites[j]), int(sites[i]))) for i, j in pairs]
-        changes += [((i,), (g,)) for i in loose for g in unused]  # type: ignore[misc]
-        found = []
-        for peaks, others in changes:
-            changed = sites.copy()
-            changed[list(peaks)] = others
-            increase = max(0.0, self.profile(changed) - best)
-            if increase <= limit:
-                found.append((peaks, others, increase))
+        loose, unused = self.loose, np.setdiff1d(self.free, sites)
+        weights = 1.0 / self.variances
+        # Counted from the best offset, so that nothing cancels.
+        needed = self.offsets - self.best_offset(sites)
+        terms = np.stack([weights, weights * needed, weights * needed**2 + self._logs])
+        own = terms[:, loose, sites[loose]]
+        swapped = terms[:, loose][:, :, sites[loose]]
+        swapped = swapped + swapped.swapaxes(1, 2) - own[:, :, None] - own[:, None, :]
+        moved = terms[:, loose][:, :, unused] - own[:, :, None]
+        total = terms[:, np.arange(len(sites)), sites].sum(axis=1)
+        by_swap, by_move = self._increase(total, swapped), self._increase(total, moved)
+        found: list[tuple[tuple[int, ...], tuple[int, ...], float]] = []
+        for k, j in np.argwhere(np.triu(by_swap <= limit, 1)):
+            peaks = (int(loose[k]), int(loose[j]))
+            if not self._are_alike(*peaks):
+                others = (int(sites[peaks[1]]), int(sites[peaks[0]]))
+                found.append((peaks, others, float(by_swap[k, j])))
+        for k, g in np.argwhere(by_move <= limit):
+            found.append(((int(loose[k]),), (int(unused[g]),), float(by_move[k, g])))
         return sorted(found, key=lambda change: change[2])
+
+    def _increase(self, total: np.ndarray, changes: np.ndarray) -> np.ndarray:
+        """Increase of −2 ln L where Σ1/v, Σd/v and Σ(d²/v + ln v) change, offset fitted anew."""
+        increase = changes[2]
+        if self.offset is None:
+            increase = increase - (total[1] + changes[1]) ** 2 / (total[0] + changes[0])
+        return np.maximum(0.0, increase)
 
     def _are_alike(self, one: int, other: int) -> bool:
         """Whether two peaks have the same shift and uncertainty: swapped, nothing changes."""

@@ -1,0 +1,112 @@
+"""What mkdocs puts into the pages while it builds them, so that it cannot go out of date.
+
+`<!-- made: NAME -->` in a page becomes the table of that name, and equations become MathML, which
+browsers show without any script.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+_MADE = re.compile(r"<!-- made: (\w+) -->")
+_EQUATION = re.compile(
+    r'<(?P<tag>div|span) class="arithmatex">\\[\[(](?P<tex>.*?)\\[\])]</(?P=tag)>', re.DOTALL
+)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the tables in."""
+    return _MADE.sub(lambda found: TABLES[found[1]](), markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn TeX into MathML."""
+    return _EQUATION.sub(_mathml, content)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    from latex2mathml.converter import convert
+
+    display = "block" if found["tag"] == "div" else "inline"
+    return convert(html.unescape(found["tex"]).strip(), display=display)
+
+
+def accuracy() -> str:
+    """Errors on the validation crystals, of `docs/benchmark.json`."""
+    figures = json.loads((ROOT / "docs" / "benchmark.json").read_text())["accuracy"]
+    rows = []
+    for species, f in figures.items():
+        digits = 2 if species == "1H" else 1
+        low, high = f["rmse_interval"]
+        rows.append(
+            [
+                species, f"{f['n']:,}", f"{f['rmse']:.{digits}f}",
+                f"{low:.{digits}f} to {high:.{digits}f}", f"{f['mae']:.{digits}f}",
+                f"{f['p95']:.{digits}f}", f"{f['baseline']['rmse']:.{digits}f}",
+            ]
+        )  # fmt: skip
+    head = ["nucleus", "atoms", "RMSE / ppm", "its 95 % interval", "MAE / ppm",
+            "95 % of errors below", "RMSE of the KRR of 2018"]  # fmt: skip
+    return _table(head, rows)
+
+
+def classes() -> str:
+    """Errors by kind of environment, of `docs/benchmark.json`."""
+    figures = json.loads((ROOT / "docs" / "benchmark.json").read_text())["accuracy"]
+    rows = [
+        [species, name, f"{f['n']:,}", f"{f['crystals']}",
+         f"{f['rmse']:.{2 if species == '1H' else 1}f}"]
+        for species, nucleus in figures.items()
+        for name, f in nucleus["classes"].items()
+    ]  # fmt: skip
+    return _table(["nucleus", "environment", "atoms", "crystals", "RMSE / ppm"], rows)
+
+
+def commands() -> str:
+    """What `--help` says of every command."""
+    from typer.main import get_command
+
+    from shiftcli.cli.app import app
+
+    app.rich_markup_mode = None  # plain text
+    try:
+        command = get_command(app)
+        return "\n\n".join(
+            f"## {' '.join(names)}\n\n```text\n{_help(command, names)}\n```"
+            for names in _names("shiftcli", command)
+        )
+    finally:
+        app.rich_markup_mode = "rich"
+
+
+def _names(name: str, command: Any) -> Iterator[list[str]]:
+    """A command, then those below it, as what is typed."""
+    yield name.split()
+    for one, below in getattr(command, "commands", {}).items():
+        yield from _names(f"{name} {one}", below)
+
+
+def _help(command: Any, names: list[str]) -> str:
+    said = StringIO()
+    with redirect_stdout(said):
+        command.main([*names[1:], "--help"], prog_name=names[0], standalone_mode=False)
+    return said.getvalue().strip()
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+#: By the name in a page.
+TABLES = {"accuracy": accuracy, "classes": classes, "commands": commands}

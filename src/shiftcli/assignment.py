@@ -425,7 +425,7 @@ def _near(label: str, groups: Sequence[Group], peak: Peak) -> str:
     known = {name.lower(): name for g in groups if g.element == peak.element for name in g.labels}
     if not known:
         return f"no {peak.species} was predicted"
-    near = difflib.get_close_matches(label.lower(), known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(label.lower(), known, n=6, cutoff=0.5)
     names = [known[name] for name in known if name in near] or list(known.values())[:6]
     more = ", ..." if not near and len(known) > len(names) else ""
     return f"there is {', '.join(names)}{more}"

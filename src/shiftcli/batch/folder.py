@@ -246,7 +246,7 @@ class _Folder:
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.stream = open(self.path, "ab")  # noqa: SIM115 (closed by __exit__)
+            self.stream = open(self.path, "ab", buffering=0)  # noqa: SIM115 (closed by __exit__)
         except OSError as error:
             raise UsageError(f"cannot write to '{folder}': {error.strerror}") from error
 
@@ -283,10 +283,11 @@ class _Folder:
         """Append whole or not at all."""
         end = self.stream.tell()
         try:
-            self.stream.write(line)
-            self.stream.flush()
+            while line:  # a full disk takes a part without a word, and refuses the next
+                line = line[self.stream.write(line) :]
         except OSError as error:
-            os.ftruncate(self.stream.fileno(), end)
+            self.stream.truncate(end)
+            self.stream.seek(end)
             raise UsageError(f"cannot write '{self.path}': {error.strerror}") from error
 
     def _put(self, values: Mapping[str, Any]) -> None:

@@ -172,6 +172,8 @@ def mutations(draw):
     suffix = draw(st.sampled_from(list(VALID)))
     lines = [re.findall(r"\S+|\s+", line) for line in VALID[suffix].split("\n")]
     for _ in range(draw(st.integers(1, 4))):
+        if not lines:
+            break
         k = draw(st.integers(0, len(lines) - 1))
         what = draw(st.sampled_from(["word", "word", "word", "drop", "repeat", "swap", "cut"]))
         if what == "word" and lines[k]:

@@ -114,6 +114,16 @@ def failure(path, content, seconds=30.0):
             "comment.xyz", lambda: "1\nProperties=pos:R:3 " + "a=1 " * 300_000 + "\nC 0 0 0\n",
             "characters; at most 1000000",
         ),
+        # Blank to str.strip and to a regular expression, but not to int.
+        ("blank.sdf", lambda: "x\n\n\n\x1c 2  0\n0 0 0 H\n", "cut off"),
+        ("blank.xyz", lambda: "\x1c2\n\nH 0 0 0\n", "cut off"),
+        # Digits to str.isdigit.
+        ("square.xyz", lambda: "1\n\n² 0 0 0\n", "no element is called '²'"),
+        (
+            "square2.xyz", lambda: "1\nProperties=x:R:²:species:S:1:pos:R:3\n0 H 0 0 0\n",
+            "not a readable XYZ frame",
+        ),
+        ("digits.xyz", lambda: f"1\n\n{'9' * 5000} 0 0 0\n", "no element is called"),
         ("far.xyz", lambda: "2\n\nC 0 0 0\nH 1e300 0 0\n", "atom H1 is 1e+300 Å away"),
         ("blocks.cif", lambda: "data_a\n" * (limits.STRUCTURES + 1), "100001 data blocks"),
     ],

@@ -93,7 +93,7 @@ def _split_frames(text: str, source: str) -> Iterator[list[str] | ReadError]:
                 where=where,
             )
             return  # nothing says where the next frame starts
-        n = int(line)
+        n = int(line.strip())
         frame = [line, *(following for _, following in islice(numbered_lines, n + 1))]
         if len(frame) < n + 2:
             yield ReadError(
@@ -209,7 +209,7 @@ def _put_symbols(frame: list[str], where: str) -> list[str]:
             return []
         at = names.index("species")
         counts = fields[2::3][:at]
-        if not all(count.isdigit() for count in counts):
+        if not all(_is_number(count) for count in counts):
             return []
         column = sum(int(count) for count in counts)
     texts = [tokens[column] if len(tokens := line.split()) > column else "" for line in frame[2:]]
@@ -225,7 +225,7 @@ def _put_symbols(frame: list[str], where: str) -> list[str]:
             tokens = frame[2 + k].split()
             tokens[column] = symbol
             frame[2 + k] = " ".join(tokens)
-    if any(text.isdigit() for text in texts):
+    if any(_is_number(text) for text in texts):
         return []
     # Labels such as C12 or D3 are kept; bare symbols among them are numbered.
     made = numbered(symbols)
@@ -236,10 +236,15 @@ def _put_symbols(frame: list[str], where: str) -> list[str]:
 _PLAIN = frozenset(("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I", "Si"))
 
 
+def _is_number(text: str) -> bool:
+    """Whether `int` takes a text for a number from 0 on; str.isdigit says so of ², too."""
+    return re.fullmatch(r"[0-9]{1,9}", text) is not None
+
+
 def _symbol(text: str) -> str:
     from ase.data import chemical_symbols
 
-    if text.isdigit():
+    if _is_number(text):
         return chemical_symbols[int(text)] if 0 < int(text) < len(chemical_symbols) else ""
     if text.capitalize() in chemical_symbols[1:]:
         return text.capitalize()

@@ -114,8 +114,8 @@ def _read_record(lines: list[str], name: str, where: str, source: str) -> Crysta
 
 def _atoms_v2000(lines: list[str], where: str) -> list[list[str]]:
     """Symbol and coordinates of each atom, as text."""
-    counts = lines[3][:3]
-    if not counts.strip().isdecimal():
+    counts = lines[3][:3].strip()
+    if not (counts.isascii() and counts.isdecimal()):
         raise ReadError(
             f"the fourth line should count the atoms but is '{safe_text(lines[3], 30)}'",
             where=where,

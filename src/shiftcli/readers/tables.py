@@ -130,7 +130,7 @@ def _symbol(kind: str) -> str:
     """Chemical symbol of an atom type, given as a number or a symbol; as it is if unknown."""
     from ase.data import chemical_symbols
 
-    if kind.isdecimal() and int(kind) < len(chemical_symbols):
+    if re.fullmatch(r"[0-9]{1,9}", kind) and int(kind) < len(chemical_symbols):
         return chemical_symbols[int(kind)]
     return "H" if kind.upper() in ("D", "T") else kind.capitalize()
 
@@ -264,9 +264,9 @@ def _read_table(path: str, column: str | None, changed: int, size: int) -> Label
 
 
 def _index(text: str) -> int:
-    if not re.fullmatch(r"\s*\d{1,9}\s*", text):
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
         raise ValueError(f"atom_index '{safe_text(text, 20)}' is no whole number from 0 on")
-    return int(text)
+    return int(text.strip())
 
 
 def _number(text: str) -> float:

@@ -5,8 +5,10 @@ crystal and five distortions of it. `pytest -m slow -s tests/test_ranking_publis
 tables of docs/comparing-and-ranking.md.
 """
 
+import re
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from shiftcli.errors import StructureError
 from shiftcli.experiment import Experiment, Peak
 from shiftcli.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.ranking import CREDIBLE, rank, unassigned
+
+ROOT = Path(__file__).parents[1]
 
 #: Validation crystals that the model of the probabilities was chosen on, and those it is tested on.
 CHOSEN_ON, TESTED_ON = range(160, 400, 8), range(0, 160, 8)
@@ -347,3 +351,23 @@ def test_the_model_is_the_likeliest(published, predicted, monkeypatch):
             )
     monkeypatch.undo()
     assert scores[ranking.FREEDOM, ranking.INDEPENDENCE] > max(scores.values()) - 0.03
+
+
+@pytest.mark.slow
+def test_the_walk_through(published, tmp_path, monkeypatch):
+    """The blocks of the page run as they stand, and the true structure comes out first."""
+    page = (ROOT / "docs" / "comparing-and-ranking.md").read_text()
+    files, ranking = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "shared").symlink_to(ROOT.parent / "shared")
+    (tmp_path / "main").mkdir()
+    monkeypatch.chdir(tmp_path / "main")
+    names = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of ASE's and spglib's interfaces
+        exec(files, names)
+    exec(ranking, names)
+    candidates = names["ranking"].candidates
+    assert candidates[0].file == "candidates/itself.xyz"
+    shown = re.search(r"candidates/itself.xyz +│ +([\d.]+) │ +[\d.]+ │ +([\d.]+) │", page)
+    assert candidates[0].rmse["13C"] == pytest.approx(float(shown[1]), abs=0.05)
+    assert candidates[0].rmse["1H"] == pytest.approx(float(shown[2]), abs=0.02)

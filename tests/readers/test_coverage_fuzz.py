@@ -4,6 +4,7 @@
 belongs into `test_limits` or the tests of its format.
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -50,15 +51,14 @@ atheris.Fuzz()
 
 @pytest.mark.slow
 def test_bred_inputs(tmp_path):
-    # Beside this file and not imported from it: its tests would be collected twice.
-    names: dict[str, object] = {"__file__": str(Path(__file__).with_name("test_fuzz.py"))}
-    source = Path(__file__).with_name("test_fuzz.py").read_text()
-    exec(compile(source, "test_fuzz.py", "exec"), names)
+    spec = importlib.util.spec_from_file_location("seeds", Path(__file__).with_name("test_fuzz.py"))
+    seeds = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(seeds)
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     kinds = ("cif", "xyz", "pdb", "magres", "vasp", "sdf")
     for number, kind in enumerate(kinds):
-        (corpus / kind).write_bytes(bytes([number]) + names["VALID"][kind].encode())
+        (corpus / kind).write_bytes(bytes([number]) + seeds.VALID[kind].encode())
     script = tmp_path / "breed.py"
     script.write_text(SCRIPT)
     seconds = os.environ.get("SHIFTCLI_FUZZ_SECONDS", "60")

@@ -167,3 +167,16 @@ def test_a_killed_run_goes_on(folder, shifts, tmp_path, main):
     assert again.returncode == 0, again.stderr
     assert f"shieldings of {done} structures taken" in again.stderr
     assert again.stdout == main(*arguments).stdout
+
+
+def test_probabilities_are_never_rounded_to_certainty():
+    from shiftcli.assignment import Comparison
+    from shiftcli.cli.render_ranking import ranking_table
+    from shiftcli.experiment import Experiment
+    from shiftcli.ranking import Candidate, Ranking
+
+    blank = Comparison((), (), (), (), 0.0, 0.0)
+    values = (1 - 1e-9, 1e-9)
+    candidates = tuple(Candidate("a.cif", "", "", blank, 0.0, value) for value in values)
+    table = ranking_table(Ranking(candidates, (), Experiment(())), 2)
+    assert list(table.columns[-1].cells) == ["> 99.9 %", "< 0.1 %"]

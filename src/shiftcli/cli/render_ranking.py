@@ -53,6 +53,8 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
 
 def _percent(candidate: Candidate) -> str:
     percent = 100 * candidate.probability
+    if candidate.probability < 1 and percent >= 99.95:
+        return "> 99.9 %"
     return f"{percent:.1f} %" if percent >= 0.05 else "< 0.1 %"
 
 

@@ -1,5 +1,8 @@
 """Predictions on disk come back as they were."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ from shiftcli.batch import Spool
 from shiftcli.batch import spool as module
 from shiftcli.errors import ShiftcliError
 from shiftcli.predictor import Prediction, SitePrediction
+from shiftcli.shifts import parse_references
+from shiftcli.writers import Results, render
 
 
 @pytest.fixture
@@ -41,3 +46,19 @@ def test_a_full_disk(prediction, monkeypatch):
         monkeypatch.setattr(spool, "_file", full)
         with pytest.raises(ShiftcliError, match=r"No space left on device.*TMPDIR"):
             spool.append(prediction)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "xyz"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_written_as_from_a_list(predictor, prediction, form, count):
+    """And JSON, which is put together from the texts of its structures, is laid out as one."""
+    spool = Spool()
+    for _ in range(count):
+        spool.append(prediction)
+    results = Results(predictor, spool, [], parse_references("H:30", ""))
+    text = render(results, form)
+    assert text == render(replace(results, predictions=[prediction] * count), form)
+    if form == "json":
+        document = json.loads(text)
+        assert len(document["structures"]) == count
+        assert text == json.dumps(document, indent=1, ensure_ascii=False) + "\n"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from shiftcli.crystal import SPECIES
-from shiftcli.predictor import Predictor
+from shiftcli.predictor import Prediction, Predictor
 from shiftcli.writers.results import Results, provenance
 
 
@@ -22,41 +22,54 @@ def write_json(results: Results) -> str:
     -------
     str
     """
-    structures = []
-    for prediction in results.predictions:
-        crystal = prediction.crystal
-        sites = []
-        for site in prediction.sites:
-            row = results.row(prediction, site)
-            sites.append(
-                {
-                    "labels": row["labels"],
-                    "species": row["species"],
-                    "multiplicity": row["multiplicity"],
-                    "shielding": row["MS_shielding/ppm"],
-                    "uncertainty": row["MS_shielding_uncertainty/ppm"],
-                    "uncertainty95": row["MS_shielding_uncertainty95/ppm"],
-                    "shift": row["MS_shift/ppm"],
-                    "flags": list(site.flags),
-                }
-            )
-        structures.append(
-            {
-                "file": crystal.source,
-                "name": crystal.name,
-                "formula": crystal.formula,
-                "warnings": list(crystal.warnings),
-                "sites": sites,
-            }
-        )
+    # As text at once, structure by structure: as objects, thousands of them take gigabytes.
+    structures = [
+        _text(_structure(results, prediction)).replace("\n", "\n  ")
+        for prediction in results.predictions
+    ]
     document = {
         **provenance(results.predictor),
         "units": dict.fromkeys(("shielding", "uncertainty", "uncertainty95", "shift"), "ppm"),
         "intervals": _intervals(results.predictor),
-        "structures": structures,
+        "structures": [],
         "failures": [{"file": f.file, "error": str(f.error)} for f in results.failures],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    text = _text(document) + "\n"
+    if not structures:
+        return text
+    head, empty, tail = text.partition('"structures": [')
+    return "".join([head, empty, "\n  ", ",\n  ".join(structures), "\n ", tail])
+
+
+def _text(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False)
+
+
+def _structure(results: Results, prediction: Prediction) -> dict[str, Any]:
+    """One structure of the document."""
+    crystal = prediction.crystal
+    sites = []
+    for site in prediction.sites:
+        row = results.row(prediction, site)
+        sites.append(
+            {
+                "labels": row["labels"],
+                "species": row["species"],
+                "multiplicity": row["multiplicity"],
+                "shielding": row["MS_shielding/ppm"],
+                "uncertainty": row["MS_shielding_uncertainty/ppm"],
+                "uncertainty95": row["MS_shielding_uncertainty95/ppm"],
+                "shift": row["MS_shift/ppm"],
+                "flags": list(site.flags),
+            }
+        )
+    return {
+        "file": crystal.source,
+        "name": crystal.name,
+        "formula": crystal.formula,
+        "warnings": list(crystal.warnings),
+        "sites": sites,
+    }
 
 
 def _intervals(predictor: Predictor) -> dict[str, Any]:

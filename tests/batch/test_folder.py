@@ -62,6 +62,7 @@ def test_what_counts_as_a_folder(tmp_path):
     assert is_folder(tmp_path / "new")
     assert not is_folder(tmp_path / "new.csv")
     assert not is_folder(tmp_path / "file")
+    assert not is_folder(Path("-"))
     (tmp_path / "folder.csv").mkdir()
     assert is_folder(tmp_path / "folder.csv")
 

@@ -89,7 +89,8 @@ def is_folder(output: Path) -> bool:
     -------
     bool
     """
-    return output.is_dir() or not (output.suffix or os.path.lexists(output))
+    is_new = not os.path.lexists(output) and str(output) != STDIN
+    return output.is_dir() or (is_new and not output.suffix)
 
 
 def predict_into(

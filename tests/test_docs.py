@@ -268,6 +268,17 @@ def test_the_errors_are_those_of_the_benchmark(hooks):
         assert f"| {figures['rmse']:.{digits}f} |" in rows[0]
         assert f"| {figures['n']:,} |" in rows[0]
         assert len(rows) == 1 + len(figures["classes"])
+    # What the page says below the tables.
+    worst = sorted(measured["1H"]["classes"].items(), key=lambda item: -item[1]["rmse"])[:2]
+    assert {name for name, _ in worst} == {"O-H", "N-H"}
+
+
+def test_the_reference_has_all_of_the_public_api():
+    import shiftcli
+
+    page = (ROOT / "docs" / "api.md").read_text()
+    documented = {path.rpartition(".")[2] for path in re.findall(r"^::: (\S+)", page, re.MULTILINE)}
+    assert set(shiftcli.__all__) - {"__version__"} <= documented
 
 
 def test_the_reference_has_every_command_and_option(hooks):

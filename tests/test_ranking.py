@@ -208,8 +208,23 @@ def test_shifts_of_several_structures_are_refused():
 def test_a_poor_best_candidate_is_said():
     poor = rank([candidate("poor", PROTONS * [1, 0.7, 1.2, 0.8, 1.1])], measured())
     assert any("may not be among them" in text for text in poor.notes)
-    good = rank([candidate("good", noisy(0.3, 5))], measured())
+    good = rank([candidate("good", noisy(0.3, 5)), candidate("bad", noisy(2, 5))], measured())
     assert good.notes == ()
+
+
+def test_one_candidate_has_no_rivals():
+    assert rank([candidate("only", noisy(0.3, 5))], measured()).notes == (
+        "one candidate: its probability is 1, however badly it fits",
+    )
+
+
+def test_more_sites_than_rivals_for_free_peaks_is_said():
+    larger = candidate("P 1", np.concatenate([noisy(0.3, k) for k in range(4)]))
+    rivals = [larger, candidate("symmetric", PROTONS)]
+    free = rank(rivals, measured(labelled=False))
+    assert any("no peak: 0 to 15 of them" in text for text in free.notes)
+    assert rank(rivals, measured()).notes == ()
+    assert rank(rivals[1:] * 2, measured(labelled=False)).notes == ()
 
 
 def test_hydrogens_moved_in_some_candidates_only_is_said():
@@ -219,7 +234,7 @@ def test_hydrogens_moved_in_some_candidates_only_is_said():
     one = replace(one, crystal=one.crystal.with_warning("5 hydrogens moved along their bonds"))
     ranking = rank([one, candidate("relaxed", PROTONS)], measured())
     assert any("of 1 of 2 candidates were moved" in text for text in ranking.notes)
-    assert rank([one], measured()).notes == ()
+    assert rank([one, one], measured()).notes == ()
 
 
 def test_the_model_is_stated():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shiftcli.assignment import GIPAW_ERRORS, Comparison, compare
 from shiftcli.averaging import DEFAULT_EXCHANGE, Group, average
-from shiftcli.errors import DEBUG, ShiftcliError, fault
+from shiftcli.errors import DEBUG, ExperimentError, ShiftcliError, fault
 from shiftcli.experiment import Experiment
 from shiftcli.predictor import Failure, Prediction, Predictor
 from shiftcli.readers import Disorder
@@ -76,6 +76,8 @@ def compare_files(
             own = experiment.of(crystal)
             found = compare(groups, own, references=references, theory_errors=theory_errors)
             yield StructureComparison(outcome, groups, found)
+        except ExperimentError as error:
+            yield Failure(crystal.source, error.with_structure(crystal.where))
         except ShiftcliError as error:
             yield Failure(crystal.source, error)
         except Exception as error:

@@ -70,6 +70,21 @@ class StructureError(ShiftcliError):
 class ExperimentError(ShiftcliError):
     """Measured shifts cannot be read, or do not fit the structure."""
 
+    def with_structure(self, structure: str) -> ExperimentError:
+        """The same of one of several structures, which it then names before the experiment.
+
+        Parameters
+        ----------
+        structure : str
+            File, and name in it, of the structure that the shifts do not fit.
+
+        Returns
+        -------
+        ExperimentError
+        """
+        where = f"{structure}: {self.where}" if self.where else structure
+        return ExperimentError(self.message, where=where, hint=self.hint)
+
 
 class WeightsError(ShiftcliError):
     """A network is missing, damaged, or does not fit the request."""

@@ -236,7 +236,7 @@ def predict_candidates(
             _check_labels(predictor, item, experiment, exchange)
             yield predictor.predict(item)
         except ExperimentError as error:
-            yield Failure(item.source, _placed(error, item.where))
+            yield Failure(item.source, error.with_structure(item.where))
         except ShiftcliError as error:
             yield Failure(item.source, error)
         except Exception as error:  # a fault of ours in one must not lose the others
@@ -325,7 +325,8 @@ def rank(
             groups = average(item, exchange)
             found = compare(groups, experiment, references=references, theory_errors=theory_errors)
         except ExperimentError as error:
-            failures.append(Failure(item.crystal.source, _placed(error, item.crystal.where)))
+            problem = error.with_structure(item.crystal.where)
+            failures.append(Failure(item.crystal.source, problem))
             continue
         crystal = item.crystal
         candidates.append(
@@ -337,12 +338,6 @@ def rank(
     ranked = weigh(candidates, independence)
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
     return Ranking(ranked, tuple(failures), experiment, independence, theory_errors, notes)
-
-
-def _placed(error: ExperimentError, where: str) -> ExperimentError:
-    """The error with the candidate that it is about; alone it names the experiment."""
-    place = f"{where}: {error.where}" if error.where else where
-    return ExperimentError(error.message, where=place, hint=error.hint)
 
 
 def log_likelihood(comparison: Comparison) -> float:
@@ -409,11 +404,21 @@ def weigh(
 
 def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     notes = []
+    if len(candidates) == 1:
+        notes.append("one candidate: its probability is 1, however badly it fits")
     moved = sum(any("hydrogens moved" in text for text in c.warnings) for c in candidates)
     if 0 < moved < len(candidates):
         notes.append(
             f"the hydrogens of {moved} of {len(candidates)} candidates were moved to neutron "
             "lengths, those of the others were not; --hydrogens keep|normalise treats all alike"
+        )
+    spare = [len(c.comparison.unmatched) for c in candidates]
+    is_free = any(row.assigned for c in candidates for row in c.comparison.rows)
+    if is_free and min(spare) < max(spare):
+        notes.append(
+            f"the candidates have sites with no peak: {min(spare)} to {max(spare)} of them; where "
+            "peaks name no site, one with more fits better by chance and is favoured. Compare "
+            "candidates of like symmetry, or give labels"
         )
     for species, rmse in (candidates[0].rmse if candidates else {}).items():
         expected = candidates[0].expected_rmse[species]

@@ -49,6 +49,7 @@ def test_json(main, urea_path, tmp_path):
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["references"] == {"1H": 30.96, "13C": 168.64}
+    assert document["gradients"] == {"1H": -1.0, "13C": -1.0}
     assert document["comparison_model"]["theory_errors"] == {}
     (found,) = document["comparisons"]
     assert [site["labels"] for site in found["sites"]] == ["H1", "H2"]
@@ -108,6 +109,7 @@ def test_experiments_that_do_not_fit(main, urea_path, tmp_path, text, words):
     path.write_text(HEADER + text)
     done = main("compare", urea_path, "--experiment", path)
     assert done.returncode == 1
+    assert f"failed: {urea_path}: urea: {path}: " in done.stderr  # which of several it was
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -17,6 +17,8 @@ def test_document(results):
     assert document["model"] == "compact"
     assert all(len(h) == 64 for h in document["weights"].values())
     assert document["units"]["shielding"] == "ppm"
+    assert document["references"] == {"1H": 30.96, "13C": 168.64}
+    assert document["gradients"] == {"1H": -1.0, "13C": -1.0}
     assert document["failures"] == [{"file": "bad.cif", "error": "bad.cif: no atoms"}]
     (structure,) = document["structures"]
     assert structure["formula"] == "C2 H8 N4 O2"

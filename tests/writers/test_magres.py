@@ -101,7 +101,9 @@ def test_strange_names(predicted, urea, name):
 
 
 def test_one_whole_structure(predicted, results, urea):
-    with pytest.raises(UsageError, match=r"one structure, not 2 .*--format cif, xyz or json"):
+    with pytest.raises(
+        UsageError, match=r"one structure, not 2 .*--output FOLDER.*cif, xyz and json"
+    ):
         render(predicted(urea, urea), "magres")
     prediction = results.predictions[0]
     part = replace(results, predictions=[replace(prediction, sites=prediction.sites[:2])])

@@ -17,7 +17,7 @@ from shiftcli.experiment import Experiment
 from shiftcli.predictor import Failure, Predictor
 from shiftcli.shifts import References
 from shiftcli.writers.csv_table import harmless
-from shiftcli.writers.results import provenance
+from shiftcli.writers.results import conversion, provenance
 
 #: Columns of CSV; the names are Soprano's where it has one.
 COLUMNS = (
@@ -146,7 +146,7 @@ def _json(comparisons: Comparisons) -> str:
             "theory_errors": {SPECIES[e]: v for e, v in comparisons.theory_errors.items()},
             "alternative_limit": ALTERNATIVE_LIMIT,
         },
-        "references": {SPECIES[e]: v for e, v in comparisons.references.references.items()},
+        **conversion(comparisons.references),
         "comparisons": [_structure(comparisons, s) for s in comparisons.structures],
         "failures": [{"file": f.file, "error": str(f.error)} for f in comparisons.failures],
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from shiftcli.crystal import SPECIES
 from shiftcli.predictor import Prediction, Predictor
-from shiftcli.writers.results import Results, provenance
+from shiftcli.writers.results import Results, conversion, provenance
 
 
 def write_json(results: Results) -> str:
@@ -30,6 +30,7 @@ def write_json(results: Results) -> str:
     document = {
         **provenance(results.predictor),
         "units": dict.fromkeys(("shielding", "uncertainty", "uncertainty95", "shift"), "ppm"),
+        **conversion(results.references),
         "intervals": _intervals(results.predictor),
         "structures": [],
         "failures": [{"file": f.file, "error": str(f.error)} for f in results.failures],

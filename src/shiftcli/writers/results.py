@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli import __version__
+from shiftcli.crystal import SPECIES
 from shiftcli.errors import UsageError
 from shiftcli.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.shifts import References
@@ -97,6 +98,25 @@ def provenance(predictor: Predictor) -> dict[str, Any]:
     }
 
 
+def conversion(references: References) -> dict[str, dict[str, float]]:
+    """σ_ref in ppm and slopes by nuclide, for documents; empty where none were given.
+
+    Parameters
+    ----------
+    references : References
+        How shieldings become shifts.
+
+    Returns
+    -------
+    dict
+    """
+    elements = dict.fromkeys((*references.references, *references.gradients))
+    return {
+        "references": {SPECIES[e]: value for e, value in references.references.items()},
+        "gradients": {SPECIES[e]: references.gradient(e) for e in elements},
+    }
+
+
 def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
     """Numbers of one prediction as arrays over the atoms of the cell.
 
@@ -144,6 +164,6 @@ def only_prediction(results: Results, form: str) -> Prediction | None:
     if len(results.predictions) > 1:
         raise UsageError(
             f"a {form} file holds one structure, not {len(results.predictions)}",
-            hint="predict them one by one, or use --format cif, xyz or json",
+            hint="--output FOLDER takes one file a structure; cif, xyz and json hold several",
         )
     return results.predictions[0] if results.predictions else None

@@ -1,6 +1,7 @@
 """Fitted references are those that the shifts were made with, and their errors are right."""
 
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,12 +103,24 @@ def test_what_cannot_be_fitted_is_left_out():
     assert [f.n for f in fit_references([(groups + more, both)], slope="fixed").fits] == [5, 2]
 
 
+def test_a_slope_that_the_shifts_do_not_fix_is_doubted():
+    groups, experiment = structure("H")
+    assert fit_references([(groups, experiment)]).notes == ()
+    off = replace(experiment.peaks[1], shift=experiment.peaks[1].shift + 0.5)
+    near = [replace(g, shielding=20.0 + 0.3 * k) for k, g in enumerate(groups)]
+    wild = replace(experiment, peaks=(experiment.peaks[0], off, experiment.peaks[2]))
+    (note,) = fit_references([(near, wild)]).notes
+    assert "1H: a gradient of -" in note
+    assert "--slope fixed" in note
+    assert fit_references([(near, wild)], slope="fixed").notes == ()
+
+
 def test_nothing_to_fit():
     groups, experiment = structure("H")
     with pytest.raises(ExperimentError, match="a fitted slope needs 3"):
         fit_references([(groups, Experiment(experiment.peaks[:2], "e.csv"))])
     loose = Experiment((Peak((), "1H", 5.0),), "e.csv")
-    with pytest.raises(ExperimentError, match="1 shifts name no site"):
+    with pytest.raises(ExperimentError, match=r"^e.csv: 1 shifts name no site.*the column site"):
         fit_references([(groups, loose)])
     same = [Group((f"H{k}",), "H", "1H", 4, 20.0, 0.5, 1.0, (k,)) for k in range(1, 6)]
     with pytest.raises(ExperimentError, match="shieldings are all the same"):

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from shiftcli.predictor import Prediction
 
 
+#: A gradient further from −1 than this, or with a larger standard error, is not of the method.
+_DOUBTFUL = 0.2
+
+
 @dataclass(frozen=True)
 class ReferenceFit:
     """References of one nucleus, as they were fitted.
@@ -247,6 +251,8 @@ def fit_references(
                 counts = [groups[k].multiplicity for k in own]
                 shielding = np.average([groups[k].shielding for k in own], weights=counts)
                 points.setdefault(peak.element, []).append((number, float(shielding), peak.shift))
+    if not points and notes:
+        raise ExperimentError(notes[0], hint="the column site says which atoms a shift is of")
     fits = []
     for element, own_points in points.items():
         structures, shieldings, shifts = zip(*own_points, strict=True)
@@ -262,6 +268,7 @@ def fit_references(
             where=pairs[0][1].source if pairs else "",
             hint="--slope fixed needs one assigned shift of a nucleus, a fitted slope three",
         )
+    notes += [text for fit in fits if (text := _doubt(fit))]
     return ReferenceCalibration(tuple(fits), tuple(notes))
 
 
@@ -271,6 +278,17 @@ def _too_little(shieldings: Sequence[float], slope: str) -> str:
     if len(shieldings) < 3:
         return f"{len(shieldings)} assigned shifts, a fitted slope needs 3"
     return "" if np.ptp(shieldings) > 0.01 else "its shieldings are all the same"
+
+
+def _doubt(fit: ReferenceFit) -> str:
+    """What speaks against a fitted gradient."""
+    error = fit.gradient_error or 0.0
+    if abs(fit.gradient + 1.0) <= _DOUBTFUL and error <= _DOUBTFUL:
+        return ""
+    return (
+        f"{fit.species}: a gradient of {fit.gradient:.2f} ± {error:.2f} is no property of the "
+        "networks: the shifts are too few or too alike; --slope fixed"
+    )
 
 
 def _fit(

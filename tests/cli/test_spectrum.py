@@ -19,6 +19,18 @@ def test_table_and_picture(main, urea_path, tmp_path):
     assert out.read_bytes().startswith(b"<?xml")
 
 
+def test_the_options_of_prediction_are_those_of_predict(main, urea_path):
+    options = ("--nucleus", "C", "--views", "1", "--dtype", "bfloat16", "--precision", "4")
+    done = main("spectrum", urea_path, *options)
+    assert done.returncode == 0, done.stderr
+    (row,) = csv.DictReader(
+        io.StringIO(main("predict", urea_path, *options, "--format", "csv").stdout)
+    )
+    assert row["MS_shielding/ppm"] in done.stdout
+    usual = main("spectrum", urea_path, *options[:2], *options[-2:])
+    assert row["MS_shielding/ppm"] not in usual.stdout
+
+
 def test_csv_in_hertz(main, urea_path, tmp_path):
     out = tmp_path / "c.csv"
     done = main(

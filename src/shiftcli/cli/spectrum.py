@@ -11,7 +11,9 @@ import typer
 from shiftcli.cli.options import (
     AverageOption,
     DeviceOption,
+    DtypeOption,
     NucleusOption,
+    ViewsOption,
     WeightsOption,
     parse_allow,
     parse_exchange,
@@ -95,6 +97,7 @@ def spectrum(
             show_default="cell for one structure, nucleus for several",
         ),
     ] = None,
+    views: ViewsOption = None,
     hydrogens: Annotated[
         Literal["auto", "keep", "normalise"],
         typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
@@ -110,6 +113,7 @@ def spectrum(
     ] = "",
     precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals of the table.")] = 2,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
     weights: WeightsOption = None,
 ) -> None:  # fmt: skip
     """Draw spectra of crystals: lines of one nucleus, or correlations of bonded pairs.
@@ -146,8 +150,9 @@ def spectrum(
     ranges = parse_ranges(limits, elements or ELEMENTS)
     settings = Settings(parsed, tesla, lines, ranges, parse_exchange(average), area)
     predictor = Predictor(
-        weights, nuclei=elements, device=device, hydrogens=hydrogens, allow=parse_allow(allow)
-    )
+        weights, nuclei=elements, device=device, views=views, dtype=dtype, hydrogens=hydrogens,
+        allow=parse_allow(allow),
+    )  # fmt: skip
     render.show_reference_notes(parsed, predictor)
     paths = find_files(files)
     outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))

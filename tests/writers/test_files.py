@@ -11,8 +11,12 @@ from shiftcli.writers import write_text
 def test_output_is_whole_or_not_there(tmp_path):
     write_text("new", tmp_path / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
-    for wrong in (tmp_path / "no" / "such" / "folder.csv", tmp_path, tmp_path / "out.csv" / "x"):
-        with pytest.raises(UsageError, match="cannot write"):
+    for wrong, problem in (
+        (tmp_path / "no" / "folder.csv", "no directory .*no$"),
+        (tmp_path, "it is a directory"),
+        (tmp_path / "out.csv" / "x", "no directory .*out.csv$"),
+    ):
+        with pytest.raises(UsageError, match=f"cannot write '.*': {problem}"):
             write_text("new", wrong)
     assert (tmp_path / "out.csv").read_text() == "new"
 

@@ -212,7 +212,7 @@ def _decompress(data: bytes, where: str, largest: int) -> bytes:
 
 def _decode(data: bytes, where: str) -> str:
     if b"\x00" in data:
-        raise ReadError("a binary file (or UTF-16), not a structure in UTF-8 text", where=where)
+        raise ReadError("a binary file (or UTF-16), not UTF-8 text", where=where)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

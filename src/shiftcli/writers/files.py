@@ -22,8 +22,10 @@ def check_writable(output: Path) -> None:
     UsageError
         If it is a directory, or its directory is not there.
     """
-    if output.is_dir() or not output.resolve().parent.is_dir():
-        raise UsageError(f"cannot write '{output}': no such directory, or it is one")
+    if output.is_dir():
+        raise UsageError(f"cannot write '{output}': it is a directory", hint="name a file in it")
+    if not (folder := output.resolve().parent).is_dir():
+        raise UsageError(f"cannot write '{output}': no directory {folder}")
 
 
 def write_text(text: str, output: Path) -> None:

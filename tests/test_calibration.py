@@ -149,7 +149,7 @@ def test_pairs_by_name():
     both = peaks_of("b", "a", "b")
     found = pair([crystal("a"), crystal("b"), crystal("c")], [both])
     assert sorted((k, [p.line for p in e.peaks]) for k, e in found) == [(0, [3]), (1, [2, 4])]
-    with pytest.raises(ExperimentError, match="line 3 names structure 'd', which is 0 of those"):
+    with pytest.raises(ExperimentError, match="line 3 names structure 'd', which is none of"):
         pair([crystal("a")], [peaks_of("a", "d")])
     with pytest.raises(ExperimentError, match="line 3 names no structure, which is 2 of those"):
         pair([crystal("a"), crystal("b")], [peaks_of("a", "")])

@@ -157,6 +157,10 @@ def test_those_equally_likely_are_alike():
     assert all(c.indistinguishable for c in ranked)
     assert [c.name for c in ranked] == [str(k) for k in range(30)]
     assert weigh([]) == ()
+    # One structure from two files, whose digits differ; the first of the two completes 95 %.
+    logs = np.log([0.94, 0.02, 0.02 * (1 - 1e-4), 0.01])
+    ranked = weigh(with_likelihoods(*logs), independence=1.0)
+    assert [c.name for c in ranked if c.indistinguishable] == ["0", "1", "2"]
 
 
 def test_peaks_without_labels_are_assigned_in_every_candidate():

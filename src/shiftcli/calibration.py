@@ -169,7 +169,7 @@ def _pair_by_name(
             if len(own) != 1:
                 named = f"structure '{peak.structure}'" if peak.structure else "no structure"
                 raise ExperimentError(
-                    f"line {peak.line} names {named}, which is {len(own)} of those given",
+                    f"line {peak.line} names {named}, which is {len(own) or 'none'} of those given",
                     where=experiment.source,
                 )
             holders[peak.structure] = own

@@ -164,9 +164,10 @@ def _networks(found: Installation, weights: str | Path | None) -> dict[str, Any]
     """Where the networks are; each with its hash, and read once to see that it can be."""
 
     def look() -> list[WeightFile]:
-        from shiftcli.weights import cache_folder, find_networks
+        from shiftcli.weights import cache_folder, find_networks, folder_of
 
         section["cache"] = str(cache_folder())
+        folder_of(weights)  # says what is not here; to find it would be to download it
         return find_networks(weights)
 
     def read(file: WeightFile) -> None:

@@ -63,6 +63,9 @@ RMSE_BANDS = {"1H": (0.33, 0.16)}
 #: there are more peaks than the second number.
 _POOR, _FEW = 2.0, 4
 
+#: Relative difference of probabilities that says nothing.
+_TIE = 0.01
+
 #: The model in a sentence or two, for tables and documents.
 MODEL = (
     "Gaussian differences with the variances of prediction, GIPAW and measurement; of each "
@@ -386,7 +389,8 @@ def weigh(
     tuple of Candidate
         Best first, those of equal likelihood in the order given; with their probabilities, and
         marked where they cannot be told apart: the fewest, from the best downwards, that hold
-        `CREDIBLE` together, and all that are exactly as likely as the last of them.
+        `CREDIBLE` together, and all that are as likely as the last of them to `_TIE`: the same
+        structure from two files may differ in its last digits.
     """
     if not candidates:
         return ()
@@ -397,7 +401,9 @@ def weigh(
     last = int(np.searchsorted(np.cumsum(probabilities), CREDIBLE - 1e-12))
     least = probabilities[min(last, len(probabilities) - 1)]
     return tuple(
-        replace(candidates[k], probability=float(p), indistinguishable=bool(p >= least))
+        replace(
+            candidates[k], probability=float(p), indistinguishable=bool(p >= least * (1 - _TIE))
+        )
         for k, p in zip(order, probabilities, strict=True)
     )
 

@@ -71,6 +71,21 @@ def test_unlisted_network_that_cannot_be_read_is_named(main, place):
     assert problems[0].startswith("mine-H.safetensors: ")
 
 
+def test_nothing_is_downloaded(main, tmp_path, monkeypatch):
+    empty = tmp_path / "package"
+    empty.mkdir()
+    shutil.copy(packaged("weights") / "manifest.json", empty)
+    monkeypatch.setenv("SHIFTCLI_WEIGHTS_URL", str(packaged("weights")))
+    monkeypatch.setenv("SHIFTCLI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SHIFTCLI_WEIGHTS", raising=False)
+    monkeypatch.setattr("shiftcli.weights.lookup.packaged", lambda name: empty)
+    done = main("env", "--format", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert "is not on this machine (shiftcli weights download compact; " in problem
+    assert not (tmp_path / "cache").exists()
+
+
 def run_with(tmp_path, module, text, *arguments):
     """The command in a process that finds another module first."""
     (tmp_path / f"{module}.py").write_text(text)

@@ -335,7 +335,7 @@ def _missing_hydrogens(crystal: Crystal) -> tuple[str, np.ndarray]:
     if bare.any():
         labels = dict.fromkeys(crystal.labels[k] for k in np.flatnonzero(bare))
         text = f"no atom is bonded to {_some(labels)}: its hydrogen atoms are missing"
-        return text, np.flatnonzero(bare)
+        return text, everything  # what is bonded to them by hydrogen bonds suffers most
     return "", everything
 
 

@@ -49,7 +49,9 @@ def test_the_packaged_manifest_is_what_would_be_written():
     path = packaged("weights") / "manifest.json"
     values = json.loads(path.read_text())
     assert values["schema"] == SCHEMA
-    assert {n["member"] for n in values["networks"]} == {1, 2}
+    files = {n["file"] for n in values["networks"]}
+    assert files == {f.name for f in path.parent.glob("*.safetensors")}
+    assert {f"compact-{n['nucleus']}-{n['member']}.safetensors" for n in values["networks"]} == files
     assert all(n["data"] and n["licence"] and n["minimum_version"] for n in values["networks"])
     read_manifest(path)
 

@@ -51,7 +51,8 @@ def test_the_packaged_manifest_is_what_would_be_written():
     assert values["schema"] == SCHEMA
     files = {n["file"] for n in values["networks"]}
     assert files == {f.name for f in path.parent.glob("*.safetensors")}
-    assert {f"compact-{n['nucleus']}-{n['member']}.safetensors" for n in values["networks"]} == files
+    named = {f"compact-{n['nucleus']}-{n['member']}.safetensors" for n in values["networks"]}
+    assert named == files
     assert all(n["data"] and n["licence"] and n["minimum_version"] for n in values["networks"])
     read_manifest(path)
 

@@ -199,6 +199,6 @@ class Matching:
 
     def _are_alike(self, one: int, other: int) -> bool:
         """Whether two peaks have the same shift and uncertainty: swapped, nothing changes."""
-        return self.offsets[one, 0] == self.offsets[other, 0] and bool(
-            (self.variances[one] == self.variances[other]).all()
+        return np.array_equal(self.offsets[one], self.offsets[other]) and np.array_equal(
+            self.variances[one], self.variances[other]
         )

@@ -22,8 +22,8 @@ def write_csv(results: Results) -> str:
     -------
     str
         The columns in `COLUMNS`, one row a distinct site. Text that a spreadsheet would
-        take for a formula (it begins with ``=``, ``+``, ``-``, ``@`` or a tab) has a ``'``
-        in front; a carriage return becomes ``\\r``.
+        take for a formula (it begins with ``=``, ``+``, ``-``, ``@`` or a tab, and is
+        not ``-`` alone) has a ``'`` in front; a carriage return becomes ``\\r``.
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")

@@ -27,9 +27,6 @@ def test_one_process_is_everything():
     module = nn.Linear(1, 1)
     assert ALONE.parallel(module) is module
     ALONE.wait()
-    buffer = torch.tensor([1.0, 2.0])
-    ALONE.average([buffer])
-    assert buffer.tolist() == [1.0, 2.0]
 
 
 def test_shares_of_several_are_all_rows_once():
@@ -82,7 +79,7 @@ def test_a_process_group_serves_several_runs(monkeypatch):
 
 VALUES = {
     "epochs": 5, "batch_size": 14, "optimizer": "adamw", "learning_rate": 1e-2, "dropout": 0.0,
-    "smear": 0.01, "seed": 3,
+    "smear": 0.01, "seed": 3, "precision": "float32",
 }  # fmt: skip
 NAME = "compact-C.safetensors"
 
@@ -133,7 +130,8 @@ except KeyboardInterrupt:
 train([], folder / "lost", resume=True, device="cpu")
 start("small", batch_size=3)
 start("whole")
-task = Task((data,), ("C",), Configuration(**{**values, "epochs": 1}))
+brief = {**values, "epochs": 1, "precision": "bfloat16"}
+task = Task((data,), ("C",), Configuration(**brief))
 tell([row.runs for row in study(task, folder / "study", Variation(seeds=2), device="cpu")])
 """
 
@@ -185,12 +183,12 @@ def test_two_processes_learn_as_one_does(two, molecules, narrow, tmp_path):
     configuration = Configuration(**VALUES)
     train([molecules], folders[0], nuclei=["C"], configuration=configuration, device="cpu")
     one, both = map(metrics, folders)
-    # Each process normalises by the statistics of its own share: nearly the same, not quite.
-    assert float(both[0]["loss"]) == pytest.approx(float(one[0]["loss"]), rel=0.08)
+    # The two normalise by the statistics of the whole batch: they differ by rounding alone.
+    for column in ("loss", "train_rmse", "validation_rmse"):
+        columns = [[float(row[column]) for row in rows] for rows in (both, one)]
+        assert columns[0] == pytest.approx(columns[1], rel=1e-3), column
     assert [row["learning_rate"] for row in both] == [row["learning_rate"] for row in one]
-    errors = [float(rows[-1]["validation_rmse"]) for rows in (one, both)]
-    assert max(errors) < 35.0, "half the standard deviation of the labels"
-    assert errors[1] == pytest.approx(errors[0], abs=15.0)
+    assert float(one[-1]["validation_rmse"]) < 35.0, "half the standard deviation of the labels"
     first, second = (load(folder / NAME)[1] for folder in folders)
     assert (first.mean, first.training) == (second.mean, second.training)
 

@@ -253,7 +253,6 @@ class Trainer:
             lr = self._learning_rate(self.epoch * self.steps_per_epoch + step)
             sums += self._step(items, rng, lr)
         squared, weight, main_squared, main_weight = self.processes.total(*sums.tolist())
-        self.processes.average(self.network.buffers())
         self.epoch += 1
         if not math.isfinite(squared):
             raise TrainingError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,23 +77,78 @@ class Processes:
         if self.total(0.0)[0]:
             raise TrainingError("stopped, since another process of this run failed")
 
-    def average(self, buffers: Iterable[torch.Tensor]) -> None:
-        """Replace statistics that each process gathered from its share by their mean."""
-        for buffer in buffers:
-            if self.count > 1 and buffer.is_floating_point():
-                distributed.all_reduce(buffer)
-                buffer /= self.count
-
     def parallel(self, module: nn.Module) -> nn.Module:
-        """A module whose gradients are averaged over the processes."""
+        """The module as it learns from the batch of all processes.
+
+        Its gradients are averaged over them, and its batch normalisation takes the statistics
+        of all their shares: what a run learns does not depend on the number of processes.
+        """
         if self.count == 1:
             return module
         from torch.nn.parallel import DistributedDataParallel
 
         if self.device.type == "cuda":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-            return DistributedDataParallel(module, device_ids=[self.device.index])
-        return DistributedDataParallel(module)
+            devices = [self.device.index]
+        else:  # for which torch has no such layer
+            for layer in module.modules():
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm3d):
+                    layer.__class__ = SharedBatchNorm  # type: ignore[assignment]
+            devices = None
+        # Running statistics are the same everywhere without being sent.
+        return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over all processes, of values and of gradients."""
+
+    @staticmethod
+    def forward(context: Any, values: torch.Tensor) -> torch.Tensor:
+        sums = values.clone()
+        distributed.all_reduce(sums)
+        return sums
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
+        sums = gradient.contiguous().clone()
+        distributed.all_reduce(sums)
+        return sums
+
+
+class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation over the shares of all processes, on CPUs.
+
+    What `torch.nn.SyncBatchNorm` is on GPUs. Layers of `torch.nn` become one by their class
+    alone: parameters and statistics are the same. Without training it is torch's own.
+    """
+
+    momentum: float
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    num_batches_tracked: torch.Tensor
+
+    def _check_input_dim(self, input: torch.Tensor) -> None:
+        """Any shape (n, channels, …) will do."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Normalise values of shape (n, channels, …)."""
+        if not self.training:
+            return super().forward(input)
+        others = [0, *range(2, input.ndim)]
+        values = input.float()
+        number = values.new_full((1,), values.numel() / values.shape[1])
+        own = torch.cat([number, values.sum(others), (values * values).sum(others)])
+        count, total, squares = _Sum.apply(own).split([1, self.num_features, self.num_features])
+        mean = total / count
+        variance = (squares / count - mean * mean).clamp_min(0.0)
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        shape = (1, -1) + (1,) * (input.ndim - 2)
+        return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from shiftcli.checkpoint import load, write_tensors
 from shiftcli.network import PRESETS, Architecture, DenseBlock, MR3DDenseNet, PoolAndCrop
@@ -123,6 +124,17 @@ def test_number_of_parameters(preset, total, layers):
     network = MR3DDenseNet(PRESETS[preset])
     assert sum(p.numel() for p in network.parameters()) == total
     assert expected_parameters(**layers) == total
+
+
+@pytest.mark.parametrize(("preset", "times"), [("medium", 6), ("paper", 42)])
+def test_work_beside_the_compact_network(preset, times):
+    work = {}
+    for name in ("compact", preset):
+        network = MR3DDenseNet(PRESETS[name]).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, 20, 16, 16, 16))
+        work[name] = counter.get_total_flops()
+    assert round(work[preset] / work["compact"]) == times, "as README and docs/training.md say"
 
 
 def test_every_convolution_is_normalised_and_rectified():

@@ -22,10 +22,10 @@ def report(**values):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal of 120 columns in place of stderr."""
+    """A terminal of 80 columns in place of stderr."""
     seen = io.StringIO()
     monkeypatch.setattr(
-        render, "_stderr", lambda: Console(file=seen, force_terminal=True, width=120, height=30)
+        render, "_stderr", lambda: Console(file=seen, force_terminal=True, width=80, height=30)
     )
     monkeypatch.delenv("RANK", raising=False)
     return seen
@@ -37,7 +37,7 @@ def plain(seen):
 
 
 def cells(line):
-    return [cell.strip() for cell in re.split("[│┃]", line.strip("│┃"))]
+    return line.replace(" #", "#").split()
 
 
 def test_live_table_on_a_terminal(terminal):
@@ -51,17 +51,27 @@ def test_live_table_on_a_terminal(terminal):
     lines = plain(terminal)
     assert "run directory: runs/x" in lines
     rows = [cells(line) for line in lines]
-    header = ["nucleus", "epoch", "loss", "train/ppm", "validation/ppm", "best/ppm", "KRR/ppm",
-              "samples/s", "left"]  # fmt: skip
+    header = ["nucleus", "epoch", "loss", "train", "validation", "best", "KRR", "samples/s", "left"]
     assert header in rows
-    assert ["13C #1", "1/3", "0.5000", "8.000", "9.000", "9.000", "", "165", "0:02:02"] in rows
-    assert ["13C #1", "2/3", "0.5000", "8.000", "5.000", "5.000", "", "165", "0:01:01"] in rows
-    last = ["13C #1", "3/3", "0.5000", "8.000", "6.000", "5.000", "4.260", "165", "0:00:00"]
+    assert ["13C#1", "1/3", "0.5000", "8.000", "9.000", "9.000", "165", "0:02:02"] in rows
+    assert ["13C#1", "2/3", "0.5000", "8.000", "5.000", "5.000", "165", "0:01:01"] in rows
+    last = ["13C#1", "3/3", "0.5000", "8.000", "6.000", "5.000", "4.260", "165", "0:00:00"]
     assert last in rows
     # The finished nucleus stays beside the next one.
-    assert rows[-2][:2] == ["17O #2", "1/1"]
-    assert rows[-3] == last
+    assert last == rows[[row[:2] for row in rows].index(["17O#2", "1/1"]) - 1]
+    assert max(map(len, lines)) <= 80
     assert "\x1b[" in terminal.getvalue()
+
+
+def test_best_error_of_a_resumed_run_is_that_of_all_epochs(terminal):
+    view = render.TrainingView({("C", 1): 4.0, ("O", 1): 1.0})
+    view.epoch(report(epoch=2, validation_rmse=5.0))
+    assert view.rows["C", 1][1] == 4.0
+    view.epoch(report(epoch=3, validation_rmse=3.0))
+    assert view.rows["C", 1][1] == 3.0
+    view.epoch(report(nucleus="O"))  # begins anew
+    assert view.rows["O", 1][1] == 9.0
+    view.close()
 
 
 def test_lines_where_there_is_no_terminal(monkeypatch, capsys):

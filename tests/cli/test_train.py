@@ -242,13 +242,32 @@ def test_check_describes_and_trains_nothing(
     main, few_molecules, more_molecules, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    done = main("train", "--data", few_molecules, "--data", f"PBE0={more_molecules}", "--check")
+    data = ["--data", few_molecules, "--data", f"PBE0={more_molecules}", "--check"]
+    done = main("train", *data, "--batch-size", 8)
     assert done.returncode == 0, done.stderr
     assert "main level" in done.stdout
     assert "further level PBE0" in done.stdout
     rows = [line.replace("│", " ").split() for line in done.stdout.splitlines()]
     assert ["training", "13C", "14", "14", "14", "14", "0", "0"] in [row[:8] for row in rows]
     assert ["all", "13C", "96", "96", "96", "96", "0", "0"] in [row[:8] for row in rows]
+    # With the default batch nothing could be trained.
+    done = main("train", *data)
+    assert done.returncode == 1
+    assert "13C: left out, 14 training samples of C are fewer than one batch (128)" in done.stdout
+    assert "the data are too few for any nucleus" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_run_leaves_no_directory(main, few_molecules, tmp_path):
+    output = ["--nucleus", "C", "--epochs", 1, "--output", tmp_path / "run"]
+    refused = main("train", few_molecules, "--batch-size", 1000, *output)
+    assert "14 training samples of C are fewer than one batch (1000)" in refused.stderr
+    refused = main("train", few_molecules, "--start", tmp_path / "none", *OPTIONS, *output)
+    assert refused.returncode == 1
+    refused = main("train", few_molecules, "--crystals", ",", *OPTIONS, *output)
+    assert "--crystals names no number of crystals" in refused.stderr
+    refused = main("train", few_molecules, "--data", tmp_path / "none.xyz", *OPTIONS, *output)
+    assert "none.xyz' is not there" in refused.stderr
     assert os.listdir(tmp_path) == []
 
 

@@ -13,6 +13,7 @@ from torch import distributed, nn
 from shiftcli.checkpoint import load
 from shiftcli.errors import TrainingError
 from shiftcli.training import Configuration, train
+from shiftcli.training import processes as processes_module
 from shiftcli.training.processes import Processes, launched
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -75,6 +76,25 @@ def test_a_process_group_serves_several_runs(monkeypatch):
             leave()
     assert len(atexit) == 1
     assert not distributed.is_initialized()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_shared_normalisation_is_torchs_own(monkeypatch, offset):
+    monkeypatch.setattr(processes_module._Sum, "apply", lambda values: values)
+    torch.manual_seed(0)
+    own, shared = nn.BatchNorm3d(3), nn.BatchNorm3d(3)
+    shared.__class__ = processes_module.SharedBatchNorm
+    drawn = offset + torch.randn(5, 3, 2, 2, 2)
+    values = [drawn.clone().requires_grad_() for _ in range(2)]
+    weights = torch.randn(5, 3, 2, 2, 2)
+    results = [norm(x) for norm, x in zip((own, shared), values, strict=True)]
+    for result in results:
+        (weights * result).sum().backward()
+    torch.testing.assert_close(results[1], results[0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(values[1].grad, values[0].grad, atol=1e-3, rtol=1e-3)
+    for name, value in own.state_dict().items():
+        torch.testing.assert_close(shared.state_dict()[name], value)
+    torch.testing.assert_close(shared.eval()(values[0]), own.eval()(values[0]))
 
 
 VALUES = {
@@ -171,6 +191,8 @@ def test_two_processes_make_one_network(two):
     assert [row["epoch"] for row in metrics(folder)] == ["1", "2", "3", "4", "5"]
     assert stdout.splitlines().count(str(folder / NAME)) == 1
     assert stdout.splitlines().count("status 0") == 2
+    assert "Grad strides" not in stderr
+    assert "Warning" not in stderr
     for told in ("run directory:", "epoch   1/5", "epoch   5/5", f"wrote {folder}"):
         assert stderr.count(told) == 1, stderr
     _, metadata = load(folder / NAME)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from shiftcli.checkpoint import amend, load, read_tensors
-from shiftcli.errors import TooFewSamples, TrainingError, UsageError
+from shiftcli.errors import TooFewSamples, TrainingError, UsageError, WeightsError
 from shiftcli.inference import densities
 from shiftcli.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
@@ -127,6 +127,34 @@ def test_resume_with_other_data(labelled_file, tmp_path):
     data.write_text("\n".join(lines[:-18]) + "\n")
     with pytest.raises(TrainingError, match="had 16 labelled structures"):
         train([], tmp_path / "run", resume=True, device="cpu")
+    # As many structures, another shielding.
+    atom = lines[-1].split()
+    data.write_text("\n".join([*lines[:-1], " ".join([*atom[:-1], "150.0"])]) + "\n")
+    with pytest.raises(TrainingError, match="are not those that this run began with"):
+        train([], tmp_path / "run", resume=True, device="cpu")
+
+
+def test_network_that_came_to_nothing_is_not_written(labelled_file, tmp_path):
+    configuration = replace(QUICK, epochs=1, optimizer="adam", learning_rate=1e30)
+    with pytest.raises(TrainingError, match="no longer a number in epoch 1"):
+        train(
+            [labelled_file], tmp_path / "run", nuclei=["C"], configuration=configuration,
+            device="cpu",
+        )  # fmt: skip
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["config.toml", "metrics.csv"]
+
+
+def test_no_nucleus_is_trained_where_a_later_one_cannot_be(labelled_file, tmp_path):
+    configuration = replace(QUICK, batch_size=50)
+    with pytest.raises(TooFewSamples, match="28 training samples of C"):
+        train(
+            [labelled_file], tmp_path / "run", nuclei=["H", "C"], configuration=configuration,
+            device="cpu",
+        )  # fmt: skip
+    start = replace(QUICK, start=str(tmp_path / "none"))
+    with pytest.raises(WeightsError):
+        train([labelled_file], tmp_path / "run", configuration=start, device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 def test_finished_run_is_kept(finished):

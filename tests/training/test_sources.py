@@ -162,7 +162,31 @@ def test_nothing_to_learn_from(tmp_path):
     path.write_text(frame("A").replace("O 0", "S 0"))
     with pytest.raises(TrainingError, match="no structure of H, C, N and O in the data has"):
         load_levels([path])
-    notes = []
-    with pytest.raises(TrainingError, match="missing: no structure in the data has shieldings"):
-        load_levels(["DFT=missing"], notes.append)
-    assert notes == ["left out: missing: cannot be read: No such file or directory"]
+
+
+def test_data_that_are_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good = tmp_path / "a.xyz"
+    good.write_text(frame("A"))
+    (tmp_path / "empty").mkdir()
+    for place in ("missing", "DFT=missing", "*.cif", "x" * 2000):
+        # And not a structure less, which would move all others between the parts.
+        with pytest.raises(UsageError, match=r"the data '.+' is not there"):
+            load_levels([place, good])
+    with pytest.raises(UsageError, match="the data 'empty' has no structure files"):
+        load_levels([good, "empty"])
+
+
+def test_digest_is_of_what_is_learned_from(tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_text(frame("A"))
+    digest = load_levels([path]).digest()
+    assert digest == load_levels([path]).digest()
+    assert digest != load_levels([f"B={path}"]).digest()
+    labelled = load_levels([path])
+    (crystal,) = labelled.main.values()
+    for values in (crystal.positions, crystal.shieldings):
+        values.flags.writeable = True
+        values.flat[0] += 1e-3
+        assert labelled.digest() != digest
+        digest = labelled.digest()

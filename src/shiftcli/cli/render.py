@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -223,9 +224,13 @@ def data_tables(report: DataReport) -> list[Table]:
 
 
 class TrainingView:
-    """A live table on a terminal, else one line an epoch, on stderr; of several processes one."""
+    """A live table on a terminal, else one line an epoch, on stderr; of several processes one.
 
-    def __init__(self) -> None:
+    `earlier` are the smallest validation errors of a run that is resumed, by nucleus and member.
+    """
+
+    def __init__(self, earlier: Mapping[tuple[str, int], float] | None = None) -> None:
+        self.earlier = earlier or {}
         self.is_writer = os.environ.get("RANK", "0") == "0"
         self.console = _stderr()
         self.rows: dict[tuple[str, int], tuple[EpochReport, float]] = {}
@@ -243,8 +248,9 @@ class TrainingView:
         """Show one epoch."""
         key = (report.nucleus, report.member)
         best = report.validation_rmse
-        if key in self.rows and report.epoch > 1:
-            best = min(best, self.rows[key][1])
+        if report.epoch > 1:
+            before = self.rows[key][1] if key in self.rows else self.earlier.get(key, math.inf)
+            best = min(best, before)
         self.rows[key] = report, best
         if self.live is not None:
             self.live.update(self._table(), refresh=True)
@@ -259,13 +265,11 @@ class TrainingView:
         )
 
     def _table(self) -> Table:
-        table = Table("nucleus")
-        columns = (
-            "epoch", "loss", "train/ppm", "validation/ppm", "best/ppm", "KRR/ppm", "samples/s",
-            "left",
-        )  # fmt: skip
+        # Nine columns in the 80 characters of a small terminal.
+        table = Table("nucleus", box=box.SIMPLE, padding=(0, 1, 0, 0), caption="RMSE in ppm")
+        columns = ("epoch", "loss", "train", "validation", "best", "KRR", "samples/s", "left")
         for column in columns:
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for (nucleus, member), (report, best) in self.rows.items():
             baseline = "" if math.isnan(report.baseline_rmse) else f"{report.baseline_rmse:.3f}"
             table.add_row(

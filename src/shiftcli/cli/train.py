@@ -131,6 +131,8 @@ def _variation(
         sizes = tuple(int(n) for n in (crystals or "").split(",") if n.strip())
     except ValueError as error:
         raise UsageError(f"--crystals: '{crystals}' is not a list of numbers") from error
+    if crystals is not None and not sizes:
+        raise UsageError("--crystals names no number of crystals")
     variation = Variation(folds or 0, seeds or 1, sizes)
     return None if variation.is_one_run else variation
 
@@ -146,13 +148,21 @@ def _new_folder(model: str) -> Path:
 
 
 def _check(task: Task) -> None:
-    """Describe the data and train nothing."""
-    from shiftcli.cli.render import data_tables, emit_tables, note
+    """Describe the data and what stands in a run's way, and train nothing."""
+    from dataclasses import replace
+
+    from shiftcli.cli.render import data_tables, emit_tables
     from shiftcli.training.report import describe
+    from shiftcli.training.run import find_trainable
     from shiftcli.training.sources import load_levels
 
-    labelled = load_levels(task.data, note, shielding_column=task.shielding_column)
-    emit_tables(data_tables(describe(labelled)), None)
+    labelled = load_levels(task.data, shielding_column=task.shielding_column)
+    report = describe(labelled)
+    problems = [*report.problems]
+    try:
+        find_trainable(task, labelled, problems.append)
+    finally:
+        emit_tables(data_tables(replace(report, problems=tuple(problems))), None)
 
 
 def _run(
@@ -196,11 +206,12 @@ def _stoppable(folder: Path) -> Iterator[Any]:
     import signal
 
     from shiftcli.cli.render import TrainingView
+    from shiftcli.training.run import best_errors
 
     def terminate(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    view = TrainingView()
+    view = TrainingView(best_errors(folder))
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield view

@@ -120,22 +120,16 @@ def collect_samples(
     frames: list[Frames] = []
     targets, weights, owners, baseline = [], [], [], []
     for index, crystal in crystals.items():
-        if crystal.shieldings is None:
+        sites, labels = labelled_sites(crystal, element, copies)
+        if not sites:
             continue
-        sites = [s for s in crystal.sites if s.element == element]
-        if copies == "all":
-            sites = [Site(s.label, element, np.array([k])) for s in sites for k in s.atoms]
-        labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
-        labelled = [k for k, label in enumerate(labels) if np.isfinite(label)]
-        if not labelled:
-            continue
-        parts.append(surroundings(crystal, [sites[k] for k in labelled]))
+        parts.append(surroundings(crystal, sites))
         frames.append(local_frames(parts[-1]))
         other = crystal.baseline
-        targets += [labels[k] for k in labelled]
-        weights += [sites[k].multiplicity for k in labelled]
-        owners += [index] * len(labelled)
-        baseline += [np.nan if other is None else other[sites[k].atoms].mean() for k in labelled]
+        targets += labels
+        weights += [site.multiplicity for site in sites]
+        owners += [index] * len(sites)
+        baseline += [np.nan if other is None else other[site.atoms].mean() for site in sites]
     return Samples(
         Environments.concatenate(parts),
         _join_frames(frames),
@@ -147,12 +141,30 @@ def collect_samples(
     )
 
 
+def labelled_sites(
+    crystal: Crystal, element: str, copies: str = "distinct"
+) -> tuple[list[Site], list[float]]:
+    """Atoms of one element that have a shielding, and these in ppm; see `collect_samples`."""
+    if crystal.shieldings is None:
+        return [], []
+    sites = [s for s in crystal.sites if s.element == element]
+    if copies == "all":
+        sites = [Site(s.label, element, np.array([k])) for s in sites for k in s.atoms]
+    labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
+    known = [k for k, label in enumerate(labels) if np.isfinite(label)]
+    return [sites[k] for k in known], [labels[k] for k in known]
+
+
+def is_usual(shieldings: np.ndarray, element: str) -> np.ndarray:
+    """Whether the paper would train on labels (ppm): 1H below 0 or above 40 ppm are outliers."""
+    low, high = H_RANGE if element == "H" else (-np.inf, np.inf)
+    return (shieldings >= low) & (shieldings <= high)
+
+
 def drop_outliers(samples: Samples, element: str) -> Samples:
-    """Leave out 1H labels below 0 or above 40 ppm, as the paper does for training."""
-    if element != "H":
-        return samples
-    low, high = H_RANGE
-    return samples[np.flatnonzero((samples.targets >= low) & (samples.targets <= high))]
+    """Leave out labels that are not usual, as the paper does for training."""
+    usual = is_usual(samples.targets, element)
+    return samples if usual.all() else samples[np.flatnonzero(usual)]
 
 
 def repeats(samples: Samples, balance: float) -> np.ndarray:

@@ -140,11 +140,9 @@ class Trainer:
         self.held = Held.on(self.device, training.environments)
         self.main = np.flatnonzero(training.levels == 0)
         self.further = np.flatnonzero(training.levels > 0)
-        if not len(self.main):
-            raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")
+        check_size(element, len(self.main), configuration, processes.count)
         self.repeats = repeats(training[self.main], configuration.balance)
         self.augmentation = Augmentation(training.frames, configuration)
-        self._check_size()
         levels = int(training.levels.max(initial=0)) + 1
         self.means = [_mean(training, level) for level in range(levels)]
         self.scale = configuration.scale(element)
@@ -169,20 +167,6 @@ class Trainer:
         """Weighted mean of the main level's training shieldings in ppm."""
         return self.means[0]
 
-    def _check_size(self) -> None:
-        size, count = self.configuration.batch_size, self.processes.count
-        items = len(self.main) * self.augmentation.copies
-        if items < size:
-            raise TooFewSamples(
-                f"{items} training samples of {self.element} are fewer than one batch ({size})",
-                hint="give more crystals or a smaller --batch-size",
-            )
-        if size < 2 * count:
-            raise TrainingError(
-                f"a batch of {size} cannot be shared by {count} processes",
-                hint="each needs two samples at least: a larger --batch-size",
-            )
-
     def fit(self, checkpoint: Path, report: Callable[[EpochReport], None]) -> None:
         """Train to the last epoch, writing a checkpoint after each.
 
@@ -204,6 +188,8 @@ class Trainer:
             started = time.perf_counter()
             loss, train_rmse = self._run_epoch()
             trained = time.perf_counter() - started
+            validation_rmse = self.validation_rmse(views=1)
+            self._check_finite(loss, *([validation_rmse] if len(self.validation) else []))
             samples = self.steps_per_epoch * self.configuration.batch_size
             row = EpochReport(
                 nucleus=self.element,
@@ -212,7 +198,7 @@ class Trainer:
                 epochs=self.configuration.epochs,
                 loss=loss,
                 train_rmse=train_rmse,
-                validation_rmse=self.validation_rmse(views=1),
+                validation_rmse=validation_rmse,
                 baseline_rmse=self.baseline_rmse,
                 learning_rate=self._learning_rate(self.epoch * self.steps_per_epoch),
                 samples=samples,
@@ -223,6 +209,16 @@ class Trainer:
                 if self.processes.is_writer:
                     report(row)
                     self._store(checkpoint)
+
+    def _check_finite(self, *figures: float) -> None:
+        """Stop before a network that came to nothing replaces a state that is still good."""
+        # Networks are kept in float16.
+        sound = all(bool(w.half().isfinite().all()) for w in self.network.state_dict().values())
+        if not sound or not all(map(math.isfinite, figures)):
+            raise TrainingError(
+                f"the loss of {self.element} is no longer a number in epoch {self.epoch}",
+                hint="start a new run with a lower --learning-rate",
+            )
 
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         """The items of one epoch in random order: sample · copies + orientation."""
@@ -254,11 +250,6 @@ class Trainer:
             sums += self._step(items, rng, lr)
         squared, weight, main_squared, main_weight = self.processes.total(*sums.tolist())
         self.epoch += 1
-        if not math.isfinite(squared):
-            raise TrainingError(
-                f"the loss of {self.element} is no longer a number in epoch {self.epoch}",
-                hint="start a new run with a lower --learning-rate",
-            )
         return squared / weight, self.scale * math.sqrt(main_squared / main_weight)
 
     def _step(self, items: np.ndarray, rng: np.random.Generator, lr: float) -> tuple[float, ...]:
@@ -405,6 +396,42 @@ class Trainer:
             for name, value in moments.items():
                 if value.shape == p.shape:
                     moments[name] = torch.empty_like(p).copy_(value)
+
+
+def check_size(element: str, samples: int, configuration: Configuration, processes: int) -> None:
+    """Refuse what makes no batch.
+
+    Parameters
+    ----------
+    element : str
+        H, C, N or O.
+    samples : int
+        Training samples of the main level.
+    configuration : Configuration
+        ``batch_size`` and ``augmentation`` are read.
+    processes : int
+        Processes that share a batch.
+
+    Raises
+    ------
+    TooFewSamples
+        If the samples, in all their orientations, are fewer than a batch.
+    TrainingError
+        If a batch cannot be shared.
+    """
+    if not samples:
+        raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")
+    items, size = samples * max(configuration.augmentation, 1), configuration.batch_size
+    if items < size:
+        raise TooFewSamples(
+            f"{items} training samples of {element} are fewer than one batch ({size})",
+            hint="give more crystals or a smaller --batch-size",
+        )
+    if size < 2 * processes:
+        raise TrainingError(
+            f"a batch of {size} cannot be shared by {processes} processes",
+            hint="each needs two samples at least: a larger --batch-size",
+        )
 
 
 def seen_as(configuration: Configuration) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,8 +96,9 @@ class Processes:
                 if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm3d):
                     layer.__class__ = SharedBatchNorm  # type: ignore[assignment]
             devices = None
-        # Running statistics are the same everywhere without being sent.
-        return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
+        # Sums of gradients do not keep their layout, which costs a copy and is no fault.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        return DistributedDataParallel(module, device_ids=devices)
 
 
 class _Sum(torch.autograd.Function):
@@ -135,20 +137,21 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return super().forward(input)
         others = [0, *range(2, input.ndim)]
+        shape = (1, -1) + (1,) * (input.ndim - 2)
         values = input.float()
         number = values.new_full((1,), values.numel() / values.shape[1])
-        own = torch.cat([number, values.sum(others), (values * values).sum(others)])
-        count, total, squares = _Sum.apply(own).split([1, self.num_features, self.num_features])
+        count, total = _Sum.apply(torch.cat([number, values.sum(others)])).split(
+            [1, self.num_features]
+        )
         mean = total / count
-        variance = (squares / count - mean * mean).clamp_min(0.0)
+        centred = values - mean.view(shape)  # before squaring: differences of squares cancel
+        variance = _Sum.apply((centred * centred).sum(others)) / count
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        shape = (1, -1) + (1,) * (input.ndim - 2)
-        return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.training.data import H_RANGE, is_validation
+from shiftcli.training.data import is_usual, is_validation
 from shiftcli.training.sources import Labelled
 
 #: Parts of a level: the main one is split, the others are learned from as a whole.
@@ -135,8 +135,8 @@ def _describe_nucleus(level: str, part: Part, element: str, sites: np.ndarray) -
     """
     crystals, multiplicities, labels = sites.T
     kept = known = np.isfinite(labels)
-    if element == "H" and part == "training":
-        kept = known & (labels >= H_RANGE[0]) & (labels <= H_RANGE[1])
+    if part == "training":
+        kept = known & is_usual(labels, element)
     values, weights = labels[kept], multiplicities[kept]
     spread: tuple[float, ...] | tuple[None, ...] = (None,) * 4
     if len(values):

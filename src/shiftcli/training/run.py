@@ -9,6 +9,7 @@ of the network in progress.
 from __future__ import annotations
 
 import csv
+import math
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +28,18 @@ from shiftcli.errors import TooFewSamples, TrainingError, UsageError
 from shiftcli.inference import DEFAULT_VIEWS
 from shiftcli.training.committee import calibrate, store_calibration
 from shiftcli.training.config import Configuration, make_configuration
-from shiftcli.training.data import Samples, collect_samples, drop_outliers, split_crystals
-from shiftcli.training.loop import EpochReport, Trainer, seen_as
+from shiftcli.training.data import (
+    Samples,
+    collect_samples,
+    drop_outliers,
+    is_usual,
+    labelled_sites,
+    split_crystals,
+)
+from shiftcli.training.loop import EpochReport, Trainer, check_size, seen_as
 from shiftcli.training.processes import Processes, launched
 from shiftcli.training.sources import Labelled, load_levels, split_level
+from shiftcli.training.start import find_start
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
 
@@ -182,24 +191,81 @@ def run_task(
     with processes.together():
         if resume:
             _check_same_data(folder, labelled)
+        elements = find_trainable(task, labelled, watcher.note, processes.count, start=not resume)
         if processes.is_writer:
             with writing(folder):
                 if not resume:
                     _start_run(folder, task, labelled)
                 clear(folder)
     networks = []
+    for element in elements:
+        networks += _train_nucleus(element, task, labelled, folder, processes, watcher)
+    return networks
+
+
+def find_trainable(
+    task: Task,
+    labelled: Labelled,
+    on_note: Callable[[str], None],
+    processes: int = 1,
+    *,
+    start: bool = True,
+) -> list[str]:
+    """Find the nuclei that a run can train, before it makes or trains anything.
+
+    Parameters
+    ----------
+    task : Task
+        What the run is asked to do.
+    labelled : Labelled
+        Its data.
+    on_note : callable
+        Told of nuclei that are left out.
+    processes : int
+        Processes that share a batch.
+    start : bool
+        Whether the networks to start from are looked for.
+
+    Returns
+    -------
+    list of str
+        Those of the task; without any, those of H, C, N and O that the data suffice for.
+
+    Raises
+    ------
+    TooFewSamples
+        If the data do not suffice for a nucleus of the task, or for any.
+    TrainingError, WeightsError
+        If a batch cannot be shared, or there is no network to start from.
+    """
+    found = []
     for element in task.nuclei or ELEMENTS:
+        configuration = task.configuration.for_element(element)
         try:
-            networks += _train_nucleus(element, task, labelled, folder, processes, watcher)
+            samples = _count_samples(labelled, element, configuration)
+            check_size(element, samples, configuration, processes)
         except TooFewSamples as error:
             if task.nuclei is not None:
                 raise
-            watcher.note(f"{SPECIES[element]}: left out, {error.message}")
-    if not networks:
+            on_note(f"{SPECIES[element]}: left out, {error.message}")
+            continue
+        if start and configuration.start:
+            find_start(configuration.architecture(), Path(configuration.start), element)
+        found.append(element)
+    if not found:
         raise TooFewSamples(
             "the data are too few for any nucleus", hint="more crystals or a smaller --batch-size"
         )
-    return networks
+    return found
+
+
+def _count_samples(labelled: Labelled, element: str, configuration: Configuration) -> int:
+    """How many training samples of the main level `gather` will find."""
+    numbers = np.array(sorted(labelled.main), dtype=int)
+    crystals = (labelled.main[k] for k in split_crystals(numbers, configuration)[0].tolist())
+    labels = [labelled_sites(c, element, configuration.copies)[1] for c in crystals]
+    values = np.array([label for own in labels for label in own])
+    return len(values) if configuration.outliers else int(is_usual(values, element).sum())
 
 
 def _train_nucleus(
@@ -360,7 +426,7 @@ def _start_run(folder: Path, task: Task, labelled: Labelled) -> None:
         open(temporary, "w", newline="", encoding="utf-8") as handle,
     ):
         csv.writer(handle).writerow(_METRICS)
-    write_task(folder / "config.toml", task, crystals=_counts(labelled))
+    write_task(folder / "config.toml", task, **_described(labelled))
 
 
 def write_task(path: Path, task: Task, **further: Any) -> None:
@@ -394,9 +460,10 @@ def _absolute(place: str) -> str:
     return f"{level}={os.path.abspath(path)}" if level else os.path.abspath(path)
 
 
-def _counts(labelled: Labelled) -> list[int]:
-    """Labelled structures of each level of theory, the main one first."""
-    return [len(labelled.main), *map(len, labelled.auxiliary.values())]
+def _described(labelled: Labelled) -> dict[str, Any]:
+    """What tells the data of a run from others: structures of each level, digest of all."""
+    counts = [len(labelled.main), *map(len, labelled.auxiliary.values())]
+    return {"crystals": counts, "digest": labelled.digest()}
 
 
 def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: str) -> Task:
@@ -464,26 +531,41 @@ def load_record(folder: Path, name: str = "config.toml") -> dict[str, Any]:
 
 def _check_same_data(folder: Path, labelled: Labelled) -> None:
     """Refuse to go on with other data: the split, and so the network, would not be the same."""
-    before = load_record(folder).get("run", {}).get("crystals")
-    now = _counts(labelled)
-    if before != now:
+    before, now = load_record(folder).get("run", {}), _described(labelled)
+    if before.get("crystals") != now["crystals"]:
+        counts = [" + ".join(map(str, d.get("crystals", []))) for d in (before, now)]
         raise TrainingError(
-            f"the data had {_told(before)} labelled structures when this run began, "
-            f"now {_told(now)}",
+            f"the data had {counts[0]} labelled structures when this run began, now {counts[1]}",
             where=str(folder),
+        )
+    if before.get("digest", now["digest"]) != now["digest"]:  # older runs have none
+        raise TrainingError(
+            "the structures or shieldings are not those that this run began with",
+            where=str(folder),
+            hint="bring the old data back, or start a new run with another --output",
         )
 
 
-def _told(counts: Sequence[int]) -> str:
-    return " + ".join(map(str, counts))
+def best_errors(folder: Path) -> dict[tuple[str, int], float]:
+    """Smallest validation RMSE (ppm) so far of each network of a run, by nucleus and member."""
+    best: dict[tuple[str, int], float] = {}
+    for row in _read_metrics(folder / "metrics.csv"):
+        key = row["nucleus"], int(row["member"])
+        best[key] = min(best.get(key, math.inf), float(row["validation_rmse"]))
+    return best
+
+
+def _read_metrics(path: Path) -> list[dict[str, str]]:
+    """Rows of a log, none where there is no log."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
 
 
 def _append_metrics(path: Path, report: EpochReport) -> None:
     """Add a row; rows of epochs that a resumed run repeats are replaced."""
-    rows = []
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
+    rows = _read_metrics(path)
     own = (report.nucleus, str(report.member))
     rows = [r for r in rows if (r["nucleus"], r["member"]) != own or int(r["epoch"]) < report.epoch]
     rows.append({k: str(v) for k, v in asdict(report).items()})

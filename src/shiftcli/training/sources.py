@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from shiftcli.crystal import ELEMENTS, Crystal
-from shiftcli.errors import ReadError, TrainingError, UsageError
-from shiftcli.readers import find_files, iter_structures
+from shiftcli.errors import ReadError, TrainingError, UsageError, visible
+from shiftcli.readers import STDIN, find_files, iter_structures
 from shiftcli.readers.atoms import ISOLATED
 from shiftcli.readers.sources import safe_text
 
@@ -46,6 +47,17 @@ class Labelled:
     auxiliary: dict[str, dict[int, Crystal]]
     problems: tuple[str, ...]
     level: str = ""
+
+    def digest(self) -> str:
+        """SHA-256 of what is learned from: numbers, elements, cells, positions, shieldings."""
+        found = hashlib.sha256()
+        for name, crystals in {self.level: self.main, **self.auxiliary}.items():
+            found.update(name.encode())
+            for number, crystal in crystals.items():
+                found.update(f"\n{number} {' '.join(crystal.elements)}\n".encode())
+                for values in (crystal.cell, crystal.positions, crystal.shieldings):
+                    found.update(b"" if values is None else np.ascontiguousarray(values).data)
+        return found.hexdigest()
 
 
 @dataclass
@@ -167,7 +179,7 @@ def load_levels(
     TrainingError
         If no crystal of H, C, N and O has shieldings.
     UsageError
-        If two levels are given for one file.
+        If a place of data is not there or holds no files, or two levels are given for one file.
     """
     problems: list[str] = []
     levels: dict[str, _Level] = {}
@@ -205,6 +217,9 @@ def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:
     for entry in data:
         level, path = split_level(entry)
         for file in find_files([path]):
+            if file != STDIN and (os.path.isdir(file) or not os.path.exists(file)):
+                reason = "has no structure files" if os.path.isdir(file) else "is not there"
+                raise UsageError(f"the data '{visible(path)}' {reason}")
             before = files.setdefault(file, level)
             if level and before and level != before:
                 raise UsageError(f"{file} is given as level '{before}' and as level '{level}'")

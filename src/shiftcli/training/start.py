@@ -8,22 +8,31 @@ from pathlib import Path
 from shiftcli.checkpoint import load
 from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError
-from shiftcli.network import MR3DDenseNet
+from shiftcli.network import Architecture, MR3DDenseNet
 from shiftcli.weights import find_networks
 
 
 def start_from(network: MR3DDenseNet, path: Path, element: str) -> None:
-    """Take over the weights of another network.
+    """Take over the weights of another network; see `find_start`."""
+    network.load_state_dict(find_start(network.architecture, path, element).state_dict())
+
+
+def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
+    """Load a network whose weights another one can begin with.
 
     Parameters
     ----------
-    network : MR3DDenseNet
-        Gets the weights.
+    own : Architecture
+        Of the network that will be trained.
     path : pathlib.Path
         A network's file, of any nucleus; or a directory of networks, of which the (first) one
         of this nucleus counts.
     element : str
         The nucleus that will be trained.
+
+    Returns
+    -------
+    MR3DDenseNet
 
     Raises
     ------
@@ -38,12 +47,11 @@ def start_from(network: MR3DDenseNet, path: Path, element: str) -> None:
             raise TrainingError(f"no network of {SPECIES[element]} to start from", where=str(path))
         path = files[0]
     other, _ = load(path)
-    own = network.architecture
     same = replace(other.architecture, name=own.name, dropout=own.dropout)
     if same != own:
         raise TrainingError(
             f"its layers or grids are not those of the model {own.name}",
             where=str(path),
-            hint="choose the --model, --kernel and --grid that it was trained with",
+            hint="choose the --model, --kernel, --grid, --no-crop and --no-dense of its training",
         )
-    network.load_state_dict(other.state_dict())
+    return other

@@ -91,7 +91,7 @@ def shiftcli(tmp_path_factory):
     script = folder / "shiftcli"
     script.write_text(
         "#!/bin/bash\n"
-        f"""case " $* " in " train "*"--resume "*|" train "*"--check "*) ;;\n"""
+        f"""case " $* " in " train "*"--resume "*) ;;\n"""
         f"""" train "*) set -- "$@" {_SMALL} ;;\nesac\n"""
         f"""exec {sys.executable} -SE {server[1]} {address} "$@"\n"""
     )

@@ -9,7 +9,7 @@ from shiftcli.errors import UsageError
 from shiftcli.network import PRESETS
 from shiftcli.training import Configuration, make_configuration
 from shiftcli.training.config import EPOCHS, read_toml
-from shiftcli.training.run import Task, parse_task, write_task
+from shiftcli.training.folder import Task, parse_task, write_task
 
 
 @pytest.mark.parametrize(

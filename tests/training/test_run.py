@@ -16,8 +16,8 @@ from shiftcli.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
 from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples
+from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes
-from shiftcli.training.run import parse_task
 from shiftcli.uncertainty import Calibration
 from shiftcli.weights import find_networks
 

@@ -107,7 +107,7 @@ def _task(
     given: dict[str, Any],
 ) -> Task:
     """What the file and the options ask for; options win."""
-    from shiftcli.training.run import parse_task
+    from shiftcli.training.folder import parse_task
 
     values = values | ({"data": places} if places else {})
     values |= {"nuclei": nuclei} if nuclei else {}
@@ -206,7 +206,7 @@ def _stoppable(folder: Path) -> Iterator[Any]:
     import signal
 
     from shiftcli.cli.render import TrainingView
-    from shiftcli.training.run import best_errors
+    from shiftcli.training.folder import best_errors
 
     def terminate(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

@@ -2,7 +2,8 @@
 
 from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.data import is_validation
-from shiftcli.training.run import Task, train
+from shiftcli.training.folder import Task
+from shiftcli.training.run import train
 from shiftcli.training.sources import load_labelled, load_levels
 from shiftcli.training.study import Variation, study
 

@@ -1,20 +1,14 @@
-"""One training run: its directory, its nuclei one after the other, its networks.
+"""One training run: its nuclei one after the other, and their networks.
 
-A run directory holds ``config.toml`` (the resolved configuration and data; it repeats the
-run when given to ``--config``), ``metrics.csv``, one ``<model>-<nucleus>.safetensors`` a
-finished network (``<model>-<nucleus>-<member>.safetensors`` in a committee), and the state
-of the network in progress.
+Each finished network is a ``<model>-<nucleus>.safetensors`` in the run directory
+(``<model>-<nucleus>-<member>.safetensors`` in a committee); the state of the one in progress
+lies beside. What else is in there is `shiftcli.training.folder`'s.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-import os
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +16,12 @@ import numpy as np
 import torch
 
 from shiftcli import __version__
-from shiftcli.checkpoint import Metadata, load, replacing, save
+from shiftcli.checkpoint import Metadata, load, save
 from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.errors import TooFewSamples, TrainingError, UsageError
+from shiftcli.errors import TooFewSamples
 from shiftcli.inference import DEFAULT_VIEWS
 from shiftcli.training.committee import calibrate, store_calibration
-from shiftcli.training.config import Configuration, make_configuration
+from shiftcli.training.config import Configuration
 from shiftcli.training.data import (
     Samples,
     collect_samples,
@@ -36,12 +30,19 @@ from shiftcli.training.data import (
     labelled_sites,
     split_crystals,
 )
+from shiftcli.training.folder import (
+    Task,
+    append_metrics,
+    check_same_data,
+    clear,
+    load_task,
+    start_run,
+    writing,
+)
 from shiftcli.training.loop import EpochReport, Trainer, check_size, seen_as
 from shiftcli.training.processes import Processes, launched
-from shiftcli.training.sources import Labelled, load_levels, split_level
+from shiftcli.training.sources import Labelled, load_levels
 from shiftcli.training.start import find_start
-
-_METRICS = tuple(f.name for f in fields(EpochReport))
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,6 @@ class Watcher:
         if not processes.is_writer:
             on_epoch = on_note = None
         return cls(on_epoch or (lambda report: None), on_note or (lambda text: None))
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a run is asked to do.
-
-    Attributes
-    ----------
-    data : tuple of str
-        Files or directories, perhaps with their level of theory (``LEVEL=PATH``).
-    nuclei : tuple of str or None
-        H, C, N, O; None for all that the data label.
-    configuration : Configuration
-        Hyperparameters.
-    shielding_column : str or None
-        Column of the shieldings in extended XYZ files; None for the usual names.
-    """
-
-    data: tuple[str, ...]
-    nuclei: tuple[str, ...] | None
-    configuration: Configuration
-    shielding_column: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, values in (("data", self.data), ("nuclei", self.nuclei or ())):
-            if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-                raise UsageError(f"{name} = {values!r} is not a list of texts")
-        unknown = [n for n in self.nuclei or () if n not in ELEMENTS]
-        if unknown or self.nuclei == ():
-            raise UsageError(f"nuclei {list(self.nuclei or ())} are not of {', '.join(ELEMENTS)}")
-        if not isinstance(self.shielding_column, str | None):
-            raise UsageError(f"property = {self.shielding_column!r} is not a text")
 
 
 def train(
@@ -190,12 +159,12 @@ def run_task(
     """Train the networks of one run on data that are read; see `train`."""
     with processes.together():
         if resume:
-            _check_same_data(folder, labelled)
+            check_same_data(folder, labelled)
         elements = find_trainable(task, labelled, watcher.note, processes.count, start=not resume)
         if processes.is_writer:
             with writing(folder):
                 if not resume:
-                    _start_run(folder, task, labelled)
+                    start_run(folder, task, labelled)
                 clear(folder)
     networks = []
     for element in elements:
@@ -350,7 +319,7 @@ def _train_member(trainer: Trainer, path: Path, watcher: Watcher) -> None:
     metrics = path.with_name("metrics.csv")
 
     def report(row: EpochReport) -> None:
-        _append_metrics(metrics, row)
+        append_metrics(metrics, row)
         watcher.epoch(row)
 
     trainer.fit(state, report)
@@ -387,189 +356,3 @@ def _validation_figures(trainer: Trainer) -> dict[str, Any]:
         "n": int(validation.weights.sum()),
         "crystals": len(np.unique(validation.crystals)),
     }
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn what a disk may do into an error that names the directory."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise TrainingError(f"cannot write: {reason}", where=str(folder)) from error
-
-
-def claim(folder: Path) -> None:
-    """Make a directory for a run or a study; TrainingError where it holds one, or networks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    begun = [name for name in ("config.toml", "study.toml") if (folder / name).exists()]
-    if begun or any(folder.glob("*.safetensors")):
-        raise TrainingError(
-            "this directory holds a run or networks",
-            where=str(folder),
-            hint=f"{f'--resume {folder}, or ' if begun else ''}another --output",
-        )
-
-
-def clear(folder: Path) -> None:
-    """Remove what a process that was killed while writing left."""
-    for stale in folder.glob(".*.tmp"):
-        with suppress(OSError):
-            stale.unlink()
-
-
-def _start_run(folder: Path, task: Task, labelled: Labelled) -> None:
-    """Make the run directory and write what the run was asked to do."""
-    claim(folder)
-    with (
-        replacing(folder / "metrics.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as handle,
-    ):
-        csv.writer(handle).writerow(_METRICS)
-    write_task(folder / "config.toml", task, **_described(labelled))
-
-
-def write_task(path: Path, task: Task, **further: Any) -> None:
-    """Write what a run is asked to do, so that `load_task` reads it back.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A TOML file.
-    task : Task
-        What is asked; written with all that depends on the nucleus resolved.
-    **further
-        Values for the table ``[run]``, of which `load_task` takes no notice.
-    """
-    import tomli_w
-
-    record: dict[str, Any] = {"data": [_absolute(d) for d in task.data]}
-    if task.nuclei is not None:
-        record["nuclei"] = list(task.nuclei)
-    if task.shielding_column is not None:
-        record["property"] = task.shielding_column
-    record |= task.configuration.resolved().to_dict()
-    record["run"] = {"program": __version__, **further}
-    with replacing(path) as temporary:
-        temporary.write_text(tomli_w.dumps(record), encoding="utf-8")
-
-
-def _absolute(place: str) -> str:
-    """A place of data that means the same from another directory."""
-    level, path = split_level(place)
-    return f"{level}={os.path.abspath(path)}" if level else os.path.abspath(path)
-
-
-def _described(labelled: Labelled) -> dict[str, Any]:
-    """What tells the data of a run from others: structures of each level, digest of all."""
-    counts = [len(labelled.main), *map(len, labelled.auxiliary.values())]
-    return {"crystals": counts, "digest": labelled.digest()}
-
-
-def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: str) -> Task:
-    """What a configuration file asks for.
-
-    Parameters
-    ----------
-    values : mapping
-        From `shiftcli.training.config.read_toml`.
-    *layers : mapping
-        Hyperparameters that win over the file's.
-    protocol : str
-        Where the hyperparameters begin.
-
-    Returns
-    -------
-    Task
-
-    Raises
-    ------
-    UsageError
-        If a name or a value is none that a run knows.
-    """
-    own = {k: v for k, v in values.items() if k not in ("data", "nuclei", "property", "run")}
-    configuration = make_configuration(protocol, own, *layers)
-    data, nuclei = values.get("data", ()), values.get("nuclei")
-    return Task(
-        tuple(data) if isinstance(data, list) else data,
-        tuple(nuclei) if isinstance(nuclei, list) else nuclei,
-        configuration,
-        values.get("property"),
-    )
-
-
-def load_task(folder: Path) -> Task:
-    """Read what a run that was started before was asked to do.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Run directory.
-
-    Returns
-    -------
-    Task
-
-    Raises
-    ------
-    TrainingError
-        If there is no run in it.
-    """
-    return parse_task(load_record(folder), protocol="default")
-
-
-def load_record(folder: Path, name: str = "config.toml") -> dict[str, Any]:
-    """What `write_task` wrote; TrainingError if it is not there."""
-    try:
-        with open(folder / name, "rb") as handle:
-            return tomllib.load(handle)
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"no run to resume: {error}", where=str(folder), hint="start one with --output"
-        ) from error
-
-
-def _check_same_data(folder: Path, labelled: Labelled) -> None:
-    """Refuse to go on with other data: the split, and so the network, would not be the same."""
-    before, now = load_record(folder).get("run", {}), _described(labelled)
-    if before.get("crystals") != now["crystals"]:
-        counts = [" + ".join(map(str, d.get("crystals", []))) for d in (before, now)]
-        raise TrainingError(
-            f"the data had {counts[0]} labelled structures when this run began, now {counts[1]}",
-            where=str(folder),
-        )
-    if before.get("digest", now["digest"]) != now["digest"]:  # older runs have none
-        raise TrainingError(
-            "the structures or shieldings are not those that this run began with",
-            where=str(folder),
-            hint="bring the old data back, or start a new run with another --output",
-        )
-
-
-def best_errors(folder: Path) -> dict[tuple[str, int], float]:
-    """Smallest validation RMSE (ppm) so far of each network of a run, by nucleus and member."""
-    best: dict[tuple[str, int], float] = {}
-    for row in _read_metrics(folder / "metrics.csv"):
-        key = row["nucleus"], int(row["member"])
-        best[key] = min(best.get(key, math.inf), float(row["validation_rmse"]))
-    return best
-
-
-def _read_metrics(path: Path) -> list[dict[str, str]]:
-    """Rows of a log, none where there is no log."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
-
-
-def _append_metrics(path: Path, report: EpochReport) -> None:
-    """Add a row; rows of epochs that a resumed run repeats are replaced."""
-    rows = _read_metrics(path)
-    own = (report.nucleus, str(report.member))
-    rows = [r for r in rows if (r["nucleus"], r["member"]) != own or int(r["epoch"]) < report.epoch]
-    rows.append({k: str(v) for k, v in asdict(report).items()})
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, _METRICS)
-        writer.writeheader()
-        writer.writerows(rows)

@@ -19,19 +19,18 @@ from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import split_crystals
-from shiftcli.training.loop import EpochReport
-from shiftcli.training.processes import launched
-from shiftcli.training.run import (
+from shiftcli.training.folder import (
     Task,
-    Watcher,
     claim,
     clear,
     load_record,
     parse_task,
-    run_task,
     write_task,
     writing,
 )
+from shiftcli.training.loop import EpochReport
+from shiftcli.training.processes import launched
+from shiftcli.training.run import Watcher, run_task
 from shiftcli.training.sources import Labelled, load_levels
 
 #: File of a study's directory that says what it was asked to do.

@@ -14,7 +14,7 @@ from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.crystal import SPECIES
 from shiftcli.training import Configuration, make_configuration
-from shiftcli.training.run import Task
+from shiftcli.training.folder import Task
 from shiftcli.training.study import StudyRow, Variation, study
 
 if TYPE_CHECKING:

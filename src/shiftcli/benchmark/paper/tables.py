@@ -12,8 +12,8 @@ from shiftcli.benchmark.paper.setting import PAPER_KRR, PAPER_R2, PAPER_RMSE, Se
 from shiftcli.crystal import ELEMENTS, SPECIES
 from shiftcli.training import make_configuration
 from shiftcli.training.config import SCALES
+from shiftcli.training.folder import Task
 from shiftcli.training.report import describe
-from shiftcli.training.run import Task
 from shiftcli.training.study import Variation, study
 
 #: Table 1: atoms for training and testing, without augmentation.

@@ -236,6 +236,15 @@ def test_eight_orientations_of_few_samples_make_a_batch(samples):
     assert trainer(few, augmentation=8, orientation="euler").steps_per_epoch == 5
 
 
+def test_long_run_is_no_diverging_one(samples, tmp_path):
+    made = trainer(samples, epochs=1)
+    for name, count in made.network.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            count.fill_(100_000)  # more than a float16 holds
+    made.fit(tmp_path / "state", lambda row: None)
+    assert made.epoch == 1
+
+
 def test_diverging_run_keeps_its_last_good_state(samples, tmp_path):
     state = tmp_path / "state"
     rows = []

@@ -212,8 +212,7 @@ class Trainer:
 
     def _check_finite(self, *figures: float) -> None:
         """Stop before a network that came to nothing replaces a state that is still good."""
-        # Networks are kept in float16.
-        sound = all(bool(w.half().isfinite().all()) for w in self.network.state_dict().values())
+        sound = all(bool(w.isfinite().all()) for w in self.network.state_dict().values())
         if not sound or not all(map(math.isfinite, figures)):
             raise TrainingError(
                 f"the loss of {self.element} is no longer a number in epoch {self.epoch}",

@@ -247,11 +247,11 @@ def test_two_processes_at_once(server, published, cache):
         )
         for _ in range(2)
     ]  # fmt: skip
-    for process in running:
-        stdout, stderr = process.communicate(timeout=60)
-        assert process.returncode == 0, stderr
-        (folder,) = cache.iterdir()
-        assert stdout.split() == [str(folder), "4"]
+    told = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0, 0], told
+    # Not before both have ended: what is not whole yet lies beside.
+    (folder,) = cache.iterdir()
+    assert [stdout.split() for stdout, _ in told] == [[str(folder), "4"]] * 2
     assert is_sound(folder, published)
 
 

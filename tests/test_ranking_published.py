@@ -322,9 +322,9 @@ def test_twenty_known_crystals(published, predicted):
     assert many.log_score > -np.log(6)
     for stated, observed, count in many.reliability():
         # Draws of one crystal are alike, so they count as one in the standard error.
-        # Above one half probabilities are overconfident, as the page says.
+        # Fewer candidates than these are but a few crystals.
         error = np.sqrt(stated * (1 - stated) / (count / DRAWS))
-        assert abs(stated - observed) < max(0.05, 2 * error) or stated > 0.5
+        assert abs(stated - observed) < max(0.05, 2 * error) or count < 10 * DRAWS
     free = Summary(published, rank_all(published, predictions, 1, labelled=False))
     free.show("20 crystals, peaks without labels")
     assert free.covered >= 0.9

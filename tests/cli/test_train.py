@@ -258,6 +258,13 @@ def test_check_describes_and_trains_nothing(
     assert os.listdir(tmp_path) == []
 
 
+def test_metrics_of_another_program_are_not_read(main, few_molecules, tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,score\n1,2\n")
+    done = main("train", few_molecules, "--nucleus", "C", *OPTIONS, "--epochs", 1,
+                "--output", tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_cannot_run_leaves_no_directory(main, few_molecules, tmp_path):
     output = ["--nucleus", "C", "--epochs", 1, "--output", tmp_path / "run"]
     refused = main("train", few_molecules, "--batch-size", 1000, *output)

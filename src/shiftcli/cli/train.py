@@ -179,7 +179,7 @@ def _run(
     from shiftcli.training.run import start_or_resume
     from shiftcli.training.study import STUDY
 
-    with _stoppable(folder) as view:
+    with _stoppable(folder, resume) as view:
         told = {"device": device, "on_epoch": view.epoch, "on_note": view.note}
         view.note(f"run directory: {folder}")
         if variation is not None or (resume and (folder / STUDY).exists()):
@@ -201,7 +201,7 @@ def _run(
 
 
 @contextmanager
-def _stoppable(folder: Path) -> Iterator[Any]:
+def _stoppable(folder: Path, resume: bool) -> Iterator[Any]:
     """Say how to go on after Ctrl-C or SIGTERM; a killed run can be resumed all the same."""
     import signal
 
@@ -211,7 +211,7 @@ def _stoppable(folder: Path) -> Iterator[Any]:
     def terminate(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    view = TrainingView(best_errors(folder))
+    view = TrainingView(best_errors(folder) if resume else None)
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield view

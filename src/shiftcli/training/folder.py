@@ -10,7 +10,7 @@ import csv
 import math
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -91,11 +91,7 @@ def clear(folder: Path) -> None:
 def start_run(folder: Path, task: Task, labelled: Labelled) -> None:
     """Make the run directory and write what the run was asked to do."""
     claim(folder)
-    with (
-        replacing(folder / "metrics.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as handle,
-    ):
-        csv.writer(handle).writerow(_METRICS)
+    _write_metrics(folder / "metrics.csv", [])
     write_task(folder / "config.toml", task, **_described(labelled))
 
 
@@ -238,7 +234,10 @@ def append_metrics(path: Path, report: EpochReport) -> None:
     rows = _read_metrics(path)
     own = (report.nucleus, str(report.member))
     rows = [r for r in rows if (r["nucleus"], r["member"]) != own or int(r["epoch"]) < report.epoch]
-    rows.append({k: str(v) for k, v in asdict(report).items()})
+    _write_metrics(path, [*rows, {k: str(v) for k, v in asdict(report).items()}])
+
+
+def _write_metrics(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, _METRICS)
         writer.writeheader()

@@ -35,7 +35,7 @@ def urea(urea_path):
 @pytest.fixture(scope="session")
 def predictor():
     """The networks that ship, on the CPU."""
-    from shiftcli.predictor import Predictor
+    from shiftcli.prediction.predictor import Predictor
 
     return Predictor(device="cpu")
 
@@ -110,7 +110,7 @@ def more_molecules(tmp_path_factory):
 @pytest.fixture(scope="module")
 def narrow():
     """The compact preset with few channels: all that is trained here by the way takes no time."""
-    from shiftcli.network import PRESETS, Architecture
+    from shiftcli.network.densenet import PRESETS, Architecture
 
     made = Architecture("compact", 4, 4, stem_channels=32, units=(1,), bottleneck=32, growth=16)
     with pytest.MonkeyPatch.context() as patch:

@@ -39,9 +39,9 @@ def serve(address):
     import torch  # noqa: F401
 
     import shiftcli.cli
-    import shiftcli.predictor
+    import shiftcli.prediction.predictor
     import shiftcli.training
-    import shiftcli.writers
+    import shiftcli.views
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as server:

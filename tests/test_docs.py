@@ -317,7 +317,7 @@ def test_site_builds_without_warnings(tmp_path):
     assert {f"{page.stem}.html" for page in PAGES[1:]} <= set(built)
     assert built["method.html"].count("<math") > 5
     assert "arithmatex" not in built["method.html"]
-    assert "shiftcli.predictor.Predictor" in built["api.html"]
+    assert "shiftcli.prediction.predictor.Predictor" in built["api.html"]
     for name, html in built.items():
         assert "<!-- made:" not in html, name
         assert_loads_nothing_from_elsewhere(html)
@@ -334,8 +334,8 @@ def assert_loads_nothing_from_elsewhere(html):
 @pytest.mark.usefixtures("standins")
 def test_stand_ins_are_what_their_names_say():
     from shiftcli.errors import ReadError
-    from shiftcli.hydrogens import measure_bonds
     from shiftcli.readers import read
+    from shiftcli.structure.hydrogens import measure_bonds
 
     assert np.median(measure_bonds(read("xray.cif")[0]).length) < 0.9
     assert "minor" in " ".join(read("disordered.cif")[0].warnings)

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from shiftcli.ase_interface import from_ase, get_shieldings
-    from shiftcli.assignment import compare
-    from shiftcli.averaging import average
     from shiftcli.benchmark import measure_accuracy, measure_speed
-    from shiftcli.calibration import calibrate
-    from shiftcli.experiment import read_experiment
-    from shiftcli.predictor import Predictor
-    from shiftcli.ranking import rank
+    from shiftcli.nmr.assignment import compare
+    from shiftcli.nmr.averaging import average
+    from shiftcli.nmr.calibration import calibrate
+    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.ranking import rank
+    from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
+    from shiftcli.prediction.ase_interface import from_ase, get_shieldings
+    from shiftcli.prediction.predictor import Predictor
     from shiftcli.readers import read
-    from shiftcli.report import write_report
-    from shiftcli.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.training import train
-    from shiftcli.writers import Results, write
+    from shiftcli.views import Results, write
+    from shiftcli.views.report import write_report
 
 __all__ = [
     "Predictor",

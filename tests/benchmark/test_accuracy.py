@@ -8,8 +8,8 @@ import pytest
 
 from shiftcli.benchmark import measure_accuracy
 from shiftcli.errors import UsageError
+from shiftcli.prediction.uncertainty import Calibration
 from shiftcli.training import load_labelled
-from shiftcli.uncertainty import Calibration
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftcli.benchmark.classes import CLASSES, environment_classes
-from shiftcli.crystal import Crystal
+from shiftcli.structure.crystal import Crystal
 
 
 def classes(elements, positions):

@@ -7,7 +7,7 @@ import pytest
 
 from shiftcli.benchmark.paper import REPRODUCTIONS, Result, Setting, learning, tables
 from shiftcli.benchmark.paper.components import classify
-from shiftcli.environments import FAR, Environments
+from shiftcli.density.environments import FAR, Environments
 from shiftcli.errors import UsageError
 
 

@@ -5,8 +5,8 @@ import torch
 
 from shiftcli.benchmark import benchmark_crystal, measure_speed
 from shiftcli.benchmark.speed import dense_voxelize
-from shiftcli.density import voxelize
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
+from shiftcli.density.voxelizer import voxelize
 
 
 def test_dense_formulation_is_the_same_density():

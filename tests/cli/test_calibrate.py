@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shiftcli.shifts import parse_references
+from shiftcli.nmr.shifts import parse_references
 
 HEADER = "site,species,shift\n"
 

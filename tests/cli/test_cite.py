@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from shiftcli import __version__
-from shiftcli.citations import find_citations
+from shiftcli.results.citations import find_citations
 from shiftcli.weights import packaged
 
 METHOD = "10.1021/acs.jpclett.9b01570"
@@ -27,7 +27,7 @@ def say(copy, data):
     """Let the manifest say that the networks, changed so that no other knows them, had data."""
     import hashlib
 
-    from shiftcli.checkpoint import amend
+    from shiftcli.network.checkpoint import amend
 
     manifest = copy / "manifest.json"
     values = json.loads(manifest.read_text())

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shiftcli.writers.comparison import COLUMNS
+from shiftcli.views.comparison import COLUMNS
 
 HEADER = "site,species,shift,uncertainty\n"
 

@@ -124,7 +124,7 @@ def test_no_secrets_and_one_line_each(main, monkeypatch):
 
 
 def test_gpus_as_the_driver_names_them(tmp_path, monkeypatch):
-    from shiftcli.installation import _gpus
+    from shiftcli.results.installation import _gpus
 
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho '0, NVIDIA H200, 570.86, 143771 MiB'\n")

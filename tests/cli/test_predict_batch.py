@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shiftcli.batch.folder import MANIFEST
 from shiftcli.errors import visible
+from shiftcli.pipeline.folder import MANIFEST
 
 #: One nucleus, one orientation: what is tested here is not the network.
 CHEAP = ("--nucleus", "O", "--views", "1", "--dtype", "bfloat16")

@@ -17,7 +17,7 @@ def test_compressed_cif_by_suffix(shiftcli, urea_path, tmp_path):
 
 
 def test_simpson_without_references_is_refused_at_once(main, urea_path, monkeypatch):
-    monkeypatch.setattr("shiftcli.predictor.Predictor.__init__", pytest.fail)
+    monkeypatch.setattr("shiftcli.prediction.predictor.Predictor.__init__", pytest.fail)
     done = main("predict", urea_path, "--format", "simpson")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

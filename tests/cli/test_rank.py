@@ -170,10 +170,10 @@ def test_a_killed_run_goes_on(folder, shifts, tmp_path, main):
 
 
 def test_probabilities_are_never_rounded_to_certainty():
-    from shiftcli.assignment import Comparison
-    from shiftcli.cli.render_ranking import ranking_table
-    from shiftcli.experiment import Experiment
-    from shiftcli.ranking import Candidate, Ranking
+    from shiftcli.nmr.assignment import Comparison
+    from shiftcli.nmr.experiment import Experiment
+    from shiftcli.nmr.ranking import Candidate, Ranking
+    from shiftcli.views.terminal.ranking import ranking_table
 
     blank = Comparison((), (), (), (), 0.0, 0.0)
     values = (1 - 1e-9, 1e-9)

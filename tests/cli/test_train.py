@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from shiftcli.checkpoint import load
+from shiftcli.network.checkpoint import load
 from shiftcli.training import Configuration, loop, train
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -53,7 +53,7 @@ def test_train_and_predict_with_the_result(shiftcli, main, few_molecules, urea_p
 CHILD = """
 import os, signal, sys, time
 import safetensors.torch
-from shiftcli.network import PRESETS, Architecture
+from shiftcli.network.densenet import PRESETS, Architecture
 from shiftcli.training.loop import Trainer
 PRESETS["compact"] = Architecture("compact", 4, 4, 32, units=(1,), bottleneck=32, growth=16)
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from shiftcli.checkpoint import Metadata, save
-from shiftcli.network import Architecture, MR3DDenseNet
+from shiftcli.network.checkpoint import Metadata, save
+from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.weights import packaged, write_manifest
 
 

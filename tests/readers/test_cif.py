@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shiftcli.crystal import check, close_pairs
 from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.cif import read_cif
+from shiftcli.structure.crystal import check, close_pairs
 
 CELL = """_cell_length_a 7.0(1)
 _cell_length_b 8.0

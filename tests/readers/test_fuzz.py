@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shiftcli import limits
-from shiftcli.crystal import OVERRIDES, check
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
 from shiftcli.errors import ReadError, ShiftcliError
-from shiftcli.hydrogens import normalise_hydrogens
 from shiftcli.readers import iter_structures
+from shiftcli.structure.crystal import OVERRIDES, check
+from shiftcli.structure.hydrogens import normalise_hydrogens
 
 EXAMPLES = int(os.environ.get("SHIFTCLI_FUZZ", "0"))
 

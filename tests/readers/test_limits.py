@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal, check, find_equivalent_atoms, near_pairs, periodic_images
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
 from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers import find_files, iter_structures, read
+from shiftcli.structure.crystal import (
+    Crystal,
+    check,
+    find_equivalent_atoms,
+    near_pairs,
+    periodic_images,
+)
 
 CELL = [f"_cell_length_{a} 70" for a in "abc"] + [
     f"_cell_angle_{a} 90" for a in ("alpha", "beta", "gamma")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import ReadError
 from shiftcli.readers import iter_structures, read
+from shiftcli.structure.crystal import ELEMENTS
 
 DFT8K = Path(__file__).parents[3] / "shared" / "data" / "dft8k" / "DFT.sdf.gz"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from shiftcli.density import voxelize
-from shiftcli.environments import FAR, Environments
-from shiftcli.orientations import MAX_FRAMES, Frames, uniform_rotations
+from shiftcli.density.environments import FAR, Environments
+from shiftcli.density.orientations import MAX_FRAMES, Frames, uniform_rotations
+from shiftcli.density.voxelizer import voxelize
 from shiftcli.training import Configuration, load_labelled
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.data import collect_samples

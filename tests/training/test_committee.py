@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from shiftcli.checkpoint import Metadata, amend, load, read_tensors, save
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
 from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.network import PRESETS, MR3DDenseNet
-from shiftcli.predictor import Predictor, predict_committee
+from shiftcli.network.checkpoint import Metadata, amend, load, read_tensors, save
+from shiftcli.network.densenet import PRESETS, MR3DDenseNet
+from shiftcli.prediction.predictor import Predictor, predict_committee
 from shiftcli.training import load_labelled
 from shiftcli.training.committee import calibrate, store_calibration
 from shiftcli.training.data import collect_samples

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import UsageError
-from shiftcli.network import PRESETS
+from shiftcli.network.densenet import PRESETS
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training import Configuration, make_configuration
 from shiftcli.training.config import EPOCHS, read_toml
 from shiftcli.training.folder import Task, parse_task, write_task

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftcli.crystal import ELEMENTS, Crystal
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
+from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.training.data import (
     MOST_REPEATS,
     collect_samples,

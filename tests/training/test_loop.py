@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from shiftcli.checkpoint import read_tensors, write_tensors
 from shiftcli.errors import TooFewSamples, TrainingError
-from shiftcli.inference import Held, densities
+from shiftcli.network.checkpoint import read_tensors, write_tensors
+from shiftcli.network.inference import Held, densities
 from shiftcli.training import Configuration, load_labelled, make_configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import LevelledNetwork, Trainer

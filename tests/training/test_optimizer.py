@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shiftcli.network import PRESETS, MR3DDenseNet
+from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.training.config import CHOICES, Configuration
 from shiftcli.training.optimizer import Muon, make_optimizer, orthogonalize
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from shiftcli.checkpoint import load
 from shiftcli.errors import TrainingError
+from shiftcli.network.checkpoint import load
 from shiftcli.training import Configuration, train
 from shiftcli.training import processes as processes_module
 from shiftcli.training.processes import Processes, launched
@@ -110,7 +110,7 @@ import runpy
 import sys
 from pathlib import Path
 from shiftcli.errors import TrainingError
-from shiftcli.network import PRESETS, Architecture
+from shiftcli.network.densenet import PRESETS, Architecture
 from shiftcli.training import Configuration, Task, Variation, study, train
 from shiftcli.training.loop import Trainer
 

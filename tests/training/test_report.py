@@ -6,11 +6,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from shiftcli.cli.render import data_tables
-from shiftcli.crystal import Crystal
+from shiftcli.structure.crystal import Crystal
 from shiftcli.training.data import collect_samples, drop_outliers, is_validation
 from shiftcli.training.report import describe
 from shiftcli.training.sources import Labelled
+from shiftcli.views.terminal.common import data_tables
 
 #: A CH2 group whose protons are copies of one site, beside OH.
 _ELEMENTS = np.array(["C", "H", "H", "O", "H"])
@@ -96,7 +96,7 @@ def test_tables(labelled):
 
 
 def test_no_environments_are_built(labelled, monkeypatch):
-    monkeypatch.setattr("shiftcli.environments.surroundings", None)
+    monkeypatch.setattr("shiftcli.density.environments.surroundings", None)
     monkeypatch.setattr("shiftcli.training.data.surroundings", None)
     assert describe(labelled).rows
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from shiftcli.checkpoint import amend, load, read_tensors
 from shiftcli.errors import TooFewSamples, TrainingError, UsageError, WeightsError
-from shiftcli.inference import densities
-from shiftcli.predictor import Predictor
+from shiftcli.network.checkpoint import amend, load, read_tensors
+from shiftcli.network.inference import densities
+from shiftcli.prediction.predictor import Predictor
+from shiftcli.prediction.uncertainty import Calibration
 from shiftcli.training import Configuration, load_labelled, loop, train
 from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes
-from shiftcli.uncertainty import Calibration
 from shiftcli.weights import find_networks
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -390,7 +390,7 @@ def test_precision_is_that_of_validation_and_calibration_too(molecules, tmp_path
         seen.add(dtype)
         return densities(network, environments, rotations, dtype)
 
-    monkeypatch.setattr("shiftcli.inference.densities", spy)
+    monkeypatch.setattr("shiftcli.network.inference.densities", spy)
     monkeypatch.setattr("shiftcli.training.loop.densities", spy)
     configuration = replace(QUICK, epochs=1, batch_size=28, precision="float32")
     train([molecules], tmp_path / "r", nuclei=["C"], configuration=configuration, device="cpu")

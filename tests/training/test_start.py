@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from shiftcli.checkpoint import Metadata, load, save
 from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.network import PRESETS, MR3DDenseNet
+from shiftcli.network.checkpoint import Metadata, load, save
+from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.training import Configuration, train
 from shiftcli.training.start import start_from
 

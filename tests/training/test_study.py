@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.checkpoint import load
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.network.checkpoint import load
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training import Configuration, Task, Variation, make_configuration, study, train
 from shiftcli.training.data import split_crystals
 from shiftcli.training.run import Watcher

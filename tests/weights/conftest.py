@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from shiftcli.checkpoint import Metadata, save
-from shiftcli.network import Architecture, MR3DDenseNet
+from shiftcli.network.checkpoint import Metadata, save
+from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.weights import write_manifest
 
 TINY = Architecture("tiny", 4, 4, stem_channels=2, units=(1,), bottleneck=2, growth=1)

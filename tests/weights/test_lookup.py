@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shiftcli.errors import UsageError, WeightsError
-from shiftcli.predictor import Predictor
+from shiftcli.prediction.predictor import Predictor
 from shiftcli.weights import find_networks, folder_of, make_ready, obtain, packaged
 
 FILE = "tiny-C.safetensors"

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from shiftcli.checkpoint import Metadata, save
 from shiftcli.errors import WeightsError
-from shiftcli.network import Architecture, MR3DDenseNet
+from shiftcli.network.checkpoint import Metadata, save
+from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.weights import find_networks, obtain, packaged, read_manifest, write_manifest
 from shiftcli.weights.manifest import SCHEMA, check_name
 

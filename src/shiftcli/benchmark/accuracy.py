@@ -13,12 +13,12 @@ import numpy as np
 from shiftcli.benchmark.atoms import LabelledAtoms, collect_atoms
 from shiftcli.benchmark.classes import CLASSES
 from shiftcli.benchmark.statistics import Errors, compare_errors, summarise
-from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.environments import Environments, surroundings
+from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.predictor import Predictor
+from shiftcli.prediction.predictor import Predictor
+from shiftcli.prediction.uncertainty import covered
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training import is_validation, load_labelled
-from shiftcli.uncertainty import covered
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shiftcli.benchmark.classes import environment_classes
-from shiftcli.crystal import Crystal, Site
+from shiftcli.structure.crystal import Crystal, Site
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,8 @@ from shiftcli.benchmark.regression import (
     soap,
 )
 from shiftcli.benchmark.statistics import Errors, Versus, compare_errors, summarise
-from shiftcli.crystal import SPECIES, Crystal
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.structure.crystal import SPECIES, Crystal
 from shiftcli.training import is_validation, load_labelled
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import H_RANGE, split_crystals

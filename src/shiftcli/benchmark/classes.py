@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftcli.bonds import Bonds, find_bonds
-from shiftcli.crystal import Crystal
+from shiftcli.structure.bonds import Bonds, find_bonds
+from shiftcli.structure.crystal import Crystal
 
 #: Classes of each element, in the order they are shown in. ``other`` is what fits none:
 #: hydrogens of alkynes, hydrogens and carbons far from everything, N-oxides.
@@ -36,7 +36,7 @@ def environment_classes(crystal: Crystal) -> np.ndarray:
 
     Notes
     -----
-    Coordination c is the number of bonds (`shiftcli.bonds.find_bonds`).
+    Coordination c is the number of bonds (`shiftcli.structure.bonds.find_bonds`).
 
     - H by the nearest atom bonded to it: N or O; C with three H; C with c = 4 or 3 otherwise.
     - C with c = 4 by its hydrogens (methane counts as CH3); with c = 3 and an O of c = 1

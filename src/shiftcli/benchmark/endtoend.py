@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ShiftcliError
-from shiftcli.predictor import Predictor
+from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import read
+from shiftcli.structure.crystal import Crystal
 from shiftcli.weights import packaged
 
 #: Copies of urea's cell (16 atoms) along each axis: 128, 1,024 and 10,240 atoms.

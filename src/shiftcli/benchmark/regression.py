@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from shiftcli.benchmark.statistics import rmse
-from shiftcli.crystal import ELEMENTS, Crystal, Site
 from shiftcli.errors import UsageError
+from shiftcli.structure.crystal import ELEMENTS, Crystal, Site
 
 #: Parameters of the descriptor: radial functions, angular momenta, σ (Å) of the densities.
 N_MAX, L_MAX, SIGMA = 8, 6, 0.3

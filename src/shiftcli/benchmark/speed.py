@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from shiftcli.crystal import Crystal
-from shiftcli.density import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
-from shiftcli.environments import Environments, surroundings
-from shiftcli.inference import forward
-from shiftcli.network import MR3DDenseNet
-from shiftcli.orientations import uniform_rotations
-from shiftcli.predictor import Predictor
+from shiftcli.density.environments import Environments, surroundings
+from shiftcli.density.orientations import uniform_rotations
+from shiftcli.density.voxelizer import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
+from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.inference import forward
+from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import read
+from shiftcli.structure.crystal import Crystal
 from shiftcli.weights import packaged
 
 #: Orientations of one crystal's environments in the voxelizer's test.

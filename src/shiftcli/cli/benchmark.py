@@ -21,7 +21,7 @@ from shiftcli.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from shiftcli.predictor import Predictor
+    from shiftcli.prediction.predictor import Predictor
 
 #: What each suite measures, in this order.
 _SUITES = {
@@ -88,10 +88,10 @@ def benchmark(
     import json
 
     from shiftcli import benchmark as library
-    from shiftcli.cli import render
-    from shiftcli.cli.render_benchmark import comparison_table
-    from shiftcli.predictor import Predictor
-    from shiftcli.writers import check_writable, choose_format, provenance
+    from shiftcli.prediction.predictor import Predictor
+    from shiftcli.views import check_writable, choose_format, provenance
+    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal.benchmark import comparison_table
 
     if gpu is not None and device != "auto":
         raise UsageError("give --gpu or --device, not both")
@@ -164,7 +164,8 @@ def _measure(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Figures of the suites for JSON, and their tables."""
     from shiftcli import benchmark as library
-    from shiftcli.cli import render, render_benchmark
+    from shiftcli.views.terminal import benchmark as render_benchmark
+    from shiftcli.views.terminal import common as render
 
     figures: dict[str, Any] = {}
     tables: list[Table] = []
@@ -185,7 +186,7 @@ def _measure_speed(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Times of the parts and of whole crystals."""
     from shiftcli import benchmark as library
-    from shiftcli.cli import render_benchmark
+    from shiftcli.views.terminal import benchmark as render_benchmark
 
     speed = library.measure_speed(predictor, library.benchmark_crystal())
     times = library.measure_end_to_end(predictor, largest=largest, arguments=arguments)

@@ -68,12 +68,13 @@ def calibrate(
 
     Example: shiftcli calibrate a.cif b.cif --experiment a.csv --experiment b.csv -o refs.toml
     """
-    from shiftcli.calibration import calibrate
-    from shiftcli.cli import render, render_compare
-    from shiftcli.experiment import read_experiment
-    from shiftcli.predictor import Failure, Predictor
+    from shiftcli.nmr.calibration import calibrate
+    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.prediction.predictor import Failure, Predictor
     from shiftcli.readers import find_files
-    from shiftcli.writers import check_writable, provenance
+    from shiftcli.views import check_writable, provenance
+    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal import compare as render_compare
 
     if output is not None:
         if output.suffix.lower() != ".toml":

@@ -17,8 +17,8 @@ def cite(
 
     Example: shiftcli cite --format bibtex > shiftcli.bib
     """
-    from shiftcli.citations import find_citations
-    from shiftcli.cli.render_cite import citations_text, undocumented
+    from shiftcli.results.citations import find_citations
+    from shiftcli.views.terminal.cite import citations_text, undocumented
 
     found = find_citations(weights)
     for note in undocumented(found):

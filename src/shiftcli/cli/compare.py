@@ -84,18 +84,19 @@ def compare(
 
     Example: shiftcli compare structure.cif --experiment shifts.csv --plot comparison.svg
     """
-    from shiftcli.citations import find_citations
-    from shiftcli.cli import render, render_compare
-    from shiftcli.comparison import StructureComparison, compare_files
-    from shiftcli.experiment import read_experiment
-    from shiftcli.plots.comparison import plot_comparison
-    from shiftcli.plots.figure import check_picture
-    from shiftcli.predictor import Failure, Predictor
+    from shiftcli.nmr.comparison import StructureComparison, compare_files
+    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.shifts import parse_references
+    from shiftcli.prediction.predictor import Failure, Predictor
     from shiftcli.readers import find_files
-    from shiftcli.report import check_report, write_report
-    from shiftcli.shifts import parse_references
-    from shiftcli.writers import Results, check_writable, choose_format
-    from shiftcli.writers.comparison import Comparisons, render_comparisons
+    from shiftcli.results.citations import find_citations
+    from shiftcli.views import Results, check_writable, choose_format
+    from shiftcli.views.comparison import Comparisons, render_comparisons
+    from shiftcli.views.plots.comparison import plot_comparison
+    from shiftcli.views.plots.figure import check_picture
+    from shiftcli.views.report import check_report, write_report
+    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal import compare as render_compare
 
     kind = choose_format(form, output, ("table", "csv", "json"))
     if output is not None:

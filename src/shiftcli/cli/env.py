@@ -19,8 +19,8 @@ def env(
     """
     import json
 
-    from shiftcli.cli.render_env import installation_text
-    from shiftcli.installation import describe_installation
+    from shiftcli.results.installation import describe_installation
+    from shiftcli.views.terminal.env import installation_text
 
     found = describe_installation(weights)
     if form == "json":

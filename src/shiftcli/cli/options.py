@@ -31,7 +31,7 @@ def _downloaded(context: typer.Context, weights: Path | None) -> Path | None:
     # `env` reports what is wrong with the networks, so it must come so far.
     if is_default or context.resilient_parsing or context.info_name == "env":
         return weights
-    from shiftcli.cli.render_weights import downloads
+    from shiftcli.views.terminal.weights import downloads
     from shiftcli.weights import make_ready
 
     with downloads() as progress:
@@ -95,7 +95,7 @@ def parse_exchange(text: str) -> tuple[str, ...]:
     UsageError
         If a word is not an exchange that is known.
     """
-    from shiftcli.averaging import EXCHANGE
+    from shiftcli.nmr.averaging import EXCHANGE
 
     words = tuple(part.strip() for part in text.split(",") if part.strip())
     if words == ("none",):
@@ -116,7 +116,7 @@ def parse_nuclei(text: str | None, option: str = "--nucleus") -> tuple[str, ...]
     """
     if text is None:
         return None
-    from shiftcli.crystal import ELEMENTS, SPECIES
+    from shiftcli.structure.crystal import ELEMENTS, SPECIES
 
     known = {e: e for e in ELEMENTS} | {s: e for e, s in SPECIES.items()}
     wanted = [part.strip() for part in text.split(",") if part.strip()]
@@ -134,7 +134,7 @@ def parse_allow(text: str) -> tuple[str, ...]:
     UsageError
         If a word is not one of the refusals that can be overridden.
     """
-    from shiftcli.crystal import OVERRIDES
+    from shiftcli.structure.crystal import OVERRIDES
 
     words = tuple(part.strip() for part in text.split(",") if part.strip())
     unknown = [word for word in words if word not in OVERRIDES]
@@ -151,8 +151,8 @@ def parse_theory_errors(text: str) -> dict[str, float]:
     UsageError
         If an item is not ``element:number``, or negative.
     """
-    from shiftcli.assignment import GIPAW_ERRORS
-    from shiftcli.crystal import ELEMENTS
+    from shiftcli.nmr.assignment import GIPAW_ERRORS
+    from shiftcli.structure.crystal import ELEMENTS
 
     if text.strip() == "none":
         return {}

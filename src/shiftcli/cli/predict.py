@@ -84,16 +84,16 @@ def predict(
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
-    from shiftcli.averaging import average_prediction
-    from shiftcli.batch import Spool, is_folder, predict_into, predict_many
-    from shiftcli.citations import find_citations
-    from shiftcli.cli import render
-    from shiftcli.predictor import Prediction, Predictor
+    from shiftcli.nmr.averaging import average_prediction
+    from shiftcli.nmr.shifts import parse_references
+    from shiftcli.pipeline import Spool, is_folder, predict_into, predict_many
+    from shiftcli.prediction.predictor import Prediction, Predictor
     from shiftcli.readers import find_files
-    from shiftcli.report import check_report, write_report
-    from shiftcli.shifts import parse_references
-    from shiftcli.writers import Results, check_references, check_writable, choose_format
-    from shiftcli.writers.formats import suffix_of
+    from shiftcli.results.citations import find_citations
+    from shiftcli.views import Results, check_references, check_writable, choose_format
+    from shiftcli.views.formats import suffix_of
+    from shiftcli.views.report import check_report, write_report
+    from shiftcli.views.terminal import common as render
 
     folder = output if output is not None and is_folder(output) else None
     kind = choose_format(form or ("csv" if folder else None), output)

@@ -93,17 +93,18 @@ def rank(
 
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
-    from shiftcli.cli import render, render_ranking
-    from shiftcli.experiment import read_experiment
-    from shiftcli.plots.figure import check_picture
-    from shiftcli.plots.ranking import plot_ranking
-    from shiftcli.predictor import Predictor
-    from shiftcli.ranking import predict_candidates, rank, read_candidates, unassigned
+    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.ranking import predict_candidates, rank, read_candidates, unassigned
+    from shiftcli.nmr.shifts import parse_references
+    from shiftcli.pipeline.store import StoredPredictor
+    from shiftcli.prediction.predictor import Predictor
     from shiftcli.readers import find_files
-    from shiftcli.shifts import parse_references
-    from shiftcli.store import StoredPredictor
-    from shiftcli.writers import check_writable, choose_format
-    from shiftcli.writers.ranking import render_ranking as render_text
+    from shiftcli.views import check_writable, choose_format
+    from shiftcli.views.plots.figure import check_picture
+    from shiftcli.views.plots.ranking import plot_ranking
+    from shiftcli.views.ranking import render_ranking as render_text
+    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal import ranking as render_ranking
 
     kind = choose_format(form, output, ("table", "csv", "json"))
     if output is not None:

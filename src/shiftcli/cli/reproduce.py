@@ -46,7 +46,8 @@ def reproduce(
     import json
 
     from shiftcli.benchmark.paper import REPRODUCTIONS, Setting
-    from shiftcli.cli import render, render_benchmark
+    from shiftcli.views.terminal import benchmark as render_benchmark
+    from shiftcli.views.terminal import common as render
 
     view = render.TrainingView()
     setting = Setting(

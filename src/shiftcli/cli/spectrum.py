@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from shiftcli.spectrum import Correlation, Spectrum
+    from shiftcli.nmr.spectrum import Correlation, Spectrum
 
 #: Suffixes of what is not a picture.
 _TEXTS = (".csv", ".txt")
@@ -120,12 +120,8 @@ def spectrum(
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
-    from shiftcli.cli import render
-    from shiftcli.crystal import ELEMENTS
-    from shiftcli.predictor import Failure, Prediction, Predictor
-    from shiftcli.readers import find_files
-    from shiftcli.shifts import parse_references
-    from shiftcli.spectrum import (
+    from shiftcli.nmr.shifts import parse_references
+    from shiftcli.nmr.spectrum import (
         Axis,
         Lines,
         Settings,
@@ -135,7 +131,11 @@ def spectrum(
         parse_widths,
         simulate_spectra,
     )
-    from shiftcli.writers import Results
+    from shiftcli.prediction.predictor import Failure, Prediction, Predictor
+    from shiftcli.readers import find_files
+    from shiftcli.structure.crystal import ELEMENTS
+    from shiftcli.views import Results
+    from shiftcli.views.terminal import common as render
 
     _check_output(output)
     pair = _parse_pair(correlate)
@@ -168,8 +168,8 @@ def spectrum(
 
 
 def _check_output(output: Path | None) -> None:
-    from shiftcli.plots.figure import SUFFIXES, check_picture
-    from shiftcli.writers import check_writable
+    from shiftcli.views import check_writable
+    from shiftcli.views.plots.figure import SUFFIXES, check_picture
 
     if output is None:
         return
@@ -190,9 +190,9 @@ def _parse_pair(text: str | None) -> tuple[str, str] | None:
 
 
 def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: int) -> None:
-    from shiftcli.cli.render_spectrum import peak_tables, show_axis_notes
-    from shiftcli.plots import plot_spectra
-    from shiftcli.writers.spectra import write_spectra
+    from shiftcli.views.plots import plot_spectra
+    from shiftcli.views.spectra import write_spectra
+    from shiftcli.views.terminal.spectrum import peak_tables, show_axis_notes
 
     show_axis_notes(spectra)
     tables = partial(peak_tables, spectra, precision)
@@ -200,9 +200,9 @@ def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: i
 
 
 def _show_correlations(spectra: Sequence[Correlation], output: Path | None, precision: int) -> None:
-    from shiftcli.cli.render_spectrum import cross_peak_tables, show_axis_notes
-    from shiftcli.plots import plot_correlations
-    from shiftcli.writers.spectra import write_correlations
+    from shiftcli.views.plots import plot_correlations
+    from shiftcli.views.spectra import write_correlations
+    from shiftcli.views.terminal.spectrum import cross_peak_tables, show_axis_notes
 
     show_axis_notes(spectra)
     tables = partial(cross_peak_tables, spectra, precision)
@@ -216,7 +216,7 @@ def _emit(
     draw: Callable[[Path], None],
 ) -> None:
     """The one of the three that the output's suffix asks for."""
-    from shiftcli.cli import render
+    from shiftcli.views.terminal import common as render
 
     if output is None or output.suffix.lower() == ".txt":
         render.emit_tables(tables(), output)

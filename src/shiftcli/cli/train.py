@@ -73,7 +73,7 @@ def train(
     places = [*(data or ()), *(more or ())]
     nuclei = parse_nuclei(nucleus)
     if plot is not None:
-        from shiftcli.plots import check_picture
+        from shiftcli.views.plots import check_picture
 
         check_picture(plot)
     if resume is not None:
@@ -151,10 +151,10 @@ def _check(task: Task) -> None:
     """Describe the data and what stands in a run's way, and train nothing."""
     from dataclasses import replace
 
-    from shiftcli.cli.render import data_tables, emit_tables
     from shiftcli.training.report import describe
     from shiftcli.training.run import find_trainable
     from shiftcli.training.sources import load_levels
+    from shiftcli.views.terminal.common import data_tables, emit_tables
 
     labelled = load_levels(task.data, shielding_column=task.shielding_column)
     report = describe(labelled)
@@ -174,10 +174,10 @@ def _run(
     plot: Path | None,
 ) -> None:
     """Train, watch, and say where the networks are."""
-    from shiftcli.cli.render import emit_tables, study_table
     from shiftcli.training import study
     from shiftcli.training.run import start_or_resume
     from shiftcli.training.study import STUDY
+    from shiftcli.views.terminal.common import emit_tables, study_table
 
     with _stoppable(folder, resume) as view:
         told = {"device": device, "on_epoch": view.epoch, "on_note": view.note}
@@ -195,7 +195,7 @@ def _run(
     for path in networks:
         typer.echo(path)
     if plot is not None:
-        from shiftcli.plots import plot_training
+        from shiftcli.views.plots import plot_training
 
         plot_training(sorted(folder.glob("**/metrics.csv")), plot)
 
@@ -205,8 +205,8 @@ def _stoppable(folder: Path, resume: bool) -> Iterator[Any]:
     """Say how to go on after Ctrl-C or SIGTERM; a killed run can be resumed all the same."""
     import signal
 
-    from shiftcli.cli.render import TrainingView
     from shiftcli.training.folder import best_errors
+    from shiftcli.views.terminal.common import TrainingView
 
     def terminate(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

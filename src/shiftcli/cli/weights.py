@@ -42,7 +42,7 @@ def list_models(
 
     Example: shiftcli weights list
     """
-    from shiftcli.cli import render_weights as view
+    from shiftcli.views.terminal import weights as view
     from shiftcli.weights import list_networks
 
     view.show_inventory(list_networks(url, allow_http=allow_http), form, output)
@@ -63,7 +63,7 @@ def download(
 
     Example: shiftcli weights download --all
     """
-    from shiftcli.cli import render_weights as view
+    from shiftcli.views.terminal import weights as view
     from shiftcli.weights import obtain
 
     with view.downloads() as progress:
@@ -86,7 +86,7 @@ def verify(
 
     Example: shiftcli weights verify
     """
-    from shiftcli.cli import render_weights as view
+    from shiftcli.views.terminal import weights as view
     from shiftcli.weights import verify as check
 
     rows = check(models or ())
@@ -106,7 +106,7 @@ def path(
 
     Example: shiftcli weights path
     """
-    from shiftcli.cli import render_weights as view
+    from shiftcli.views.terminal import weights as view
     from shiftcli.weights import cache_folder, folder_of
 
     if cache and model is not None:
@@ -123,7 +123,7 @@ def remove(
 
     Example: shiftcli weights remove --all
     """
-    from shiftcli.cli import render_weights as view
+    from shiftcli.views.terminal import weights as view
     from shiftcli.weights import remove as delete
 
     if bool(models) == everything:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, UsageError, visible
 from shiftcli.readers.sources import (
     STDIN,
@@ -20,6 +19,7 @@ from shiftcli.readers.sources import (
     refuse_too_large,
     safe_text,
 )
+from shiftcli.structure.crystal import Crystal
 
 __all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read"]
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import (
     distinct,
@@ -24,6 +23,7 @@ from shiftcli.readers.atoms import (
     refuse_too_many,
 )
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import Crystal
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal, odd_shape
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import Crystal, odd_shape
 
 #: Chemical symbols; D and T are hydrogens and come out as H.
 SYMBOLS = frozenset(

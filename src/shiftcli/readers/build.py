@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.atoms import listed, make_crystal, refuse_bad_cell, refuse_too_many
 from shiftcli.readers.disorder import Rows, expand_disordered, is_disordered, keep_major
@@ -21,6 +20,7 @@ from shiftcli.readers.formula import (
 )
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import Symmetry, fits_cell
+from shiftcli.structure.crystal import Crystal
 
 #: Space for each atom (Å³) from which a cell is odd; organic crystals have 8 to 12.
 ROOMY = 100.0

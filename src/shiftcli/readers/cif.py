@@ -18,7 +18,6 @@ import gemmi
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import distinct, element_of, listed, numbered, refuse_too_many
@@ -26,10 +25,11 @@ from shiftcli.readers.build import build_crystal
 from shiftcli.readers.disorder import Rows
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import Crystal
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
-#: Column with isotropic shieldings in ppm, as `shiftcli.writers.cif` writes it.
+#: Column with isotropic shieldings in ppm, as `shiftcli.views.cif` writes it.
 _SHIELDING = "nmr_shielding_iso"
 _COLUMNS = (
     *("label", "type_symbol", "calc_flag", "occupancy", "disorder_assembly", "disorder_group"),

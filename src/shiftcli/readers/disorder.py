@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import near_pairs, periodic_images
 from shiftcli.errors import ReadError
 from shiftcli.readers.atoms import listed
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
+from shiftcli.structure.crystal import near_pairs, periodic_images
 
 #: Occupancies from here on count as full.
 FULL = 0.99

@@ -14,11 +14,11 @@ from itertools import product
 import gemmi
 import numpy as np
 
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal, refuse_too_many
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import Crystal
 
 
 @dataclass

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import SYMBOLS, listed, make_crystal, numbered, refuse_too_many
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.tables import LabelTable, table_beside
+from shiftcli.structure.crystal import Crystal
 
 _SEPARATOR = re.compile(r"^\$\$\$\$.*\n?", re.MULTILINE)
 _CONTINUED = re.compile(r"-[ \t]*\nM  V30 ")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import gemmi
 import numpy as np
 
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import distinct, element_of
 from shiftcli.readers.build import build_crystal
 from shiftcli.readers.disorder import Rows
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import Crystal
 
 #: More residues of a polymer than this make a macromolecule.
 MAX_POLYMER_RESIDUES = 20

@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.crystal import Crystal
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.ase_formats import SHIELDING_COLUMNS
 from shiftcli.readers.atoms import listed
 from shiftcli.readers.sources import STDIN, load, safe_text
+from shiftcli.structure.crystal import Crystal
 
 #: Column of shifts, in lower case: the shielding of an atom is minus its shift.
 SHIFT_COLUMN = "shift"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftcli.environments import Environments
-from shiftcli.orientations import (
+from shiftcli.density.environments import Environments
+from shiftcli.density.orientations import (
     MAX_FRAMES,
     Frames,
     euler_rotations,

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shiftcli.checkpoint import amend, load
 from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.predictor import predict_committee
+from shiftcli.network.checkpoint import amend, load
+from shiftcli.prediction.predictor import predict_committee
+from shiftcli.prediction.uncertainty import Calibration, fit
 from shiftcli.training.data import Samples
-from shiftcli.uncertainty import Calibration, fit
 
 
 def calibrate(

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from shiftcli.crystal import ELEMENTS
-from shiftcli.density import KERNELS
+from shiftcli.density.voxelizer import KERNELS
 from shiftcli.errors import UsageError
-from shiftcli.network import PRESETS, Architecture
+from shiftcli.network.densenet import PRESETS, Architecture
+from shiftcli.structure.crystal import ELEMENTS
 
 #: Divisor of the centred shieldings, in ppm (paper, Methods).
 SCALES = {"H": 1.0, "C": 10.0, "N": 30.0, "O": 40.0}
@@ -55,9 +55,9 @@ class Configuration:
     Attributes
     ----------
     model : str
-        Name of a preset in `shiftcli.network.PRESETS`.
+        Name of a preset in `shiftcli.network.densenet.PRESETS`.
     kernel : str
-        Density kernel, one of `shiftcli.density.KERNELS`.
+        Density kernel, one of `shiftcli.density.voxelizer.KERNELS`.
     grid : float
         Edge (Å) of a single grid, as in ``mr-arch``; 0 for the preset's own grids.
     crop, dense : bool

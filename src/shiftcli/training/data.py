@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftcli.crystal import Crystal, Site
-from shiftcli.environments import Environments, surroundings
+from shiftcli.density.environments import Environments, surroundings
+from shiftcli.density.orientations import Frames, local_frames
 from shiftcli.errors import TrainingError
-from shiftcli.orientations import Frames, local_frames
+from shiftcli.structure.crystal import Crystal, Site
 from shiftcli.training.config import Configuration
 
 #: Every eighth crystal of a data set validates, from the first on.

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli import __version__
-from shiftcli.checkpoint import replacing
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.network.checkpoint import replacing
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.sources import Labelled, split_level

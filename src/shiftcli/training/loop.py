@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from shiftcli.checkpoint import read_tensors, write_tensors
-from shiftcli.crystal import SPECIES
 from shiftcli.errors import TooFewSamples, TrainingError
-from shiftcli.inference import Held, average_views, densities, prediction_views
-from shiftcli.network import MR3DDenseNet
+from shiftcli.network.checkpoint import read_tensors, write_tensors
+from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.inference import Held, average_views, densities, prediction_views
+from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples, repeats

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from shiftcli.devices import resolve_device
 from shiftcli.errors import TrainingError
+from shiftcli.network.devices import resolve_device
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training.data import is_usual, is_validation
 from shiftcli.training.sources import Labelled
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from shiftcli import __version__
-from shiftcli.checkpoint import Metadata, load, save
-from shiftcli.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.errors import TooFewSamples
-from shiftcli.inference import DEFAULT_VIEWS
+from shiftcli.network.checkpoint import Metadata, load, save
+from shiftcli.network.inference import DEFAULT_VIEWS
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training.committee import calibrate, store_calibration
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import (

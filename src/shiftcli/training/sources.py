@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftcli.crystal import ELEMENTS, Crystal
 from shiftcli.errors import ReadError, TrainingError, UsageError, visible
 from shiftcli.readers import STDIN, find_files, iter_structures
 from shiftcli.readers.atoms import ISOLATED
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import ELEMENTS, Crystal
 
 # A level holds no colon and no separator of folders, so that neither C:\a=b.xyz nor runs/a=b.xyz
 # begins with one, and no sign of a pattern.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from shiftcli.checkpoint import load
-from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError
-from shiftcli.network import Architecture, MR3DDenseNet
+from shiftcli.network.checkpoint import load
+from shiftcli.network.densenet import Architecture, MR3DDenseNet
+from shiftcli.structure.crystal import SPECIES
 from shiftcli.weights import find_networks
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.checkpoint import load, replacing
-from shiftcli.crystal import SPECIES
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.network.checkpoint import load, replacing
+from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import split_crystals
 from shiftcli.training.folder import (

@@ -182,7 +182,7 @@ def _check(folder: Path, network: Network) -> Checked:
 
 
 def _load_error(path: Path, nucleus: str) -> str:
-    from shiftcli.checkpoint import load
+    from shiftcli.network.checkpoint import load
 
     try:
         _, metadata = load(path)

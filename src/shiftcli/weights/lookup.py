@@ -12,8 +12,8 @@ import logging
 import os
 from pathlib import Path
 
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import WeightsError
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.weights.addresses import URL_VARIABLE, Address, parse_address
 from shiftcli.weights.cache import cached, folder_in_cache, install, remote_manifest
 from shiftcli.weights.download import Progress

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli import __version__
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import WeightsError
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.weights.sets import member_of, unlisted
 
 #: Name of the file.
@@ -269,7 +269,7 @@ def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: 
         If there are none of the default model, a file is not a network, or has a name that
         cannot be published.
     """
-    from shiftcli.checkpoint import load, replacing
+    from shiftcli.network.checkpoint import load, replacing
 
     networks = []
     for found in unlisted(folder):

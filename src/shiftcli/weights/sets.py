@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shiftcli.crystal import ELEMENTS
 from shiftcli.errors import WeightsError
+from shiftcli.structure.crystal import ELEMENTS
 
 if TYPE_CHECKING:
     from shiftcli.weights.manifest import Model, Network

@@ -9,11 +9,11 @@ import torch
 
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
-from shiftcli.crystal import ELEMENTS
-from shiftcli.environments import Environments
+from shiftcli.density.environments import Environments
 from shiftcli.errors import UsageError
-from shiftcli.inference import Held, densities, prediction_views
-from shiftcli.network import MR3DDenseNet
+from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.inference import Held, densities, prediction_views
+from shiftcli.structure.crystal import ELEMENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

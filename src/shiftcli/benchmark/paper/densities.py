@@ -9,11 +9,11 @@ import torch
 
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
-from shiftcli.crystal import ELEMENTS, Crystal
-from shiftcli.density import VOXELS, grid_axis, voxelize
-from shiftcli.environments import surroundings
+from shiftcli.density.environments import surroundings
+from shiftcli.density.voxelizer import VOXELS, grid_axis, voxelize
 from shiftcli.errors import UsageError
 from shiftcli.readers import read
+from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.weights import packaged
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
-from shiftcli.crystal import ELEMENTS, SPECIES
+from shiftcli.structure.crystal import ELEMENTS, SPECIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

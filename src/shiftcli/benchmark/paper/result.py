@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.checkpoint import replacing
 from shiftcli.errors import UsageError
+from shiftcli.network.checkpoint import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

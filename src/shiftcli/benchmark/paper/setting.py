@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import UsageError
-from shiftcli.predictor import Predictor
+from shiftcli.prediction.predictor import Predictor
 from shiftcli.training import load_levels
 from shiftcli.training.data import Samples
 from shiftcli.training.loop import EpochReport

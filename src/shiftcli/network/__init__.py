@@ -1,0 +1,1 @@
+"""MR-3D-DenseNet: its layers, its file, and running it over orientations."""

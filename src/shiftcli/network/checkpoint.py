@@ -1,0 +1,295 @@
+"""A network to and from one safetensors file, with the metadata that rebuilds it.
+
+Nothing is ever unpickled: tensors come from safetensors, everything else from JSON. A file
+carries a hash of its own content, so that one wrong bit is noticed wherever the file came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shiftcli.errors import WeightsError
+from shiftcli.network.densenet import Architecture, MR3DDenseNet
+from shiftcli.prediction.uncertainty import Calibration
+from shiftcli.structure.crystal import ELEMENTS
+
+#: Version of the metadata's layout; since 2 they end with a digest.
+FORMAT = 2
+
+#: Key under which the metadata stand in the safetensors header.
+_KEY = "shiftcli"
+
+#: Types in which a tensor of floating point numbers may be stored.
+_STORED = (torch.float16, torch.bfloat16, torch.float32)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What belongs to a network beside its tensors.
+
+    Attributes
+    ----------
+    nucleus : str
+        Element that it predicts: H, C, N or O.
+    mean, scale : float
+        Shielding = mean + scale · output, in ppm.
+    architecture : Architecture
+        Layers, grids and density kernel.
+    orientation : str
+        Orientations it was trained with, ``frames`` or ``random``.
+    validation : dict
+        Figures on the validation crystals: ``rmse``, ``n``, ``crystals``.
+    training : dict
+        Resolved configuration and data of the run that made it.
+    calibration : dict
+        How its committee's spread becomes intervals, `Calibration.to_dict`, the same in all
+        members; empty where nobody calibrated it.
+    """
+
+    nucleus: str
+    mean: float
+    scale: float
+    architecture: Architecture
+    orientation: str
+    validation: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+
+def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
+    """Write a network to one file, atomically.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, with suffix ``.safetensors``.
+    network : MR3DDenseNet
+        The network.
+    metadata : Metadata
+        What belongs to it.
+    half : bool
+        Store the weights of convolutions and linear layers as float16 (half the size);
+        normalisation stays float32.
+    """
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        tensor = tensor.detach().cpu().contiguous()
+        is_weight = tensor.is_floating_point() and tensor.ndim > 1
+        tensors[name] = tensor.half() if half and is_weight else tensor
+    write_tensors(path, tensors, header_of(_text(metadata), tensors))
+
+
+def amend(path: Path, **changes: Any) -> None:
+    """Replace metadata of a network's file, atomically; its tensors stay bit for bit.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by `save`.
+    **changes
+        Fields of `Metadata` and their new values.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not a network.
+    OSError
+        If it cannot be written; the old file is still there.
+    """
+    _, metadata = load(path)
+    tensors, _ = read_tensors(path)
+    write_tensors(path, tensors, header_of(_text(replace(metadata, **changes)), tensors))
+
+
+def _text(metadata: Metadata) -> str:
+    return json.dumps({"format": FORMAT, **asdict(metadata)}, sort_keys=True)
+
+
+def header_of(text: str, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Header of a network's file: its metadata and the digest of it all.
+
+    Parameters
+    ----------
+    text : str
+        Metadata, a JSON object that is not empty.
+    tensors : dict of str to torch.Tensor
+        What will stand in the file.
+
+    Returns
+    -------
+    dict of str to str
+        One entry; of several, safetensors would write the order at random.
+    """
+    open_end = text.removesuffix("}") + ', "digest": "'
+    return {_KEY: f'{open_end}{_digest(open_end, tensors)}"}}'}
+
+
+def _digest(text: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of the metadata up to the digest, and of all names, types, shapes and values."""
+    total = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
+        total.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that a crash leaves the old one or the new one, never half of one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write; it takes the file's place when the block ends well.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    """Write a safetensors file whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    tensors : dict of str to torch.Tensor
+        Contiguous tensors on the CPU.
+    header : dict of str to str
+        Metadata of the file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, on a full disk for one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata=header)
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+        temporary.chmod(0o644)  # safetensors makes it private
+
+
+def _as_os_error(error: Exception) -> OSError:
+    """What the disk said, from within a message of safetensors."""
+    code = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(str(error))
+
+
+def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
+    """Read a network, in evaluation mode and float32.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by `save`.
+
+    Returns
+    -------
+    network : MR3DDenseNet
+    metadata : Metadata
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, or of a newer program; if its tensors do not fit the
+        architecture it states, in name, shape or type, or are not finite; or if its metadata
+        make no sense.
+    """
+    try:
+        tensors, header = read_tensors(path)
+        metadata = _metadata(header.get(_KEY, "null"), tensors)
+        network = _network(metadata.architecture, tensors)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise WeightsError(
+            f"cannot use this network: {lines[0].strip()}",
+            where=str(path),
+            hint="train or download it again",
+        ) from error
+    return network.eval(), metadata
+
+
+def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
+    """Metadata of a file; raises ValueError, KeyError or TypeError where they make no sense."""
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("not a network of shiftcli")
+    form = values.pop("format")
+    if type(form) is not int or not 1 <= form <= FORMAT:
+        raise ValueError(f"format {form!r}, this program reads up to {FORMAT}")
+    # Files of format 1 have no digest. No single wrong bit makes a 1 of a 2.
+    if form >= 2:
+        digest = values.pop("digest", None)
+        if text != header_of(text.rsplit(', "digest"', 1)[0] + "}", tensors)[_KEY]:
+            raise ValueError(f"damaged: its content is not what its digest {digest!s:.12} says")
+    values["architecture"] = Architecture.from_dict(values["architecture"])
+    metadata = Metadata(**values)
+    if metadata.nucleus not in ELEMENTS:
+        raise ValueError(f"nucleus {metadata.nucleus!r} is none of {', '.join(ELEMENTS)}")
+    if metadata.calibration != {}:
+        Calibration.from_dict(metadata.calibration)
+    if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
+        raise ValueError("a mean or scale that is not finite")
+    return metadata
+
+
+def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:
+    """A network of these tensors in float32; raises ValueError where they do not fit it."""
+    with torch.device("meta"):  # takes no memory, whatever the file claims to hold
+        network = MR3DDenseNet(architecture)
+    own = network.state_dict()
+    for name in sorted(own.keys() ^ tensors.keys()):
+        raise ValueError(f"{'missing' if name in own else 'unexpected'} tensor {name}")
+    for name, tensor in tensors.items():
+        expected = own[name]
+        if tensor.shape != expected.shape:
+            shapes = f"{tuple(tensor.shape)} in place of {tuple(expected.shape)}"
+            raise ValueError(f"shape of {name} is {shapes}")
+        if tensor.dtype not in (_STORED if expected.is_floating_point() else (expected.dtype,)):
+            raise ValueError(f"type of {name} is {tensor.dtype}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"values of {name} that are not finite")
+    # A copy, since what was read is a map of the file, which may change or go.
+    copied = {name: tensor.to(own[name].dtype, copy=True) for name, tensor in tensors.items()}
+    network.load_state_dict(copied, assign=True)
+    return network
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file; ValueError where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            return tensors, handle.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,247 @@
+"""Runs a network over the orientations of environments and averages them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from shiftcli.density.environments import Environments
+from shiftcli.density.orientations import (
+    MAX_FRAMES,
+    MIRROR_Y,
+    Frames,
+    Symmetry,
+    apply_octahedral,
+    euler_rotations,
+    local_frames,
+    octahedral_symmetries,
+)
+from shiftcli.density.voxelizer import voxelize
+from shiftcli.network.densenet import MR3DDenseNet
+
+#: Environments voxelized and predicted at once.
+_BATCH = {"cpu": 64, "cuda": 2048}
+
+#: Seed of the random orientations: the same input gives the same output.
+_SEED = 20190530
+
+#: Frames that weigh less than this are left out: they cost as much and change nothing.
+_LEAST_WEIGHT = 0.01
+
+#: Orientations averaged at most, unless the user says otherwise.
+DEFAULT_VIEWS = {"frames": MAX_FRAMES, "octahedral": 48, "random": 8}
+
+
+def prediction_views(
+    environments: Environments, orientation: str, views: int
+) -> tuple[Frames, list[Symmetry]]:
+    """Orientations that a prediction averages over.
+
+    Parameters
+    ----------
+    environments : Environments
+        What is to be predicted.
+    orientation : {"frames", "octahedral", "random"}
+        Local frames, each also mirrored, since an isotropic shielding does not know left from
+        right; symmetries of the cube; or the paper's random Euler angles, the identity first,
+        the same for all environments.
+    views : int
+        Number of orientations at most; local frames are cut to the heaviest.
+
+    Returns
+    -------
+    turned : Frames
+        Rotations to voxelize in, and their weights, one row an environment.
+    symmetries : list of (permutation, flips)
+        Symmetries of the cube to apply to each voxel grid.
+    """
+    n = len(environments)
+    everything = octahedral_symmetries()
+    if orientation == "frames":
+        frames = local_frames(environments)
+        # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
+        weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Frames(frames.rotations[:, :views], weights), [everything[0], MIRROR_Y][:views]
+    if orientation == "octahedral":
+        rotations, symmetries = np.eye(3)[None], everything[:views]
+    else:
+        rotations = euler_rotations(views, np.random.default_rng(_SEED))
+        symmetries = everything[:1]
+    count = len(rotations)
+    shared = np.broadcast_to(rotations.astype(np.float32), (n, count, 3, 3))
+    return Frames(shared, np.full((n, count), 1.0 / count, dtype=np.float32)), symmetries
+
+
+def average_views(
+    network: MR3DDenseNet,
+    environments: Environments,
+    views: tuple[Frames, list[Symmetry]],
+    device: torch.device,
+    dtype: torch.dtype = torch.bfloat16,
+) -> np.ndarray:
+    """Run a network on all views of some environments and average each one's.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        In evaluation mode.
+    environments, views, device, dtype
+        As for `view_statistics`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weighted mean of the network's output, shape (n,), float64.
+    """
+    return view_statistics([network], environments, views, device, dtype)[0][0]
+
+
+def view_statistics(
+    networks: Sequence[MR3DDenseNet],
+    environments: Environments,
+    views: tuple[Frames, list[Symmetry]],
+    device: torch.device,
+    dtype: torch.dtype = torch.bfloat16,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of networks' outputs over the views of each environment.
+
+    Parameters
+    ----------
+    networks : sequence of MR3DDenseNet
+        k networks of the same grids and density kernel, in evaluation mode; all see the same
+        densities.
+    environments : Environments
+        n environments.
+    views : tuple
+        From `prediction_views`; rotations of weight 0 are skipped.
+    device : torch.device
+        Where to work.
+    dtype : torch.dtype
+        bfloat16 or float32.
+
+    Returns
+    -------
+    mean : numpy.ndarray
+        Weighted mean of each network's output, shape (k, n), float64.
+    variance : numpy.ndarray
+        Weighted variance about that mean, Σ w (x − mean)² with weights that sum to 1, shape
+        (k, n), float64; 0 where there is one view.
+    """
+    turned, symmetries = views
+    rows, columns = np.nonzero(turned.weights)
+    outputs = np.empty((len(networks), len(symmetries), len(rows)))
+    held = Held.on(device, environments)
+    start, size = 0, _BATCH[device.type]
+    while start < len(rows):
+        part = slice(start, start + size)
+        row, column = rows[part], columns[part]
+        rotations = turned.rotations[row, column]
+        try:
+            volume = densities(networks[0], held[row], rotations, dtype)
+            for k, symmetry in enumerate(symmetries):
+                seen = apply_octahedral(volume, symmetry)
+                seen = seen.contiguous(memory_format=torch.channels_last_3d)
+                for member, network in enumerate(networks):
+                    outputs[member, k, part] = forward(network, seen)
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+            continue
+        start += size
+    weights = turned.weights[rows, columns].astype(np.float64)
+    n = len(environments)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(rows, weights * own, minlength=n) for own in values])
+
+    mean = total(outputs.mean(axis=1))
+    return mean, total(((outputs - mean[:, None, rows]) ** 2).mean(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Environments in the memory of a device, uploaded once and taken from by rows.
+
+    Attributes
+    ----------
+    positions : torch.Tensor
+        As in `Environments`, float32, shape (n, m, 3).
+    channels : torch.Tensor
+        As in `Environments`, int8, shape (n, m).
+    """
+
+    positions: torch.Tensor
+    channels: torch.Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, environments: Environments) -> Held:
+        """Upload environments; on the CPU nothing is copied."""
+        return cls(
+            torch.from_numpy(environments.positions).to(device),
+            torch.from_numpy(environments.channels).to(device),
+        )
+
+    def __getitem__(self, rows: np.ndarray) -> Held:
+        chosen = torch.from_numpy(rows).to(self.positions.device)
+        return Held(self.positions[chosen], self.channels[chosen])
+
+
+def densities(
+    network: MR3DDenseNet,
+    environments: Held,
+    rotations: np.ndarray,
+    dtype: torch.dtype = torch.bfloat16,
+) -> torch.Tensor:
+    """Voxelize turned environments as a network wants them.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        Its architecture names the grids and the kernel.
+    environments : Held
+        n environments on the device to work on.
+    rotations : numpy.ndarray
+        One orthogonal matrix each, float32, shape (n, 3, 3).
+    dtype : torch.dtype
+        Type of the densities.
+
+    Returns
+    -------
+    torch.Tensor
+        Densities, shape (n, channels, 16, 16, 16).
+    """
+    positions = environments.positions
+    rotation = torch.from_numpy(np.array(rotations)).to(positions.device)
+    return voxelize(
+        torch.bmm(positions, rotation.transpose(1, 2)),
+        environments.channels.long(),
+        grids=network.architecture.grids,
+        kernel=network.architecture.kernel,
+        dtype=dtype,
+    )
+
+
+@torch.inference_mode()
+def forward(network: MR3DDenseNet, volume: torch.Tensor) -> np.ndarray:
+    """Run a network on densities, in their precision.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        In evaluation mode.
+    volume : torch.Tensor
+        float32 or bfloat16, shape (n, channels, 16, 16, 16).
+
+    Returns
+    -------
+    numpy.ndarray
+        Scaled shieldings, float64, shape (n,).
+    """
+    volume = volume.contiguous(memory_format=torch.channels_last_3d)
+    with torch.autocast(volume.device.type, volume.dtype, enabled=volume.dtype != torch.float32):
+        return network(volume).double().cpu().numpy()

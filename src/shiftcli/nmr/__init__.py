@@ -1,0 +1,1 @@
+"""From shieldings to shifts, spectra, assignments and candidates."""

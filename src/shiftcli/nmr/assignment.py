@@ -1,0 +1,490 @@
+"""Predicted shieldings held against measured shifts: which peak is which site, and how well.
+
+The model is Gaussian. A peak differs from the shift of its site by offset + slope·σ − δ, with
+the variance s² = (slope·u)² + t² + e² of the prediction (against GIPAW), of GIPAW (against
+experiment), and of the measurement. Errors of different sites are taken for independent. The
+assignment of peaks that name no site, and the offset of each nucleus unless references fix
+it, are the most likely ones (`shiftcli.nmr.matching`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shiftcli.errors import ExperimentError
+from shiftcli.nmr.averaging import Group, mean_uncertainty
+from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.matching import Matching
+from shiftcli.nmr.shifts import References
+from shiftcli.structure.crystal import SPECIES
+
+#: RMSE in ppm of GIPAW shieldings against experiment, Hartman et al. (2016).
+GIPAW_ERRORS = {"H": 0.4, "C": 2.2, "N": 5.4, "O": 7.2}
+
+#: Largest increase of −2 ln L of an alternative that is statistically as good: the 95 %
+#: quantile of χ² with one degree of freedom.
+ALTERNATIVE_LIMIT = 3.84
+
+#: Least standard deviation (ppm) of a difference, so that exact numbers can be compared.
+_LEAST = 1e-3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured shift and the site it belongs to.
+
+    Attributes
+    ----------
+    site : str
+        Name of its group; of its groups joined by ``+`` where the peak names several.
+    species : str
+        Nuclide.
+    groups : tuple of int
+        Positions of those among the groups given.
+    multiplicity : int
+        Atoms in the unit cell.
+    shielding : float
+        Predicted, in ppm.
+    predicted, uncertainty : float
+        Predicted shift in ppm, and its standard deviation as a GIPAW shift.
+    measured : float
+        Shift in ppm.
+    measured_uncertainty : float or None
+        As the experiment states it.
+    difference : float
+        Predicted minus measured, in ppm.
+    sigma : float
+        Standard deviation in ppm that the difference should have, from prediction, GIPAW and
+        measurement, less what the fitted offset takes away.
+    flag : str
+        ``>2σ`` or ``>3σ`` where the difference is larger than that, else empty.
+    assigned : bool
+        Whether the assignment was found here, and not stated.
+    line : int
+        Line of the experiment.
+    flags : tuple of str
+        What makes the prediction less certain than its uncertainty says.
+    """
+
+    site: str
+    species: str
+    groups: tuple[int, ...]
+    multiplicity: int
+    shielding: float
+    predicted: float
+    uncertainty: float
+    measured: float
+    measured_uncertainty: float | None
+    difference: float
+    sigma: float
+    flag: str
+    assigned: bool
+    line: int
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the shifts of one nucleus agree; every peak counts once.
+
+    Attributes
+    ----------
+    species : str
+        Nuclide.
+    n : int
+        Peaks.
+    offset, slope : float
+        δ = offset + slope·σ, in ppm.
+    offset_error : float or None
+        Standard error in ppm of a fitted offset; None where references fix it.
+    rmse, mae : float
+        Of the differences, in ppm.
+    r2 : float or None
+        1 − Σ(predicted − measured)²/Σ(measured − mean)²; None where all measured are equal.
+    chi2 : float
+        Σ(difference/s)².
+    """
+
+    species: str
+    n: int
+    offset: float
+    slope: float
+    offset_error: float | None
+    rmse: float
+    mae: float
+    r2: float | None
+    chi2: float
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another assignment that is statistically as good: two peaks swapped, or one moved.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Positions of the one or two rows that change.
+    sites : tuple of str
+        The sites that they would have.
+    increase : float
+        Of −2 ln L, offsets fitted anew: at 0 it is as good, and at `ALTERNATIVE_LIMIT` the
+        likelihood is 0.15 of the best.
+    """
+
+    rows: tuple[int, ...]
+    sites: tuple[str, ...]
+    increase: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A structure held against an experiment.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        In the order of the experiment.
+    fits : tuple of Fit
+        One for each nucleus, in the order of the experiment.
+    alternatives : tuple of Alternative
+        Least increase first. Those that share no peak can be made together; their increases
+        then add up but for the offset.
+    unmatched : tuple of str
+        Groups of the measured nuclei that no peak belongs to.
+    chi2 : float
+        Σ(difference/s)² over all rows.
+    deviance : float
+        −2 ln L with all constants, so that structures can be compared.
+    notes : tuple of str
+        What limits the comparison.
+    """
+
+    rows: tuple[Row, ...]
+    fits: tuple[Fit, ...]
+    alternatives: tuple[Alternative, ...]
+    unmatched: tuple[str, ...]
+    chi2: float
+    deviance: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fitted(self) -> int:
+        """Number of fitted offsets."""
+        return sum(fit.offset_error is not None for fit in self.fits)
+
+
+def compare(
+    groups: Sequence[Group],
+    experiment: Experiment,
+    *,
+    references: References | None = None,
+    theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+) -> Comparison:
+    """Hold predicted shieldings against measured shifts.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+        From `shiftcli.nmr.averaging.average`.
+    experiment : Experiment
+        From `shiftcli.nmr.experiment.read_experiment`. A peak without labels belongs to one group
+        that no other peak belongs to; one that names several groups is at their mean.
+    references : References, optional
+        Elements with a reference have that offset. For the others the offset is fitted, with
+        the gradient given here as slope, or −1.
+    theory_errors : mapping of str to float
+        Standard deviation in ppm of GIPAW shifts against experiment by element; 0 where an
+        element is missing.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ExperimentError
+        If a peak names an unknown label, two peaks name one site and contradict each other,
+        or more peaks than sites are measured.
+    """
+    experiment = merge_named(groups, experiment)
+    parts = [
+        _Nucleus(groups, experiment, element, references or References(), theory_errors)
+        for element in experiment.elements
+    ]
+    rows = {place: row for part in parts for place, row in part.rows().items()}
+    alternatives = [a for part in parts for a in part.alternatives()]
+    used = {k for row in rows.values() for k in row.groups}
+    fits = tuple(part.fit(rows) for part in parts)
+    return Comparison(
+        rows=tuple(rows[k] for k in range(len(rows))),
+        fits=fits,
+        alternatives=tuple(sorted(alternatives, key=lambda a: a.increase)),
+        unmatched=tuple(
+            g.name
+            for k, g in enumerate(groups)
+            if k not in used and g.element in experiment.elements
+        ),
+        chi2=sum(fit.chi2 for fit in fits),
+        deviance=sum(part.deviance for part in parts),
+        notes=(*experiment.notes, *(note for part in parts for note in part.notes())),
+    )
+
+
+class _Nucleus:
+    """The peaks of one nucleus, and the columns (groups, or sets of them) they may take."""
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        experiment: Experiment,
+        element: str,
+        references: References,
+        theory_errors: Mapping[str, float],
+    ) -> None:
+        self.groups = groups
+        self.species = SPECIES[element]
+        self.places = [k for k, p in enumerate(experiment.peaks) if p.element == element]
+        self.peaks = [experiment.peaks[k] for k in self.places]
+        stated = {
+            i: match(groups, peak, experiment.source)
+            for i, peak in enumerate(self.peaks)
+            if peak.labels
+        }
+        used = {k for own in stated.values() for k in own}
+        own_groups = [k for k, group in enumerate(groups) if group.element == element]
+        self.columns = [*stated.values(), *((k,) for k in own_groups if k not in used)]
+        if len(self.columns) < len(self.peaks):
+            merged = [groups[k].name for k in own_groups if groups[k].kind]
+            hint = f"{merged[0]} count as one" if merged else ""
+            raise ExperimentError(
+                f"{len(self.peaks)} {self.species} shifts are measured, the structure has "
+                f"{len(own_groups)} {self.species} sites",
+                where=experiment.source,
+                hint=hint if own_groups else f"no {self.species} was predicted",
+            )
+        fixed = element in references.references
+        offset, self.slope = (
+            references.line(element) if fixed else (None, references.gradient(element))
+        )
+        means = np.array([_mean(groups, own) for own in self.columns])
+        self.shieldings, self.widths = means[:, 0], abs(self.slope) * means[:, 1]
+        shifts = np.array([peak.shift for peak in self.peaks])
+        measured = np.array([peak.uncertainty or 0.0 for peak in self.peaks])
+        extra = theory_errors.get(element, 0.0) ** 2 + _LEAST**2
+        self.matching = Matching(
+            shifts[:, None] - self.slope * self.shieldings,
+            self.widths**2 + measured[:, None] ** 2 + extra,
+            {i: column for column, i in enumerate(stated)},
+            offset,
+        )
+        self.taken = self.matching.solve()
+        self.offset = self.matching.best_offset(self.taken)
+        self.variances = self.matching.variances[np.arange(len(self.taken)), self.taken]
+
+    @property
+    def deviance(self) -> float:
+        constant = len(self.peaks) * math.log(2 * math.pi)
+        return self.matching.deviance(self.taken, self.offset) + constant
+
+    def rows(self) -> dict[int, Row]:
+        """Rows by their places in the experiment."""
+        variances = self.variances
+        if self.matching.offset is None:
+            # A fitted offset follows the differences, which are the smaller for it.
+            weights = 1.0 / variances
+            variances = np.maximum(0.0, variances - 1.0 / weights.sum())
+        sigmas = np.sqrt(variances)
+        triples = zip(self.places, self.peaks, self.taken.tolist(), sigmas.tolist(), strict=True)
+        return {place: self._row(peak, column, sigma) for place, peak, column, sigma in triples}
+
+    def _row(self, peak: Peak, column: int, sigma: float) -> Row:
+        own = self.columns[column]
+        shielding = float(self.shieldings[column])
+        predicted = self.offset + self.slope * shielding
+        return Row(
+            site=self._name(column),
+            species=self.species,
+            groups=own,
+            multiplicity=sum(self.groups[k].multiplicity for k in own),
+            shielding=shielding,
+            predicted=predicted,
+            uncertainty=float(self.widths[column]),
+            measured=peak.shift,
+            measured_uncertainty=peak.uncertainty,
+            difference=predicted - peak.shift,
+            sigma=sigma,
+            flag=_flag(predicted - peak.shift, sigma),
+            assigned=not peak.labels,
+            line=peak.line,
+            flags=tuple(dict.fromkeys(flag for k in own for flag in self.groups[k].flags)),
+        )
+
+    def _name(self, column: int) -> str:
+        return "+".join(self.groups[k].name for k in self.columns[column])
+
+    def fit(self, rows: Mapping[int, Row]) -> Fit:
+        """How well the rows agree."""
+        own = [rows[k] for k in self.places]
+        differences = np.array([row.difference for row in own])
+        measured = np.array([row.measured for row in own])
+        total = float(((measured - measured.mean()) ** 2).sum())
+        error = float((1.0 / self.variances).sum() ** -0.5)
+        return Fit(
+            species=self.species,
+            n=len(own),
+            offset=self.offset,
+            slope=self.slope,
+            offset_error=error if self.matching.offset is None else None,
+            rmse=float(np.sqrt((differences**2).mean())),
+            mae=float(np.abs(differences).mean()),
+            r2=1.0 - float((differences**2).sum()) / total if total > 0 else None,
+            chi2=float((differences**2 / self.variances).sum()),
+        )
+
+    def alternatives(self) -> list[Alternative]:
+        """Assignments that are as good."""
+        return [
+            Alternative(
+                tuple(self.places[i] for i in peaks), tuple(map(self._name, columns)), increase
+            )
+            for peaks, columns, increase in self.matching.alternatives(
+                self.taken, ALTERNATIVE_LIMIT
+            )
+        ]
+
+    def notes(self) -> list[str]:
+        """What limits this nucleus."""
+        if self.matching.offset is not None:
+            return []
+        if len(self.peaks) == 1:
+            return [f"one {self.species} shift: the fitted offset takes up the whole difference"]
+        loose, free = len(self.matching.loose), len(self.matching.free)
+        if 0 < loose < free:
+            return [
+                f"{loose} {self.species} shifts that name no site for {free} sites, and a fitted "
+                "offset: quite other assignments may fit, --references would exclude them"
+            ]
+        return []
+
+
+def match(groups: Sequence[Group], peak: Peak, source: str = "") -> tuple[int, ...]:
+    """Find the groups that a peak's labels belong to.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+        From `shiftcli.nmr.averaging.average`.
+    peak : Peak
+        With labels.
+    source : str
+        File of the experiment, for messages.
+
+    Returns
+    -------
+    tuple of int
+        Positions of the groups, each once, ascending; several where the peak stands for
+        several sites. Empty where it has no labels.
+
+    Raises
+    ------
+    ExperimentError
+        If a label is not that of an atom of this nucleus, or of several sites.
+    """
+    where = f"{source}: line {peak.line}" if peak.line else source
+    found = set()
+    for label in peak.labels:
+        # A site goes by its own label first, then by those of its symmetry copies.
+        holders = [k for k, g in enumerate(groups) if label in g.labels]
+        holders = holders or [k for k, g in enumerate(groups) if label in g.aliases]
+        own = [k for k in holders if groups[k].element == peak.element]
+        if not holders:
+            raise ExperimentError(
+                f"no {peak.species} site is called {label}",
+                where=where,
+                hint=_near(label, groups, peak),
+            )
+        if not own:
+            raise ExperimentError(
+                f"{label} is {groups[holders[0]].species}, not {peak.species}", where=where
+            )
+        if len(own) > 1:
+            raise ExperimentError(
+                f"{len(own)} sites are called {label}", where=where,
+                hint="leave the site empty, or give the atoms labels of their own",
+            )  # fmt: skip
+        found.add(own[0])
+    return tuple(sorted(found))
+
+
+def _near(label: str, groups: Sequence[Group], peak: Peak) -> str:
+    known = {name.lower(): name for g in groups if g.element == peak.element for name in g.labels}
+    if not known:
+        return f"no {peak.species} was predicted"
+    near = difflib.get_close_matches(label.lower(), known, n=6, cutoff=0.5)
+    names = [known[name] for name in known if name in near] or list(known.values())[:6]
+    more = ", ..." if not near and len(known) > len(names) else ""
+    return f"there is {', '.join(names)}{more}"
+
+
+def merge_named(groups: Sequence[Group], experiment: Experiment) -> Experiment:
+    """Join peaks that name atoms of the same group.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+        From `shiftcli.nmr.averaging.average`.
+    experiment : Experiment
+        Such as one that lists the three hydrogens of a methyl group in three rows.
+
+    Returns
+    -------
+    Experiment
+        Each group named by one peak at most.
+
+    Raises
+    ------
+    ExperimentError
+        If their shifts differ, if one peak names a part of what another does, or a label is
+        unknown.
+    """
+    peaks: list[Peak] = []
+    holder: dict[int, tuple[int, tuple[int, ...]]] = {}
+    for peak in experiment.peaks:
+        own = match(groups, peak, experiment.source)
+        before = {holder[k] for k in own if k in holder}
+        if not before:
+            holder.update(dict.fromkeys(own, (len(peaks), own)))
+            peaks.append(peak)
+            continue
+        place, others = min(before)
+        first = peaks[place]
+        if others != own or first.shift != peak.shift:
+            exchanging = any(groups[k].kind for k in own)
+            raise ExperimentError(
+                f"{'+'.join(groups[k].name for k in own)} has two measured shifts: "
+                f"{first.shift:g} ppm (line {first.line}) and {peak.shift:g} ppm "
+                f"(line {peak.line})",
+                where=experiment.source,
+                hint="they exchange; --average none keeps them apart" if exchanging else "",
+            )
+        peaks[place] = replace(first, labels=first.labels + peak.labels)
+    return replace(experiment, peaks=tuple(peaks))
+
+
+def _mean(groups: Sequence[Group], own: Sequence[int]) -> tuple[float, float]:
+    """Mean shielding of groups over their atoms, and its uncertainty; 0 where unknown."""
+    counts = [groups[k].multiplicity for k in own]
+    shielding = float(np.average([groups[k].shielding for k in own], weights=counts))
+    width = mean_uncertainty(counts, [groups[k].uncertainty for k in own])
+    return shielding, width if math.isfinite(width) else 0.0
+
+
+def _flag(difference: float, sigma: float) -> str:
+    # A difference that the fitted offset has taken up whole has no sigma to be held against.
+    limits = [n for n in (3, 2) if abs(difference) > n * max(sigma, _LEAST)]
+    return f">{limits[0]}σ" if limits else ""

@@ -1,0 +1,243 @@
+"""From shielding to chemical shift: σ_ref and gradients, given, named, or from a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shiftcli.errors import UsageError
+from shiftcli.structure.crystal import ELEMENTS, SPECIES
+
+#: No shielding, and no slope, is as large as this (ppm).
+_LARGEST = 1e5
+
+_HINT = "write it like C:168.64,H:30.96, or name a set ({}) or a .toml file"
+
+
+@dataclass(frozen=True)
+class References:
+    """Reference shieldings and gradients, by element.
+
+    Attributes
+    ----------
+    references : mapping of str to float
+        σ_ref in ppm for each element that is to be converted.
+    gradients : mapping of str to float
+        Slope m; −1 where an element is not named.
+    sources : tuple of str
+        Where the values are from: a citation, or a file; empty for those typed in.
+    weights : frozenset of str
+        SHA-256 of the networks that the values were fitted with; empty where nothing says so.
+    """
+
+    references: Mapping[str, float] = field(default_factory=dict)
+    gradients: Mapping[str, float] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    weights: frozenset[str] = frozenset()
+
+    def gradient(self, element: str) -> float:
+        """Slope m of an element, −1 where it is not named."""
+        return self.gradients.get(element, -1.0)
+
+    def shift(self, element: str, shielding: float) -> float | None:
+        """Chemical shift of one atom.
+
+        Parameters
+        ----------
+        element : str
+            H, C, N or O.
+        shielding : float
+            Isotropic shielding in ppm.
+
+        Returns
+        -------
+        float or None
+            δ = (σ_ref + m·σ) / (1 − σ_ref·10⁻⁶) in ppm (Soprano's form); None where the
+            element has no reference.
+        """
+        if element not in self.references:
+            return None
+        offset, slope = self.line(element)
+        return offset + slope * shielding
+
+    def line(self, element: str) -> tuple[float, float]:
+        """Offset a in ppm and slope b of δ = a + b·σ, for an element that has a reference."""
+        scale = 1.0 - self.references[element] * 1e-6
+        return self.references[element] / scale, self.gradient(element) / scale
+
+    def notes(self, hashes: Collection[str]) -> tuple[str, ...]:
+        """What the user should know of these references.
+
+        Parameters
+        ----------
+        hashes : collection of str
+            SHA-256 of the networks that the shieldings are from.
+
+        Returns
+        -------
+        tuple of str
+            Where the references are from, and whether that was with other networks.
+        """
+        notes = [f"references: {source}" for source in self.sources]
+        if self.weights and not self.weights <= set(hashes):
+            notes.append("these references were fitted with other networks than these: fit anew")
+        return tuple(notes)
+
+
+def from_line(offset: float, slope: float) -> tuple[float, float]:
+    """σ_ref and m of δ = offset + slope·σ; what `References.line` undoes.
+
+    Parameters
+    ----------
+    offset : float
+        In ppm.
+    slope : float
+        About −1.
+
+    Returns
+    -------
+    reference, gradient : float
+        σ_ref in ppm, and m.
+    """
+    reference = offset / (1.0 + offset * 1e-6)
+    return reference, slope * (1.0 - reference * 1e-6)
+
+
+_PROBASN = "ProbAsn's defaults for GIPAW-PBE, Cordova et al., Sci. Adv. 7, eabk2341 (2021)"
+
+#: Sets that can be named; coefficients belong to one shielding model and one way of relaxing
+#: geometries. What their authors call indicative (N and O) has a set of its own.
+NAMED = {
+    "probasn": References({"H": 30.96, "C": 168.64}, sources=(_PROBASN,)),
+    "probasn-all": References(
+        {"H": 30.96, "C": 168.64, "N": 185.99, "O": 205.08},
+        sources=(f"{_PROBASN}; 15N and 17O are only indicative: others use 275.69 for 17O",),
+    ),
+    "nmrx": References({"H": 30.36}, sources=("NMRX, for ShiftML1 shieldings of 1H",)),
+    "cocaine": References({"H": 30.83}, sources=("GIPAW on the correct structure of cocaine",)),
+}
+
+
+def parse_references(
+    references: str = "", gradients: str = "", *, alone: bool = False
+) -> References:
+    """Read the command line's ``C:168.64,H:30.96``, ``probasn`` or ``refs.toml``.
+
+    Parameters
+    ----------
+    references : str
+        Reference shieldings in ppm by element, names out of `NAMED`, and files that
+        ``shiftcli calibrate`` wrote, with commas between them.
+    gradients : str
+        Slopes by element; they go before those of a file.
+    alone : bool
+        Whether a gradient may stand without a reference, as it may where the offset is fitted.
+
+    Returns
+    -------
+    References
+
+    Raises
+    ------
+    UsageError
+        If an item is none of these, an element is unknown or named twice, a file cannot be
+        read, or a gradient has no reference.
+    """
+    made = References()
+    for item in filter(None, (part.strip() for part in references.split(","))):
+        made = _join(made, _read_item(item), item)
+    slopes = dict(_pair(i, "--gradients") for i in gradients.split(",") if i.strip())
+    if len(slopes) < sum(bool(i.strip()) for i in gradients.split(",")):
+        raise UsageError(f"--gradients: an element is named twice in '{gradients}'")
+    for element in slopes:
+        if element not in made.references and not alone:
+            raise UsageError(f"--gradients names {element}, --references does not")
+    return References(made.references, {**made.gradients, **slopes}, made.sources, made.weights)
+
+
+def _read_item(item: str) -> References:
+    if item.lower() in NAMED:
+        return NAMED[item.lower()]
+    if item.lower().endswith(".toml"):
+        return read_references(item)
+    return References(dict([_pair(item, "--references")]))
+
+
+def _join(one: References, other: References, item: str) -> References:
+    twice = set(one.references) & set(other.references)
+    if twice:
+        again = ", ".join(sorted(twice))
+        raise UsageError(f"--references: cannot read '{item}': {again} is named twice")
+    return References(
+        {**one.references, **other.references},
+        {**one.gradients, **other.gradients},
+        one.sources + other.sources,
+        one.weights | other.weights,
+    )
+
+
+def _pair(item: str, option: str) -> tuple[str, float]:
+    element, _, number = (piece.strip() for piece in item.partition(":"))
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if element not in ELEMENTS or not abs(value) < _LARGEST:
+        names = ", ".join(NAMED)
+        hint = _HINT.format(names) if option == "--references" else "write it like C:-0.97"
+        raise UsageError(f"{option}: cannot read '{item.strip()}'", hint=hint)
+    return element, value
+
+
+def read_references(path: str | Path) -> References:
+    """Read a file of references.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        TOML, as ``shiftcli calibrate --output`` writes it: a table ``[nucleus.H]`` for each
+        element, with ``reference`` (σ_ref in ppm) and perhaps ``gradient`` (m); and perhaps
+        ``weights``, a table of the hashes of the networks.
+
+    Returns
+    -------
+    References
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, is not TOML or holds anything else.
+    """
+    import tomllib
+
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+    tables = document.get("nucleus")
+    if not isinstance(tables, dict) or not tables:
+        raise UsageError(f"{path}: no table [nucleus.H] or of another element")
+    known = {e: e for e in ELEMENTS} | {s: e for e, s in SPECIES.items()}
+    references, gradients = {}, {}
+    for name, table in tables.items():
+        if name not in known or not isinstance(table, dict):
+            raise UsageError(f"{path}: [nucleus.{name}] is none of {', '.join(ELEMENTS)}")
+        references[known[name]] = _number(table, "reference", None, path, name)
+        gradients[known[name]] = _number(table, "gradient", -1.0, path, name)
+    weights = document.get("weights", {})
+    hashes = weights.values() if isinstance(weights, dict) else ()
+    return References(references, gradients, (str(path),), frozenset(map(str, hashes)))
+
+
+def _number(
+    table: Mapping[str, Any], key: str, default: float | None, path: str | Path, name: str
+) -> float:
+    value = table.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        raise UsageError(f"{path}: [nucleus.{name}] has no {key} that is a number in ppm")
+    return float(value)

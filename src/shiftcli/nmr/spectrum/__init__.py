@@ -1,0 +1,41 @@
+"""Predicted shieldings become spectra: of one nucleus, or of two that are bonded."""
+
+from shiftcli.nmr.spectrum.axes import Axis, larmor_frequency, parse_field
+from shiftcli.nmr.spectrum.correlation import Correlation, CrossPeak, correlate_nuclei
+from shiftcli.nmr.spectrum.labels import spread
+from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS, SHAPES, Shape, line_shape
+from shiftcli.nmr.spectrum.options import parse_ranges, parse_widths
+from shiftcli.nmr.spectrum.simulate import (
+    Lines,
+    Peak,
+    Settings,
+    Spectrum,
+    elements_of,
+    find_peaks,
+    short_names,
+    simulate_spectra,
+)
+
+__all__ = [
+    "DEFAULT_WIDTHS",
+    "SHAPES",
+    "Axis",
+    "Correlation",
+    "CrossPeak",
+    "Lines",
+    "Peak",
+    "Settings",
+    "Shape",
+    "Spectrum",
+    "correlate_nuclei",
+    "elements_of",
+    "find_peaks",
+    "larmor_frequency",
+    "line_shape",
+    "parse_field",
+    "parse_ranges",
+    "parse_widths",
+    "short_names",
+    "simulate_spectra",
+    "spread",
+]

@@ -1,0 +1,181 @@
+"""Two-dimensional heteronuclear correlation of bonded nuclei."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftcli.errors import StructureError, UsageError
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE
+from shiftcli.nmr.spectrum.axes import Axis
+from shiftcli.nmr.spectrum.simulate import Lines, Peak, Settings, find_peaks
+from shiftcli.prediction.predictor import Prediction
+from shiftcli.structure.bonds import find_bonds
+from shiftcli.structure.crystal import Crystal
+
+#: Points of a two-dimensional spectrum at most.
+_MOST_POINTS = 20_000_000
+
+
+@dataclass(frozen=True)
+class CrossPeak:
+    """Two sites that are bonded.
+
+    Attributes
+    ----------
+    first, second : Peak
+        The sites on the two axes.
+    multiplicity : int
+        Bonds between them in the unit cell; symmetry copies are one cross peak.
+    """
+
+    first: Peak
+    second: Peak
+    multiplicity: int
+
+
+@dataclass(frozen=True, eq=False)
+class Correlation:
+    """Correlation of two nuclei of one crystal.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        Whose spectrum it is.
+    axes : tuple of Axis
+        First (horizontal) and second (vertical) axis.
+    peaks : tuple of CrossPeak
+        From the lowest position on the first axis to the highest; those out of range are
+        left out.
+    points : tuple of numpy.ndarray
+        Points of both axes, rising, shapes (n,) and (m,).
+    lines : Lines
+        Shape and width of the lines.
+    left_out : int
+        Cross peaks out of range.
+    """
+
+    crystal: Crystal
+    axes: tuple[Axis, Axis]
+    peaks: tuple[CrossPeak, ...]
+    points: tuple[np.ndarray, np.ndarray]
+    lines: Lines
+    left_out: int = 0
+
+    def intensity(self) -> np.ndarray:
+        """The spectrum over both axes.
+
+        Returns
+        -------
+        numpy.ndarray
+            Products of the two line shapes, summed over the cross peaks in range, shape
+            (n, m), its integral the number of bonds in the cell.
+
+        Raises
+        ------
+        UsageError
+            If the lines are too narrow for such long axes.
+        """
+        if len(self.points[0]) * len(self.points[1]) > _MOST_POINTS:
+            raise UsageError(
+                "lines are too narrow for a picture of such long axes", hint="--width or --range"
+            )
+        counts = np.array([peak.multiplicity for peak in self.peaks], dtype=float)
+        along = self.lines.at(self.points[0], [p.first for p in self.peaks], self.axes[0])
+        across = self.lines.at(self.points[1], [p.second for p in self.peaks], self.axes[1])
+        return along.T @ (counts[:, None] * across)
+
+
+def correlate_nuclei(
+    predictions: Sequence[Prediction],
+    elements: tuple[str, str],
+    settings: Settings | None = None,
+) -> list[Correlation]:
+    """Cross peaks of bonded nuclei of two elements, of several crystals on the same axes.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Predicted crystals; those without such bonds give no spectrum.
+    elements : (str, str)
+        Elements of the first and the second axis.
+    settings : Settings, optional
+        How; its `area` is not used.
+
+    Returns
+    -------
+    list of Correlation
+        In the order of `predictions`.
+
+    Raises
+    ------
+    StructureError
+        If no two are bonded.
+    UsageError
+        If the elements are the same, or there is a field but no reference.
+    """
+    if elements[0] == elements[1]:
+        raise UsageError(f"a correlation of {elements[0]} with itself: two elements are needed")
+    settings = settings or Settings()
+    first, second = (settings.axis(element) for element in elements)
+    found = [
+        (p.crystal, find_cross_peaks(p, first, second, settings.exchange)) for p in predictions
+    ]
+    found = [(crystal, peaks) for crystal, peaks in found if peaks]
+    if not found:
+        raise StructureError(f"no {first.species} is bonded to a {second.species}")
+    everything = [q for _, peaks in found for q in peaks]
+    along = settings.points([q.first for q in everything], first)
+    across = settings.points([q.second for q in everything], second)
+    spectra = []
+    for crystal, peaks in found:
+        seen = tuple(
+            q
+            for q in peaks
+            if along[0] <= q.first.position <= along[-1]
+            and across[0] <= q.second.position <= across[-1]
+        )
+        left_out = len(peaks) - len(seen)
+        axes, points = (first, second), (along, across)
+        spectra.append(Correlation(crystal, axes, seen, points, settings.lines, left_out))
+    return spectra
+
+
+def find_cross_peaks(
+    prediction: Prediction,
+    first: Axis,
+    second: Axis,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> tuple[CrossPeak, ...]:
+    """Bonded pairs of sites of a crystal.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        A predicted crystal.
+    first, second : Axis
+        Of the two nuclei.
+    exchange : collection of str
+        What is averaged, see `shiftcli.nmr.averaging.average`.
+
+    Returns
+    -------
+    tuple of CrossPeak
+        From the lowest position on the first axis to the highest.
+    """
+    peaks = (find_peaks(prediction, first, exchange), find_peaks(prediction, second, exchange))
+    owners = [
+        {int(atom): k for k, peak in enumerate(own) for atom in peak.row.site.atoms}
+        for own in peaks
+    ]
+    bonds = find_bonds(prediction.crystal)
+    counts = Counter(
+        (k, owners[1][partner])
+        for atom, k in owners[0].items()
+        for partner in bonds.neighbours[atom].tolist()
+        if partner in owners[1]
+    )
+    return tuple(CrossPeak(peaks[0][k], peaks[1][m], n) for (k, m), n in sorted(counts.items()))

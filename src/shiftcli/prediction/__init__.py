@@ -1,0 +1,1 @@
+"""A crystal becomes shieldings with uncertainties."""

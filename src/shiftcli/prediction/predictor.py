@@ -1,0 +1,442 @@
+"""From a crystal to the shielding of every distinct atom, with its uncertainty."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from shiftcli.density.environments import Environments, surroundings
+from shiftcli.density.orientations import ORIENTATIONS
+from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
+from shiftcli.network.checkpoint import Metadata, load
+from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.devices import resolve_device
+from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
+from shiftcli.prediction.uncertainty import Calibration
+from shiftcli.readers import Disorder, iter_structures
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal, Site, check
+from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens
+from shiftcli.weights import find_networks
+
+#: Sites of a large cell whose surroundings are held at once.
+_SITES_AT_ONCE = 1024
+
+#: Precisions that a network runs in.
+DTYPES = ("float32", "bfloat16")
+
+#: Networks of one nucleus, each with its metadata.
+Committee = Sequence[tuple[MR3DDenseNet, Metadata]]
+
+#: Half width of the 95 % interval of normal errors, in standard deviations.
+_NORMAL_95 = 1.96
+
+
+@dataclass(frozen=True)
+class SitePrediction:
+    """Predicted shielding of one symmetry-distinct atom.
+
+    Attributes
+    ----------
+    site : Site
+        The atom: label, element, multiplicity, its copies in the crystal.
+    shielding : float
+        Isotropic shielding in ppm.
+    uncertainty : float
+        Half width in ppm of the interval about it that holds the GIPAW shielding with 68 %
+        probability, see `Predictor.predict_environments`.
+    uncertainty95 : float
+        The same for 95 %.
+    flags : tuple of str
+        What makes this row less certain than the uncertainty says, or was changed.
+    """
+
+    site: Site
+    shielding: float
+    uncertainty: float
+    uncertainty95: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted shieldings of one crystal.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        The crystal as it was predicted, hydrogens moved if they were.
+    sites : tuple of SitePrediction
+        In the order of the file.
+    """
+
+    crystal: Crystal
+    sites: tuple[SitePrediction, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A structure that could not be predicted.
+
+    Attributes
+    ----------
+    file : str
+        Its file.
+    error : ShiftcliError
+        Why.
+    """
+
+    file: str
+    error: ShiftcliError
+
+
+@dataclass(frozen=True, eq=False)
+class CommitteePrediction:
+    """What the networks of one nucleus say of some environments.
+
+    Attributes
+    ----------
+    shielding : numpy.ndarray
+        Mean of the members in ppm, shape (n,).
+    between : numpy.ndarray
+        Variance between the members in ppm², shape (n,); 0 where there is one.
+    within : numpy.ndarray
+        Variance between the orientations, averaged over the members, in ppm², shape (n,).
+    """
+
+    shielding: np.ndarray
+    between: np.ndarray
+    within: np.ndarray
+
+
+class Predictor:
+    """Predicts the shieldings of crystals.
+
+    Parameters
+    ----------
+    weights : str or pathlib.Path, optional
+        Directory of networks; without it the ones in the package.
+    nuclei : sequence of str, optional
+        Elements to predict; without it all that the networks know.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    orientations : {"frames", "octahedral", "random"}, optional
+        What to average over; without it what the networks were trained with.
+    views : int, optional
+        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
+    hydrogens : {"auto", "keep", "normalise"}
+        What to do with X–H bonds of X-ray length.
+    allow : collection of str
+        Refusals to override, see `shiftcli.structure.crystal.check`.
+    dtype : {"float32", "bfloat16"}
+        Precision of the network. bfloat16 is several times faster on processors that have
+        it and moves a 1H shielding by up to about 0.01 ppm.
+
+    Raises
+    ------
+    WeightsError
+        If the networks are missing or damaged, or know none of the nuclei.
+    UsageError
+        If the networks cannot be used with these orientations.
+    DeviceError
+        If the device is not there.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        *,
+        nuclei: Sequence[str] | None = None,
+        device: str = "auto",
+        orientations: str | None = None,
+        views: int | None = None,
+        hydrogens: Hydrogens = "auto",
+        allow: Collection[str] = (),
+        dtype: str = "float32",
+    ) -> None:
+        #: The arguments, from which another process makes the same predictor.
+        self.settings: dict[str, Any] = {
+            "weights": weights, "nuclei": nuclei, "device": device, "orientations": orientations,
+            "views": views, "hydrogens": hydrogens, "allow": allow, "dtype": dtype,
+        }  # fmt: skip
+        if dtype not in DTYPES:
+            raise UsageError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
+        self.dtype: torch.dtype = getattr(torch, dtype)
+        self.device = resolve_device(device)
+        if self.device.type == "cuda" and self.dtype == torch.float32:
+            torch.backends.cudnn.allow_tf32 = False  # else float32 would be 10 bits there
+        self.files = find_networks(weights)
+        wanted = ELEMENTS if nuclei is None else tuple(nuclei)
+        self.networks: dict[str, list[tuple[MR3DDenseNet, Metadata]]] = {}
+        for file in self.files:
+            if file.nucleus not in wanted:
+                continue
+            network, metadata = load(file.path)
+            if metadata.nucleus != file.nucleus:
+                raise WeightsError(
+                    f"a network of {metadata.nucleus} named as one of {file.nucleus}",
+                    where=str(file.path),
+                )
+            # torch's stubs do not know memory_format.
+            network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            self.networks.setdefault(file.nucleus, []).append((network, metadata))
+        for nucleus in wanted:
+            if nuclei is not None and nucleus not in self.networks:
+                raise WeightsError(f"no network for {SPECIES.get(nucleus, nucleus)}")
+        self.calibrations = {n: shared_calibration(m) for n, m in self.networks.items()}
+        check_orientations(self.networks, orientations)
+        if views is not None and views < 1:
+            raise UsageError(f"{views} views: at least one is needed")
+        self.orientations, self.views = orientations, views
+        self.hydrogens: Hydrogens = hydrogens
+        self.allow = allow
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.files[0].model
+
+    def predict(self, crystal: Crystal) -> Prediction:
+        """Predict all distinct atoms of a crystal.
+
+        Parameters
+        ----------
+        crystal : Crystal
+            From `shiftcli.read`.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        StructureError
+            If the networks cannot know this structure and nothing allows it.
+        """
+        crystal = prepare(crystal, self.allow, self.hydrogens)
+        chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
+        values: dict[int, tuple[float, float, float]] = {}
+        for nucleus in self.networks:
+            rows = [k for k in chosen if crystal.sites[k].element == nucleus]
+            for start in range(0, len(rows), _SITES_AT_ONCE):
+                part = rows[start : start + _SITES_AT_ONCE]
+                environments = surroundings(crystal, [crystal.sites[k] for k in part])
+                predicted = self.predict_environments(nucleus, environments)
+                values.update(zip(part, zip(*predicted, strict=True), strict=True))
+        sites = tuple(
+            SitePrediction(crystal.sites[k], *values[k], crystal.flags.get(k, ())) for k in chosen
+        )
+        return Prediction(crystal, sites)
+
+    def predict_files(
+        self, files: Iterable[str], *, disorder: Disorder = "major"
+    ) -> Iterator[Prediction | Failure]:
+        """Predict every structure of several files; one that fails does not stop the rest.
+
+        Parameters
+        ----------
+        files : iterable of str
+            Files, as `shiftcli.readers.find_files` lists them.
+        disorder : {"major", "error"}
+            What to do with disordered structures.
+
+        Yields
+        ------
+        Prediction or Failure
+            One for each structure, in order.
+        """
+        for file in files:
+            try:
+                for item in iter_structures(file, disorder=disorder):
+                    yield self._attempt(item, file)
+            except Exception as error:
+                yield Failure(file, _told(error, file))
+
+    def _attempt(self, item: Crystal | ReadError, file: str) -> Prediction | Failure:
+        try:
+            return Failure(file, item) if isinstance(item, ReadError) else self.predict(item)
+        except Exception as error:
+            return Failure(file, _told(error, file))
+
+    def predict_environments(
+        self, nucleus: str, environments: Environments
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Shieldings of some environments of one nucleus, and their intervals.
+
+        Parameters
+        ----------
+        nucleus : str
+            One that the networks know.
+        environments : Environments
+            n environments.
+
+        Returns
+        -------
+        shielding : list of float
+            Mean of the committee in ppm, n of them.
+        uncertainty, uncertainty95 : list of float
+            Half widths of the 68 % and the 95 % interval in ppm, n of each.
+
+        Notes
+        -----
+        A committee that was calibrated as a whole gives each atom widths of its own, for the
+        default orientations and views (`prediction.uncertainty`). Otherwise they are the same
+        for all atoms: the root mean square over the members of their validation RMSE, and
+        1.96 times that, as if errors were normal; NaN where a network does not say it.
+        """
+        members = self.networks[nucleus]
+        found = predict_committee(
+            members,
+            environments,
+            self.device,
+            orientations=self.orientations,
+            views=self.views,
+            dtype=self.dtype,
+        )
+        calibration = self.calibrations[nucleus]
+        if calibration is not None:
+            half68, half95 = calibration.half_widths(found.between, found.within)
+        else:
+            squares = [m.validation.get("rmse", math.nan) ** 2 for _, m in members]
+            half68 = np.full(len(environments), math.sqrt(sum(squares) / len(squares)))
+            half95 = _NORMAL_95 * half68
+        return found.shielding.tolist(), half68.tolist(), half95.tolist()
+
+
+def predict_committee(
+    members: Committee,
+    environments: Environments,
+    device: torch.device,
+    *,
+    orientations: str | None = None,
+    views: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> CommitteePrediction:
+    """Run all networks of a nucleus on some environments.
+
+    Parameters
+    ----------
+    members : sequence of (MR3DDenseNet, Metadata)
+        At least one, on `device`, in evaluation mode.
+    environments : Environments
+        n environments.
+    device : torch.device
+        Where to work.
+    orientations : {"frames", "octahedral", "random"}, optional
+        What to average over; without it what each network was trained with.
+    views : int, optional
+        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
+    dtype : torch.dtype
+        float32 or bfloat16.
+
+    Returns
+    -------
+    CommitteePrediction
+    """
+    means, variances = [], []
+    for orientation, group in _alike(members, orientations):
+        seen = prediction_views(environments, orientation, views or DEFAULT_VIEWS[orientation])
+        networks = [network for network, _ in group]
+        mean, variance = view_statistics(networks, environments, seen, device, dtype)
+        for (_, metadata), own_mean, own_variance in zip(group, mean, variance, strict=True):
+            means.append(metadata.mean + metadata.scale * own_mean)
+            variances.append(metadata.scale**2 * own_variance)
+    spread = np.var(means, axis=0, ddof=1) if len(members) > 1 else np.zeros(len(environments))
+    return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0))
+
+
+def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:
+    """Members that see the same densities in the same orientations, with the latter."""
+    groups: dict[tuple[Any, ...], list[tuple[MR3DDenseNet, Metadata]]] = {}
+    for network, metadata in members:
+        orientation = orientations or metadata.orientation
+        architecture = network.architecture
+        key = (orientation, architecture.grids, architecture.kernel)
+        groups.setdefault(key, []).append((network, metadata))
+    for (orientation, *_), group in groups.items():
+        yield orientation, group
+
+
+def shared_calibration(members: Committee) -> Calibration | None:
+    """The calibration of a committee; None unless all of it was calibrated, and together.
+
+    Parameters
+    ----------
+    members : sequence of (MR3DDenseNet, Metadata)
+        At least one.
+
+    Returns
+    -------
+    Calibration or None
+    """
+    first, *others = (metadata.calibration for _, metadata in members)
+    if not first or any(other != first for other in others):
+        return None
+    calibration = Calibration.from_dict(first)
+    return calibration if calibration.members == len(members) else None
+
+
+def prepare(
+    crystal: Crystal, allow: Collection[str] = (), hydrogens: Hydrogens = "auto"
+) -> Crystal:
+    """Check a crystal and put its hydrogens right, as every prediction does first.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        As it was read.
+    allow : collection of str
+        Refusals to override, see `shiftcli.structure.crystal.check`.
+    hydrogens : {"auto", "keep", "normalise"}
+        See `shiftcli.structure.hydrogens.normalise_hydrogens`.
+
+    Returns
+    -------
+    Crystal
+        With flags and warnings for what was allowed or changed.
+
+    Raises
+    ------
+    StructureError
+        If the networks cannot know this structure and nothing allows it.
+    """
+    return normalise_hydrogens(check(crystal, allow), hydrogens)
+
+
+def _told(error: Exception, file: str) -> ShiftcliError:
+    """The error to list for a file; a fault of ours in one must not lose the others."""
+    if isinstance(error, ShiftcliError):
+        return error
+    if os.environ.get(DEBUG) == "1":
+        raise error
+    return fault(error, file)
+
+
+def check_orientations(networks: Mapping[str, Committee], orientations: str | None) -> None:
+    """Refuse orientations that a network has never seen.
+
+    A network trained with random rotations takes any; one trained with local frames
+    knows its environments in those alone.
+
+    Raises
+    ------
+    UsageError
+        If that is so.
+    """
+    if orientations not in (None, *ORIENTATIONS):
+        raise UsageError(f"orientations '{orientations}' is none of {', '.join(ORIENTATIONS)}")
+    if orientations is None or orientations == "frames":
+        return
+    for nucleus, members in networks.items():
+        if any(metadata.orientation == "frames" for _, metadata in members):
+            raise UsageError(
+                f"the {SPECIES[nucleus]} network was trained with local frames and would be "
+                f"wrong in {orientations} orientations",
+                hint="leave --orientations out, or train with --orientation random",
+            )

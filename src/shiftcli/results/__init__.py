@@ -1,0 +1,1 @@
+"""How a result is held: tables, provenance, citations."""

@@ -1,0 +1,102 @@
+"""Predictions for chemiscope, the viewer at https://chemiscope.org.
+
+Format: https://chemiscope.org/docs/data-loading/input-reference.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from shiftcli import __version__
+from shiftcli.errors import UsageError
+from shiftcli.structure.crystal import Crystal
+from shiftcli.views.results import NUMERIC, Results
+
+#: Distance in Å around an atom that the viewer shows first.
+_CUTOFF = 4.0
+
+_TEXTS = ("file", "name", "labels", "species")
+
+
+def write_chemiscope(results: Results) -> str:
+    """Write predictions as a chemiscope data set.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+
+    Returns
+    -------
+    str
+        JSON with one structure a prediction, one environment an atom that was predicted
+        (copies too), coloured by shielding. A quantity that some of them lack, such as a
+        shift without a reference, is left out.
+
+    Raises
+    ------
+    UsageError
+        If no atom was predicted.
+    """
+    if not results.predictions:
+        return ""  # everything failed, which is reported by itself
+    environments, rows = [], []
+    for k, prediction in enumerate(results.predictions):
+        found = {
+            int(atom): results.row(prediction, site)
+            for site in prediction.sites
+            for atom in site.site.atoms
+        }
+        for atom in sorted(found):
+            environments.append({"structure": k, "center": atom, "cutoff": _CUTOFF})
+            rows.append(found[atom])
+    if not rows:
+        raise UsageError("no atom of these nuclei is there to show in chemiscope")
+    properties: dict[str, Any] = {
+        name: {"target": "atom", "values": [row[name] for row in rows]} for name in _TEXTS
+    }
+    for name in NUMERIC:
+        values = [row[name] for row in rows]
+        # JSON knows no NaN, and the viewer no gap.
+        if None not in values:
+            properties[name.removesuffix("/ppm")] = {
+                "target": "atom",
+                "values": values,
+                "units": "ppm",
+            }
+    document = {
+        "meta": {
+            "name": "NMR shieldings",
+            "description": f"predicted by shiftcli {__version__}, model {results.predictor.model}",
+        },
+        "structures": [_structure(p.crystal) for p in results.predictions],
+        "environments": environments,
+        "properties": properties,
+        "settings": _settings(properties),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _structure(crystal: Crystal) -> dict[str, Any]:
+    x, y, z = crystal.positions.T.tolist()
+    names = crystal.elements.tolist()
+    structure = {"size": len(crystal), "names": names, "x": x, "y": y, "z": z}
+    return (
+        structure if crystal.cell is None else structure | {"cell": crystal.cell.ravel().tolist()}
+    )
+
+
+def _settings(properties: dict[str, Any]) -> dict[str, Any]:
+    """The shieldings against their uncertainties, both views coloured by shielding."""
+    if "MS_shielding" not in properties:
+        return {}
+    shielding = {"property": "MS_shielding"}
+    axes = {"x": shielding, "color": shielding}
+    if "MS_shielding_uncertainty" in properties:
+        axes["y"] = {"property": "MS_shielding_uncertainty"}
+    return {
+        "target": "atom",
+        "map": {**axes, "symbol": "species"},
+        "structure": [{"color": shielding, "unitCell": True}],
+    }

@@ -1,0 +1,80 @@
+"""The lollipop diagram of a ranking: the RMSE of each candidate, nucleus by nucleus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shiftcli.errors import UsageError
+from shiftcli.nmr.ranking import RMSE_BANDS, Candidate, Ranking
+from shiftcli.views.plots.figure import check_picture, panels, plain, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Candidates drawn at most; names of more could not be read.
+LARGEST = 40
+
+#: Height in inches of a candidate's row, and of all that is around the rows.
+_ROW, _AROUND = 0.24, 1.4
+
+#: Longest name under an axis, its end being what tells files apart.
+_LONGEST = 36
+
+
+def plot_ranking(ranking: Ranking, output: Path) -> None:
+    """Draw the RMSE of the best candidates as lollipops, a panel for each nucleus.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        From `shiftcli.rank`; its first `LARGEST` candidates are drawn, the best on top, with
+        their probabilities. Those that cannot be told apart are filled, the others hollow. The
+        band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`).
+    output : pathlib.Path
+        Picture; its suffix names the format.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is missing, the format is unknown or there is nothing to draw.
+    """
+    check_picture(output)
+    drawn = ranking.candidates[:LARGEST]
+    if not drawn:
+        raise UsageError("no candidate could be ranked, so there is nothing to draw")
+    size = (4.5, _AROUND + _ROW * len(drawn))
+    figure, axes = panels(len(ranking.species), size)
+    for panel, species in zip(axes, ranking.species, strict=True):
+        _draw(panel, drawn, species)
+    axes[0].set_yticks(range(len(drawn)), [_name(c) for c in drawn], fontsize="small")
+    right = axes[-1].secondary_yaxis("right")
+    right.set_yticks(
+        range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
+    )
+    right.tick_params(length=0)
+    if len(drawn) < len(ranking.candidates):
+        figure.suptitle(f"best {len(drawn)} of {len(ranking.candidates)} candidates")
+    save(figure, output)
+
+
+def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
+    rows = range(len(drawn))
+    values = [candidate.rmse[species] for candidate in drawn]
+    if species in RMSE_BANDS:
+        mean, deviation = RMSE_BANDS[species]
+        panel.axvspan(mean - deviation, mean + deviation, color="0.88", zorder=0)
+        panel.axvline(mean, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
+        panel.set_title(f"grey: correct structures, {mean} ± {deviation} ppm", fontsize="small")
+    panel.hlines(rows, 0, values, color="C0", linewidth=1.2)
+    fills = ["C0" if candidate.indistinguishable else "white" for candidate in drawn]
+    panel.scatter(values, rows, s=36, c=fills, edgecolors="C0", zorder=3)
+    panel.set_xlim(0, 1.08 * max(*values, 0.6 if species in RMSE_BANDS else 1e-3))
+    panel.set_ylim(len(drawn) - 0.5, -0.5)
+    panel.set_yticks(rows, [""] * len(drawn))
+    panel.set_xlabel(f"{species} RMSE/ppm")
+
+
+def _name(candidate: Candidate) -> str:
+    name = candidate.name or Path(candidate.file).name
+    return plain(name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :])

@@ -1,0 +1,65 @@
+"""Curves of training runs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shiftcli.errors import UsageError
+from shiftcli.structure.crystal import SPECIES
+from shiftcli.views.plots.figure import check_picture, panels, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_training(metrics: Sequence[Path], output: Path) -> None:
+    """Draw training and validation errors against the epoch, a panel for each nucleus.
+
+    Parameters
+    ----------
+    metrics : sequence of pathlib.Path
+        Files ``metrics.csv`` of training runs.
+    output : pathlib.Path
+        Picture; its suffix names the format.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is missing, the format is unknown or there is nothing to draw.
+    """
+    check_picture(output)
+    curves: dict[str, list[tuple[str, list[dict[str, str]]]]] = {}
+    for path in metrics:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+        run = path.parent.name if len(metrics) > 1 else ""
+        for nucleus, member in dict.fromkeys((r["nucleus"], r["member"]) for r in rows):
+            own = [r for r in rows if (r["nucleus"], r["member"]) == (nucleus, member)]
+            curves.setdefault(nucleus, []).append((f"{run} #{member}".strip(), own))
+    if not curves:
+        raise UsageError("no epoch has been trained that could be drawn")
+    figure, axes = panels(len(curves))
+    for panel, (nucleus, runs) in zip(axes, curves.items(), strict=True):
+        _draw_curves(panel, runs)
+        panel.set_title(SPECIES[nucleus])
+    save(figure, output)
+
+
+def _draw_curves(panel: Axes, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:
+    for number, (name, rows) in enumerate(runs):
+        epochs = [int(r["epoch"]) for r in rows]
+        colour = f"C{number % 10}"
+        panel.plot(epochs, [float(r["train_rmse"]) for r in rows], ":", color=colour)
+        values = [float(r["validation_rmse"]) for r in rows]
+        panel.plot(epochs, values, "-", color=colour, label=f"{name} validation")
+    baseline = float(runs[0][1][0]["baseline_rmse"])
+    if not math.isnan(baseline):
+        panel.axhline(baseline, color="0.5", linestyle="--", label="baseline in the data")
+    panel.set_yscale("log")
+    panel.set_xlabel("epoch")
+    panel.set_ylabel("RMSE/ppm (dotted: training)")
+    panel.legend(fontsize="small")

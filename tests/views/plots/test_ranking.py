@@ -1,0 +1,77 @@
+"""The lollipop diagram."""
+
+import pytest
+
+from shiftcli.errors import UsageError
+from shiftcli.nmr.assignment import Comparison, Fit
+from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.ranking import Candidate, Ranking
+from shiftcli.views.plots.ranking import LARGEST, plot_ranking
+
+pytest.importorskip("matplotlib")
+
+
+def ranking(count, *species):
+    def made(k):
+        fits = tuple(Fit(s, 5, 30.0, -1.0, 0.1, 0.1 * (k + 1), 0.1, 0.9, 1.0) for s in species)
+        comparison = Comparison((), fits, (), (), 1.0, 1.0)
+        return Candidate(f"{k}.cif", f"form ${k}_x$", "", comparison, 0.0, 0.5**k, k < 2)
+
+    peaks = tuple(Peak((), s, 1.0) for s in species)
+    return Ranking(tuple(made(k) for k in range(count)), (), Experiment(peaks))
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """The figure instead of its file."""
+    from matplotlib.figure import Figure
+
+    seen = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **more: seen.append(self))
+
+    def draw(made):
+        plot_ranking(made, tmp_path / "a.png")
+        return seen[-1]
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
+)
+def test_formats(tmp_path, suffix, start):
+    picture = tmp_path / f"ranking{suffix}"
+    plot_ranking(ranking(3, "1H", "13C"), picture)
+    assert picture.read_bytes().startswith(start)
+
+
+def test_a_lollipop_each_and_the_band_of_correct_structures(drawn):
+    figure = drawn(ranking(3, "1H", "13C"))
+    proton, carbon = figure.axes[:2]
+    heads = proton.collections[-1]
+    assert heads.get_offsets().tolist() == [[0.1, 0], [0.2, 1], [pytest.approx(0.3), 2]]
+    fills = [tuple(colour) for colour in heads.get_facecolors()]
+    assert fills[0] == fills[1] != fills[2] == (1, 1, 1, 1)
+    assert "0.33 ± 0.16" in proton.get_title()
+    (band,) = proton.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == (pytest.approx(0.17), 0.49)
+    assert carbon.get_title() == ""
+    assert not carbon.patches
+    low, high = proton.get_ylim()
+    assert low > high  # the best on top
+    names = [label.get_text() for label in proton.get_yticklabels()]
+    assert names[0] == r"form \$0_x\$"  # no formula
+    assert [panel.get_xlabel() for panel in (proton, carbon)] == ["1H RMSE/ppm", "13C RMSE/ppm"]
+
+
+def test_of_many_only_the_best_are_drawn(drawn):
+    figure = drawn(ranking(LARGEST + 5, "13C"))
+    assert len(figure.axes[0].collections[-1].get_offsets()) == LARGEST
+    assert figure.get_suptitle() == f"best {LARGEST} of {LARGEST + 5} candidates"
+
+
+def test_nothing_to_draw(tmp_path):
+    with pytest.raises(UsageError, match="nothing to draw"):
+        plot_ranking(ranking(0, "1H"), tmp_path / "a.png")
+    with pytest.raises(UsageError, match="should end in"):
+        plot_ranking(ranking(1, "1H"), tmp_path / "a.gif")

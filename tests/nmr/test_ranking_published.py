@@ -1,8 +1,8 @@
 """Known crystals among distorted copies of themselves: is the true one found, and how surely?
 
 The experiment is a crystal's GIPAW shieldings as shifts, with noise; the candidates are the
-crystal and five distortions of it. `pytest -m slow -s tests/nmr/test_ranking_published.py` prints the
-tables of docs/comparing-and-ranking.md.
+crystal and five distortions of it. `pytest -m slow -s tests/nmr/test_ranking_published.py` prints
+the tables of docs/comparing-and-ranking.md.
 """
 
 import re

@@ -1,0 +1,95 @@
+"""The molecules of a crystal: graphs of their bonds, each in one piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftcli.structure.bonds import Bonds, find_bonds
+from shiftcli.structure.crystal import Crystal
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+#: Two places closer than this (Å) are the same.
+SAME_PLACE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Molecule:
+    """Atoms that are joined by bonds.
+
+    Attributes
+    ----------
+    atoms : numpy.ndarray
+        Their indices in the crystal, ascending, shape (m,).
+    positions : numpy.ndarray
+        Where they are in Å, shape (m, 3), moved by lattice vectors so that the molecule is in
+        one piece and its centre in the cell.
+    graph : networkx.Graph
+        Nodes are the indices in the crystal, each with its ``element``; edges are bonds.
+    endless : bool
+        Whether it is bonded to its own images: a chain, a layer or a framework.
+    """
+
+    atoms: np.ndarray
+    positions: np.ndarray
+    graph: nx.Graph
+    endless: bool
+
+
+def molecules(crystal: Crystal, bonds: Bonds | None = None) -> tuple[Molecule, ...]:
+    """Find the molecules of a crystal.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal, or isolated molecules.
+    bonds : Bonds, optional
+        Its bonds, if they are known already.
+
+    Returns
+    -------
+    tuple of Molecule
+        In the order of their first atoms; every atom is in one of them.
+    """
+    import networkx as nx
+
+    bonds = bonds or find_bonds(crystal)
+    graph: nx.Graph = nx.Graph()
+    graph.add_nodes_from((k, {"element": e}) for k, e in enumerate(crystal.elements.tolist()))
+    graph.add_edges_from(
+        (k, partner) for k, near in enumerate(bonds.neighbours) for partner in near.tolist()
+    )
+    placed = np.array(crystal.positions, dtype=float)
+    found = []
+    for members in nx.connected_components(graph):
+        endless = _join(placed, bonds, min(members))
+        atoms = np.array(sorted(members))
+        if crystal.cell is not None:
+            centre = placed[atoms].mean(axis=0) @ np.linalg.inv(crystal.cell)
+            # A little more than the centre, so that rounding does not send a molecule on a
+            # wall of the cell to the other one.
+            placed[atoms] -= np.floor(centre + 1e-6) @ crystal.cell
+        own: nx.Graph = graph.subgraph(members).copy()
+        found.append(Molecule(atoms, placed[atoms], own, endless))
+    return tuple(found)
+
+
+def _join(placed: np.ndarray, bonds: Bonds, start: int) -> bool:
+    """Move what is bonded to an atom to its side; whether that leads round to itself."""
+    seen = {start}
+    order = [start]
+    endless = False
+    for atom in order:  # grows as neighbours are found
+        for partner, way in zip(bonds.neighbours[atom].tolist(), bonds.vectors[atom], strict=True):
+            place = placed[atom] + way
+            if partner not in seen:
+                seen.add(partner)
+                order.append(partner)
+                placed[partner] = place
+            elif abs(placed[partner] - place).max() > SAME_PLACE:
+                endless = True
+    return endless

@@ -8,19 +8,21 @@ import pytest
 
 from shiftcli.errors import ExperimentError
 from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, GIPAW_ERRORS, compare, match, merge_named
-from shiftcli.nmr.averaging import Group
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.shifts import References, parse_references
-from shiftcli.structure.crystal import SPECIES
+from shiftcli.prediction.predictor import SitePrediction
+from shiftcli.structure.crystal import Site
 
 
 def group(name, shielding, uncertainty=0.5, element=None, multiplicity=4, aliases=()):
     """One group; its element is the letter that its name begins with."""
     labels = tuple(name.split(","))
     element = element or name[0]
-    return Group(
-        labels, element, SPECIES[element], multiplicity, shielding, uncertainty, 2 * uncertainty,
-        (), "CH3" if len(labels) == 3 else "", frozenset(labels + tuple(aliases)),
+    atoms = np.arange(multiplicity)
+    members = tuple(Site(label, element, atoms) for label in labels) if len(labels) > 1 else ()
+    return SitePrediction(
+        Site(name, element, atoms), shielding, uncertainty, 2 * uncertainty, (),
+        "CH3" if len(labels) == 3 else "", members, frozenset(labels + tuple(aliases)),
     )  # fmt: skip
 
 

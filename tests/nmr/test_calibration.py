@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import ExperimentError, UsageError
-from shiftcli.nmr.averaging import Group
 from shiftcli.nmr.calibration import calibrate, fit_references, pair
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.shifts import References, read_references
 from shiftcli.prediction.predictor import Prediction, SitePrediction
-from shiftcli.structure.crystal import SPECIES, Crystal
+from shiftcli.structure.crystal import SPECIES, Crystal, Site
 
 TRUE = References({"H": 30.5, "C": 170.0}, {"H": -0.96, "C": -1.02})
 SHIELDINGS = {"H": (14.0, 20.0, 22.5, 26.0, 29.0), "C": (0.0, 40.0, 60.0, 140.0)}
@@ -23,7 +22,7 @@ def structure(element="H", noise=0.0, rng=None, references=TRUE):
     groups, peaks = [], []
     for k, shielding in enumerate(SHIELDINGS[element], 1):
         label = f"{element}{k}"
-        groups.append(Group((label,), element, SPECIES[element], 4, shielding, 0.5, 1.0, (k - 1,)))
+        groups.append(SitePrediction(Site(label, element, np.arange(4)), shielding, 0.5, 1.0))
         error = rng.normal(0, noise) if rng is not None else 0.0
         shift = references.shift(element, shielding) + error
         peaks.append(Peak((label,), SPECIES[element], shift, None, k + 1))
@@ -122,7 +121,7 @@ def test_nothing_to_fit():
     loose = Experiment((Peak((), "1H", 5.0),), "e.csv")
     with pytest.raises(ExperimentError, match=r"^e.csv: 1 shifts name no site.*the column site"):
         fit_references([(groups, loose)])
-    same = [Group((f"H{k}",), "H", "1H", 4, 20.0, 0.5, 1.0, (k,)) for k in range(1, 6)]
+    same = [SitePrediction(Site(f"H{k}", "H", np.arange(4)), 20.0, 0.5, 1.0) for k in range(1, 6)]
     with pytest.raises(ExperimentError, match="shieldings are all the same"):
         fit_references([(same, experiment)])
     with pytest.raises(ExperimentError, match="no 1H site is called H1"):

@@ -13,15 +13,19 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftcli.errors import ExperimentError
-from shiftcli.nmr.averaging import Group, mean_uncertainty
+from shiftcli.nmr.averaging import mean_uncertainty
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.matching import Matching
 from shiftcli.nmr.shifts import References
 from shiftcli.structure.crystal import SPECIES
+
+if TYPE_CHECKING:
+    from shiftcli.prediction.predictor import SitePrediction
 
 #: RMSE in ppm of GIPAW shieldings against experiment, Hartman et al. (2016).
 GIPAW_ERRORS = {"H": 0.4, "C": 2.2, "N": 5.4, "O": 7.2}
@@ -179,7 +183,7 @@ class Comparison:
 
 
 def compare(
-    groups: Sequence[Group],
+    groups: Sequence[SitePrediction],
     experiment: Experiment,
     *,
     references: References | None = None,
@@ -189,7 +193,7 @@ def compare(
 
     Parameters
     ----------
-    groups : sequence of Group
+    groups : sequence of SitePrediction
         From `shiftcli.nmr.averaging.average`.
     experiment : Experiment
         From `shiftcli.nmr.experiment.read_experiment`. A peak without labels belongs to one group
@@ -225,9 +229,9 @@ def compare(
         fits=fits,
         alternatives=tuple(sorted(alternatives, key=lambda a: a.increase)),
         unmatched=tuple(
-            g.name
+            g.site.label
             for k, g in enumerate(groups)
-            if k not in used and g.element in experiment.elements
+            if k not in used and g.site.element in experiment.elements
         ),
         chi2=sum(fit.chi2 for fit in fits),
         deviance=sum(part.deviance for part in parts),
@@ -240,7 +244,7 @@ class _Nucleus:
 
     def __init__(
         self,
-        groups: Sequence[Group],
+        groups: Sequence[SitePrediction],
         experiment: Experiment,
         element: str,
         references: References,
@@ -256,10 +260,10 @@ class _Nucleus:
             if peak.labels
         }
         used = {k for own in stated.values() for k in own}
-        own_groups = [k for k, group in enumerate(groups) if group.element == element]
+        own_groups = [k for k, group in enumerate(groups) if group.site.element == element]
         self.columns = [*stated.values(), *((k,) for k in own_groups if k not in used)]
         if len(self.columns) < len(self.peaks):
-            merged = [groups[k].name for k in own_groups if groups[k].kind]
+            merged = [groups[k].site.label for k in own_groups if groups[k].kind]
             hint = f"{merged[0]} count as one" if merged else ""
             raise ExperimentError(
                 f"{len(self.peaks)} {self.species} shifts are measured, the structure has "
@@ -310,7 +314,7 @@ class _Nucleus:
             site=self._name(column),
             species=self.species,
             groups=own,
-            multiplicity=sum(self.groups[k].multiplicity for k in own),
+            multiplicity=sum(self.groups[k].site.multiplicity for k in own),
             shielding=shielding,
             predicted=predicted,
             uncertainty=float(self.widths[column]),
@@ -325,7 +329,7 @@ class _Nucleus:
         )
 
     def _name(self, column: int) -> str:
-        return "+".join(self.groups[k].name for k in self.columns[column])
+        return "+".join(self.groups[k].site.label for k in self.columns[column])
 
     def fit(self, rows: Mapping[int, Row]) -> Fit:
         """How well the rows agree."""
@@ -372,12 +376,12 @@ class _Nucleus:
         return []
 
 
-def match(groups: Sequence[Group], peak: Peak, source: str = "") -> tuple[int, ...]:
+def match(groups: Sequence[SitePrediction], peak: Peak, source: str = "") -> tuple[int, ...]:
     """Find the groups that a peak's labels belong to.
 
     Parameters
     ----------
-    groups : sequence of Group
+    groups : sequence of SitePrediction
         From `shiftcli.nmr.averaging.average`.
     peak : Peak
         With labels.
@@ -401,7 +405,7 @@ def match(groups: Sequence[Group], peak: Peak, source: str = "") -> tuple[int, .
         # A site goes by its own label first, then by those of its symmetry copies.
         holders = [k for k, g in enumerate(groups) if label in g.labels]
         holders = holders or [k for k, g in enumerate(groups) if label in g.aliases]
-        own = [k for k in holders if groups[k].element == peak.element]
+        own = [k for k in holders if groups[k].site.element == peak.element]
         if not holders:
             raise ExperimentError(
                 f"no {peak.species} site is called {label}",
@@ -410,7 +414,7 @@ def match(groups: Sequence[Group], peak: Peak, source: str = "") -> tuple[int, .
             )
         if not own:
             raise ExperimentError(
-                f"{label} is {groups[holders[0]].species}, not {peak.species}", where=where
+                f"{label} is {groups[holders[0]].site.species}, not {peak.species}", where=where
             )
         if len(own) > 1:
             raise ExperimentError(
@@ -421,8 +425,9 @@ def match(groups: Sequence[Group], peak: Peak, source: str = "") -> tuple[int, .
     return tuple(sorted(found))
 
 
-def _near(label: str, groups: Sequence[Group], peak: Peak) -> str:
-    known = {name.lower(): name for g in groups if g.element == peak.element for name in g.labels}
+def _near(label: str, groups: Sequence[SitePrediction], peak: Peak) -> str:
+    own = (group for group in groups if group.site.element == peak.element)
+    known = {name.lower(): name for group in own for name in group.labels}
     if not known:
         return f"no {peak.species} was predicted"
     near = difflib.get_close_matches(label.lower(), known, n=6, cutoff=0.5)
@@ -431,12 +436,12 @@ def _near(label: str, groups: Sequence[Group], peak: Peak) -> str:
     return f"there is {', '.join(names)}{more}"
 
 
-def merge_named(groups: Sequence[Group], experiment: Experiment) -> Experiment:
+def merge_named(groups: Sequence[SitePrediction], experiment: Experiment) -> Experiment:
     """Join peaks that name atoms of the same group.
 
     Parameters
     ----------
-    groups : sequence of Group
+    groups : sequence of SitePrediction
         From `shiftcli.nmr.averaging.average`.
     experiment : Experiment
         Such as one that lists the three hydrogens of a methyl group in three rows.
@@ -466,7 +471,7 @@ def merge_named(groups: Sequence[Group], experiment: Experiment) -> Experiment:
         if others != own or first.shift != peak.shift:
             exchanging = any(groups[k].kind for k in own)
             raise ExperimentError(
-                f"{'+'.join(groups[k].name for k in own)} has two measured shifts: "
+                f"{'+'.join(groups[k].site.label for k in own)} has two measured shifts: "
                 f"{first.shift:g} ppm (line {first.line}) and {peak.shift:g} ppm "
                 f"(line {peak.line})",
                 where=experiment.source,
@@ -476,9 +481,9 @@ def merge_named(groups: Sequence[Group], experiment: Experiment) -> Experiment:
     return replace(experiment, peaks=tuple(peaks))
 
 
-def _mean(groups: Sequence[Group], own: Sequence[int]) -> tuple[float, float]:
+def _mean(groups: Sequence[SitePrediction], own: Sequence[int]) -> tuple[float, float]:
     """Mean shielding of groups over their atoms, and its uncertainty; 0 where unknown."""
-    counts = [groups[k].multiplicity for k in own]
+    counts = [groups[k].site.multiplicity for k in own]
     shielding = float(np.average([groups[k].shielding for k in own], weights=counts))
     width = mean_uncertainty(counts, [groups[k].uncertainty for k in own])
     return shielding, width if math.isfinite(width) else 0.0

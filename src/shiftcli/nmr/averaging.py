@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from shiftcli.structure.bonds import Bonds, find_bonds, rotors
 from shiftcli.structure.crystal import Crystal, Site, periodic_images
 
 if TYPE_CHECKING:
-    from shiftcli.prediction.predictor import Prediction
+    from shiftcli.prediction.predictor import Prediction, SitePrediction
 
 #: Exchange that can be averaged, and what is averaged unless the user chooses.
 EXCHANGE = ("CH3", "NH3", "phenyl")
@@ -31,53 +31,9 @@ _LONGEST_AROMATIC = 1.45
 CORRELATION = 0.5
 
 
-@dataclass(frozen=True)
-class Group:
-    """Sites with one shift: those that exchange fast, or a single one.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        Labels of its sites.
-    element, species : str
-        Chemical symbol, and nuclide.
-    multiplicity : int
-        Its atoms in the unit cell.
-    shielding : float
-        Isotropic shielding in ppm, the mean over those atoms.
-    uncertainty, uncertainty95 : float
-        Half widths in ppm of the 68 % and the 95 % interval, see `average`.
-    sites : tuple of int
-        Positions of its sites in ``prediction.sites``.
-    kind : str
-        ``CH3``, ``NH3``, ``phenyl``, or empty for a site that does not exchange.
-    aliases : frozenset of str
-        Labels of all its atoms, symmetry copies with labels of their own included.
-    flags : tuple of str
-        What makes its sites less certain than the uncertainty says.
-    """
-
-    labels: tuple[str, ...]
-    element: str
-    species: str
-    multiplicity: int
-    shielding: float
-    uncertainty: float
-    uncertainty95: float
-    sites: tuple[int, ...]
-    kind: str = ""
-    aliases: frozenset[str] = frozenset()
-    flags: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Its labels, such as ``H11,H12,H13``."""
-        return ",".join(self.labels)
-
-
 def average(
     prediction: Prediction, exchange: Collection[str] = DEFAULT_EXCHANGE
-) -> tuple[Group, ...]:
+) -> tuple[SitePrediction, ...]:
     """Average the sites that exchange.
 
     Parameters
@@ -91,7 +47,7 @@ def average(
 
     Returns
     -------
-    tuple of Group
+    tuple of SitePrediction
         Every site of `prediction` in one of them, in the order of their first sites.
 
     Raises
@@ -114,7 +70,7 @@ def average(
     place = {int(a): k for k, row in enumerate(prediction.sites) for a in row.site.atoms}
     sets = [({place[a] for a in atoms if a in place}, kind) for atoms, kind in kinds.items()]
     merged = _merge(sets, len(prediction.sites))
-    return tuple(_group(prediction, sites, kind) for sites, kind in merged)
+    return tuple(_mean(prediction, sites, kind) for sites, kind in merged)
 
 
 def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
@@ -137,7 +93,7 @@ def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
 
 
 def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Prediction:
-    """The same prediction with one row for each group, for writers and tables.
+    """The same prediction with one row for each of `average`'s, for tables and files.
 
     Parameters
     ----------
@@ -149,25 +105,9 @@ def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Pre
     Returns
     -------
     Prediction
-        Its rows are `average`'s groups, labelled like ``H11,H12,H13``; ``crystal`` is as it was.
+        Its ``crystal`` is as it was.
     """
-    if not exchange:
-        return prediction
-    rows = []
-    for group in average(prediction, exchange):
-        members = [prediction.sites[k] for k in group.sites]
-        atoms = np.sort(np.concatenate([row.site.atoms for row in members]))
-        rows.append(
-            replace(
-                members[0],
-                site=Site(group.name, group.element, atoms),
-                shielding=group.shielding,
-                uncertainty=group.uncertainty,
-                uncertainty95=group.uncertainty95,
-                flags=group.flags,
-            )
-        )
-    return replace(prediction, sites=tuple(rows))
+    return replace(prediction, sites=average(prediction, exchange)) if exchange else prediction
 
 
 def _exchanging(
@@ -240,20 +180,23 @@ def _merge(sets: Iterable[tuple[set[int], str]], count: int) -> list[tuple[tuple
     return [(tuple(sorted(own)), kind) for k, (own, kind) in enumerate(owner) if min(own) == k]
 
 
-def _group(prediction: Prediction, sites: tuple[int, ...], kind: str) -> Group:
+def _mean(prediction: Prediction, sites: tuple[int, ...], kind: str) -> SitePrediction:
+    """Sites as one row, or a single one as it was."""
     rows = [prediction.sites[k] for k in sites]
+    atoms = np.sort(np.concatenate([row.site.atoms for row in rows]))
+    aliases = frozenset(prediction.crystal.labels[atom] for atom in atoms.tolist())
+    if len(rows) == 1:
+        return replace(rows[0], kind=kind, aliases=aliases)
     counts = [row.site.multiplicity for row in rows]
-    labels = prediction.crystal.labels
-    return Group(
-        labels=tuple(row.site.label for row in rows),
-        element=rows[0].site.element,
-        species=rows[0].site.species,
-        multiplicity=sum(counts),
+    labels = ",".join(row.site.label for row in rows)
+    return replace(
+        rows[0],
+        site=Site(labels, rows[0].site.element, atoms),
         shielding=float(np.average([row.shielding for row in rows], weights=counts)),
         uncertainty=mean_uncertainty(counts, [row.uncertainty for row in rows]),
         uncertainty95=mean_uncertainty(counts, [row.uncertainty95 for row in rows]),
-        sites=sites,
-        kind=kind,
-        aliases=frozenset(labels[a] for row in rows for a in row.site.atoms.tolist()),
         flags=tuple(dict.fromkeys(flag for row in rows for flag in row.flags)),
+        kind=kind,
+        members=tuple(row.site for row in rows),
+        aliases=aliases,
     )

@@ -18,13 +18,13 @@ import numpy as np
 
 from shiftcli.errors import ExperimentError, UsageError
 from shiftcli.nmr.assignment import match, merge_named
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, Group, average
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.shifts import References, from_line
 from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
-    from shiftcli.prediction.predictor import Prediction
+    from shiftcli.prediction.predictor import Prediction, SitePrediction
 
 
 #: A gradient further from −1 than this, or with a larger standard error, is not of the method.
@@ -213,7 +213,7 @@ def calibrate(
 
 
 def fit_references(
-    pairs: Sequence[tuple[Sequence[Group], Experiment]],
+    pairs: Sequence[tuple[Sequence[SitePrediction], Experiment]],
     *,
     slope: Literal["fitted", "fixed"] = "fitted",
 ) -> ReferenceCalibration:
@@ -221,7 +221,7 @@ def fit_references(
 
     Parameters
     ----------
-    pairs : sequence of (sequence of Group, Experiment)
+    pairs : sequence of (sequence of SitePrediction, Experiment)
         Averaged shieldings of each structure, and its measured shifts.
     slope : {"fitted", "fixed"}
         Whether slopes are fitted, or −1.
@@ -248,7 +248,7 @@ def fit_references(
         for peak in merged.peaks:
             own = match(groups, peak, experiment.source)
             if own:
-                counts = [groups[k].multiplicity for k in own]
+                counts = [groups[k].site.multiplicity for k in own]
                 shielding = np.average([groups[k].shielding for k in own], weights=counts)
                 points.setdefault(peak.element, []).append((number, float(shielding), peak.shift))
     if not points and notes:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from shiftcli.errors import DEBUG, ExperimentError, ShiftcliError, fault
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison, compare
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, Group, average
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.shifts import References
-from shiftcli.prediction.predictor import Failure, Prediction, Predictor
+from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.readers import Disorder
 
 
@@ -23,14 +23,14 @@ class StructureComparison:
     ----------
     prediction : Prediction
         Its predicted shieldings.
-    groups : tuple of Group
+    groups : tuple of SitePrediction
         The same, averaged where sites exchange; `Row.groups` counts in them.
     comparison : Comparison
         What came of it.
     """
 
     prediction: Prediction
-    groups: tuple[Group, ...]
+    groups: tuple[SitePrediction, ...]
     comparison: Comparison
 
 

@@ -40,12 +40,13 @@ _NORMAL_95 = 1.96
 
 @dataclass(frozen=True)
 class SitePrediction:
-    """Predicted shielding of one symmetry-distinct atom.
+    """Predicted shielding of one symmetry-distinct atom, or of several that exchange.
 
     Attributes
     ----------
     site : Site
-        The atom: label, element, multiplicity, its copies in the crystal.
+        The atom: label, element, multiplicity, its copies in the crystal. Of several their
+        labels with commas, ``H11,H12,H13``, and the copies of all.
     shielding : float
         Isotropic shielding in ppm.
     uncertainty : float
@@ -55,6 +56,13 @@ class SitePrediction:
         The same for 95 %.
     flags : tuple of str
         What makes this row less certain than the uncertainty says, or was changed.
+    kind : str
+        ``CH3``, ``NH3``, ``phenyl``, or empty for a site that does not exchange.
+    members : tuple of Site
+        The sites that exchange; empty for a single one.
+    aliases : frozenset of str
+        Labels of all its atoms, symmetry copies with labels of their own included, where
+        `shiftcli.nmr.averaging.average` made it.
     """
 
     site: Site
@@ -62,6 +70,14 @@ class SitePrediction:
     uncertainty: float
     uncertainty95: float
     flags: tuple[str, ...] = ()
+    kind: str = ""
+    members: tuple[Site, ...] = ()
+    aliases: frozenset[str] = frozenset()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label of the site, or of each that exchanges."""
+        return tuple(site.label for site in self.members) or (self.site.label,)
 
 
 @dataclass(frozen=True)

@@ -189,8 +189,7 @@ def _site_table(prediction: Prediction, references: References, precision: int) 
 
 def _atoms(compared: StructureComparison, row: Row) -> list[int]:
     """Atoms that a row of a comparison is about."""
-    sites = [k for group in row.groups for k in compared.groups[group].sites]
-    return sorted(a for k in sites for a in compared.prediction.sites[k].site.atoms.tolist())
+    return sorted(a for k in row.groups for a in compared.groups[k].site.atoms.tolist())
 
 
 def _comparison_tables(

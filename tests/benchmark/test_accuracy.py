@@ -8,7 +8,7 @@ import pytest
 
 from shiftcli.benchmark import measure_accuracy
 from shiftcli.errors import UsageError
-from shiftcli.prediction.uncertainty import Calibration
+from shiftcli.network.calibration import Calibration
 from shiftcli.training import load_labelled
 
 

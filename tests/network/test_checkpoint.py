@@ -27,6 +27,7 @@ from shiftcli.network.checkpoint import (
     write_tensors,
 )
 from shiftcli.network.densenet import PRESETS, Architecture, MR3DDenseNet
+from shiftcli.structure.fingerprint import Fingerprint
 
 CALIBRATION = {
     "members": 2, "floor": 1.5, "between": 0.0, "within": 2.0, "q68": 1.1, "q95": 2.6,
@@ -42,6 +43,8 @@ METADATA = Metadata(
     validation={"rmse": 5.5, "n": 1234.0},
     training={"seed": 3, "data": ["a.xyz"]},
     calibration=CALIBRATION,
+    fingerprints=(Fingerprint("UREAXX", "C2 H8 N4 O2", (4.68, 5.58, 5.58)),),
+    environments={"C0(N3,N3,O1)": 4, "O0(C3)": 120},
 )
 
 
@@ -332,7 +335,27 @@ def test_tensors_that_do_not_fit(good, tmp_path, change, message):
         {"architecture": {**PRESETS["compact"].to_dict(), "grids": [4.0]}},
         {"architecture": 5},
         {"surprise": 1},
+        {"mean": 10**400},
+        {"mean": True},
+        {"scale": 0.0},
+        {"scale": -(10**400)},
+        {"orientation": "upside down"},
+        {"orientation": None},
+        {"validation": []},
+        {"validation": {"rmse": float("nan")}},
+        {"validation": {"rmse": 10**400}},
+        {"training": "long"},
+        {"environments": []},
+        {"environments": {"O2()": 0}},
+        {"environments": {"O2()": 1.5}},
+        {"environments": {"O2()": "many"}},
+        {"fingerprints": "none"},
+        {"fingerprints": [{"name": "a"}]},
+        {"fingerprints": [{"name": 1, "formula": "C1", "lengths": []}]},
+        {"fingerprints": [{"name": "a", "formula": "C1", "lengths": [10**400]}]},
+        {"fingerprints": [{"name": "a", "formula": "C1", "lengths": 3.0}]},
         {"calibration": []},
+        {"calibration": {**CALIBRATION, "floor": 10**400}},
         {"calibration": "good"},
         {"calibration": {"floor": 1.0}},
         {"calibration": {**CALIBRATION, "width": 1.0}},
@@ -362,9 +385,10 @@ def test_metadata_that_are_not_an_object(good, tmp_path, text):
     refuse(path)
 
 
-def test_files_of_before_have_no_calibration(good, tmp_path):
-    _, metadata = load(rewrite(good, tmp_path / "n.safetensors", calibration=None))
-    assert metadata == replace(METADATA, calibration={})
+def test_files_of_before_have_less(good, tmp_path):
+    nothing = {"calibration": None, "fingerprints": None, "environments": None}
+    _, metadata = load(rewrite(good, tmp_path / "n.safetensors", **nothing))
+    assert metadata == replace(METADATA, calibration={}, fingerprints=(), environments={})
 
 
 def test_amended_files_keep_their_tensors(network, tmp_path):

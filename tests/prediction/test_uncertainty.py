@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import TrainingError
-from shiftcli.prediction.uncertainty import Calibration, covered, fit
+from shiftcli.network.calibration import Calibration
+from shiftcli.prediction.uncertainty import covered, fit
 
 #: Points by which a coverage may miss what the interval says.
 TOLERANCE = 0.04

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from shiftcli.errors import TooFewSamples, TrainingError, UsageError, WeightsError
+from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load, read_tensors
 from shiftcli.network.inference import densities
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.prediction.uncertainty import Calibration
 from shiftcli.training import Configuration, load_labelled, loop, train
 from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shiftcli import __version__
-from shiftcli.prediction.uncertainty import Calibration
+from shiftcli.network.calibration import Calibration
 from shiftcli.views import render
 
 

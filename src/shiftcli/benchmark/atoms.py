@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftcli.benchmark.classes import environment_classes
 from shiftcli.structure.crystal import Crystal, Site
+from shiftcli.structure.kinds import environment_classes
 
 
 @dataclass(frozen=True, eq=False)

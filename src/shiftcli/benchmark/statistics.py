@@ -79,7 +79,7 @@ class Errors:
         give none. On crystals that the intervals were calibrated on it flatters; the
         network's file holds what cross-validation over them says.
     classes : dict of str to Errors
-        By the kind of environment, see `shiftcli.benchmark.classes`; empty for a class.
+        By the kind of environment, see `shiftcli.structure.kinds`; empty for a class.
     """
 
     n: int

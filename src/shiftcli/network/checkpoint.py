@@ -20,9 +20,10 @@ from typing import Any
 import torch
 
 from shiftcli.errors import WeightsError
+from shiftcli.network.calibration import Calibration
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
-from shiftcli.prediction.uncertainty import Calibration
 from shiftcli.structure.crystal import ELEMENTS
+from shiftcli.structure.fingerprint import Fingerprint
 
 #: Version of the metadata's layout; since 2 they end with a digest.
 FORMAT = 2
@@ -55,6 +56,11 @@ class Metadata:
     calibration : dict
         How its committee's spread becomes intervals, `Calibration.to_dict`, the same in all
         members; empty where nobody calibrated it.
+    fingerprints : tuple of Fingerprint
+        The crystals that it learned from; empty where the file does not say.
+    environments : dict of str to int
+        Bonded environment (`shiftcli.structure.bonded`) to the families of training crystals
+        that hold it; empty where the file does not say.
     """
 
     nucleus: str
@@ -65,6 +71,8 @@ class Metadata:
     validation: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    fingerprints: tuple[Fingerprint, ...] = ()
+    environments: dict[str, int] = field(default_factory=dict)
 
 
 def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
@@ -227,7 +235,7 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
         tensors, header = read_tensors(path)
         metadata = _metadata(header.get(_KEY, "null"), tensors)
         network = _network(metadata.architecture, tensors)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(
             f"cannot use this network: {lines[0].strip()}",
@@ -251,14 +259,42 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
         if text != header_of(text.rsplit(', "digest"', 1)[0] + "}", tensors)[_KEY]:
             raise ValueError(f"damaged: its content is not what its digest {digest!s:.12} says")
     values["architecture"] = Architecture.from_dict(values["architecture"])
+    values["fingerprints"] = tuple(map(_fingerprint, values.get("fingerprints", ())))
     metadata = Metadata(**values)
     if metadata.nucleus not in ELEMENTS:
-        raise ValueError(f"nucleus {metadata.nucleus!r} is none of {', '.join(ELEMENTS)}")
+        raise ValueError(f"nucleus {metadata.nucleus!r:.20} is none of {', '.join(ELEMENTS)}")
+    if not (_is_number(metadata.mean) and _is_number(metadata.scale) and metadata.scale > 0):
+        raise ValueError("a mean or scale that is no number, or a scale that is not positive")
+    if metadata.orientation not in ("frames", "random"):
+        raise ValueError(f"orientation {metadata.orientation!r:.20} is neither frames nor random")
+    if not (isinstance(metadata.validation, dict) and isinstance(metadata.training, dict)):
+        raise ValueError("validation and training are objects")
+    if not all(_is_number(v) for v in metadata.validation.values() if v is not None):
+        raise ValueError("validation figures that are no finite numbers")
     if metadata.calibration != {}:
         Calibration.from_dict(metadata.calibration)
-    if not (math.isfinite(metadata.mean) and math.isfinite(metadata.scale)):
-        raise ValueError("a mean or scale that is not finite")
+    counts = metadata.environments
+    if not (isinstance(counts, dict) and all(type(n) is int and n > 0 for n in counts.values())):
+        raise ValueError("environments that are not counted in whole crystals")
     return metadata
+
+
+def _fingerprint(values: Any) -> Fingerprint:
+    """One fingerprint of a file; raises ValueError, KeyError or TypeError where it is none."""
+    lengths = tuple(values["lengths"])
+    made = Fingerprint(values["name"], values["formula"], lengths)
+    is_text = isinstance(made.name, str) and isinstance(made.formula, str)
+    if not is_text or not all(_is_number(length) for length in lengths):
+        raise ValueError("a fingerprint that is none")
+    return made
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that floating point can hold."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return False
 
 
 def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:

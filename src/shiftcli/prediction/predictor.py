@@ -15,11 +15,11 @@ import torch
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import ORIENTATIONS
 from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
+from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import Metadata, load
 from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.devices import resolve_device
 from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
-from shiftcli.prediction.uncertainty import Calibration
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal, Site, check
 from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens

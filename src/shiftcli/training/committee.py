@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from shiftcli.errors import TrainingError, WeightsError
+from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load
 from shiftcli.prediction.predictor import predict_committee
-from shiftcli.prediction.uncertainty import Calibration, fit
+from shiftcli.prediction.uncertainty import fit
 from shiftcli.training.data import Samples
 
 

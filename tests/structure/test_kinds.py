@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from shiftcli.benchmark.classes import CLASSES, environment_classes
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.kinds import CLASSES, environment_classes
 
 
 def classes(elements, positions):

@@ -1,0 +1,96 @@
+"""Short descriptions of crystals, by which a copy of one is found among many."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from shiftcli import limits
+from shiftcli.structure.crystal import SYMMETRY_TOLERANCE, Crystal
+
+#: Lattice vectors whose lengths describe a lattice: those that bound a Voronoi cell.
+_VECTORS = 7
+
+#: Lengths of two descriptions of one lattice differ by less than this fraction.
+_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What two copies of a crystal share however they are written.
+
+    Attributes
+    ----------
+    name : str
+        Name of the structure, may be empty.
+    formula : str
+        Atoms of the primitive cell by element; of the molecule where there is no cell.
+    lengths : tuple of float
+        The seven shortest lattice vectors in Å, ascending; empty without a cell. Unlike the
+        edges of a reduced cell they change little when the cell does.
+    """
+
+    name: str
+    formula: str
+    lengths: tuple[float, ...]
+
+    def matches(self, other: Fingerprint) -> bool:
+        """Whether both are of one crystal: the same name, or formula and lattice to 1 %."""
+        if self.name and self.name == other.name:
+            return True
+        if self.formula != other.formula or not (self.lengths and other.lengths):
+            return False
+        return bool(np.allclose(self.lengths, other.lengths, rtol=_TOLERANCE, atol=0.0))
+
+
+def fingerprint(crystal: Crystal) -> Fingerprint:
+    """Describe a crystal so that a copy in another setting or cell is found.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        A crystal, or a molecule, which is found again by its name alone.
+    """
+    cell = crystal.cell
+    if cell is None:
+        return Fingerprint(crystal.name, crystal.formula, ())
+    symbols, numbers = np.unique(crystal.elements, return_inverse=True)
+    if len(crystal) <= limits.SYMMETRY_SEARCH_ATOMS:
+        cell, numbers = _primitive(cell, crystal.positions, numbers)
+    counts = dict(zip(symbols.tolist(), np.bincount(numbers), strict=True))
+    steps = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)))
+    lengths = np.sort(np.linalg.norm(steps @ _reduced(cell), axis=1))
+    # The first is no vector at all; each other stands there twice, forth and back.
+    shortest = tuple(round(float(x), 3) for x in lengths[1 : 2 * _VECTORS : 2])
+    formula = " ".join(f"{e}{counts[e]}" for e in sorted(counts))
+    return Fingerprint(crystal.name, formula, shortest)
+
+
+def _primitive(
+    cell: np.ndarray, positions: np.ndarray, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cell and kinds of atoms of the primitive cell; the cell itself where spglib finds none."""
+    import spglib
+
+    with warnings.catch_warnings():
+        # spglib announces its next interface at every call.
+        warnings.simplefilter("ignore")
+        # spglib's stubs ask for lists; arrays will do.
+        atoms: Any = (cell, positions @ np.linalg.inv(cell), numbers + 1)
+        found = spglib.find_primitive(atoms, symprec=SYMMETRY_TOLERANCE)
+    if found is None:
+        return cell, numbers
+    return np.asarray(found[0]), np.asarray(found[2]) - 1
+
+
+def _reduced(cell: np.ndarray) -> np.ndarray:
+    import spglib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = spglib.niggli_reduce(cell)
+    return cell if found is None else found

@@ -53,23 +53,23 @@ __all__ = [
 
 #: Where each public name lives; importing the package must not import torch.
 _HOMES = {
-    "Predictor": "predictor",
-    "Results": "writers",
-    "average": "averaging",
-    "calibrate": "calibration",
-    "compare": "assignment",
-    "correlate_nuclei": "spectrum",
-    "from_ase": "ase_interface",
-    "get_shieldings": "ase_interface",
+    "Predictor": "prediction.predictor",
+    "Results": "views",
+    "average": "nmr.averaging",
+    "calibrate": "nmr.calibration",
+    "compare": "nmr.assignment",
+    "correlate_nuclei": "nmr.spectrum",
+    "from_ase": "prediction.ase_interface",
+    "get_shieldings": "prediction.ase_interface",
     "measure_accuracy": "benchmark",
     "measure_speed": "benchmark",
-    "rank": "ranking",
+    "rank": "nmr.ranking",
     "read": "readers",
-    "read_experiment": "experiment",
-    "simulate_spectra": "spectrum",
+    "read_experiment": "nmr.experiment",
+    "simulate_spectra": "nmr.spectrum",
     "train": "training",
-    "write": "writers",
-    "write_report": "report",
+    "write": "views",
+    "write_report": "views.report",
 }
 
 

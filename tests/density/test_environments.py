@@ -179,3 +179,23 @@ def test_a_few_sites_of_a_cell_of_20000_atoms_are_quick_and_small():
     expected = density * 4 / 3 * np.pi * RADIUS**3
     counts = (environments.channels >= 0).sum(axis=1)
     np.testing.assert_allclose(counts, expected, rtol=0.15)
+
+
+def test_surroundings_of_urea_by_numbers(urea):
+    """What the networks see of a crystal must not change with whoever searches for it."""
+    seen = surroundings(urea, urea.sites)
+    found = {
+        site.label: (
+            site.multiplicity,
+            *(int((row == channel).sum()) for channel in range(4)),
+            float((np.linalg.norm(places[row >= 0].astype(float), axis=1) ** -6.0).sum()),
+        )
+        for site, places, row in zip(urea.sites, seen.positions, seen.channels, strict=True)
+    }
+    assert found == {
+        "C1": (2, 714, 178, 348, 174, pytest.approx(0.664113, abs=2e-6)),
+        "O1": (2, 706, 174, 368, 166, pytest.approx(0.348694, abs=2e-6)),
+        "N1": (4, 702, 174, 346, 184, pytest.approx(2.126865, abs=2e-6)),
+        "H1": (4, 700, 179, 351, 176, pytest.approx(1.046622, abs=2e-6)),
+        "H2": (4, 700, 178, 351, 177, pytest.approx(1.073594, abs=2e-6)),
+    }

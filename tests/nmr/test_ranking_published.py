@@ -19,7 +19,10 @@ from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.ranking import CREDIBLE, rank, unassigned
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.structure.bonds import find_bonds
-from shiftcli.structure.crystal import SYMMETRY_TOLERANCE, Crystal, check
+from shiftcli.structure.checks import check
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import find_neighbours
+from shiftcli.structure.symmetry import SYMMETRY_TOLERANCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -173,12 +176,11 @@ def is_sound(crystal, bonds):
 
 def shortest_contact(crystal, bonds):
     """Shortest distance (Å) of two atoms that are neither bonded nor neighbours of one atom."""
-    from shiftcli.structure.crystal import close_pairs
-
     near = [set(map(int, n)) for n in bonds.neighbours]
     second = [set().union(*(near[k] for k in own)) | own for own in near]
     for limit in (1.2, 1.4, 1.6):
-        if any(int(j) not in second[int(i)] for i, j in close_pairs(crystal, limit)):
+        pairs = find_neighbours(crystal.cell, crystal.positions, limit)
+        if any(j not in second[i] for i, j in zip(pairs.first, pairs.second, strict=True)):
             return limit
     return np.inf
 

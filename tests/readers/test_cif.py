@@ -5,7 +5,8 @@ import pytest
 
 from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.cif import read_cif
-from shiftcli.structure.crystal import check, close_pairs
+from shiftcli.structure.checks import check
+from shiftcli.structure.neighbours import find_neighbours
 
 CELL = """_cell_length_a 7.0(1)
 _cell_length_b 8.0
@@ -416,7 +417,7 @@ H2 H 0.40 0.62 0.50 0.5 . -1
     assert crystal.site_ids is None
     assert "one of the overlapping images kept for C1, O1, H1, H2" in " ".join(crystal.warnings)
     assert not any("formula" in warning for warning in crystal.warnings)
-    assert len(close_pairs(crystal, 0.6)) == 0
+    assert len(find_neighbours(crystal.cell, crystal.positions, 0.6).first) == 0
     check(crystal)
 
 

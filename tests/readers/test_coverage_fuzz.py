@@ -22,7 +22,7 @@ import atheris
 
 with atheris.instrument_imports(include=["shiftcli.readers", "ase.io.extxyz", "ase.io.vasp"]):
     from shiftcli.readers import ase_formats, cif, iter_structures, magres, molecules, pdb
-from shiftcli.structure.crystal import OVERRIDES, check
+from shiftcli.structure.checks import OVERRIDES, check
 from shiftcli.errors import ShiftcliError
 
 warnings.simplefilter("error")

@@ -18,7 +18,7 @@ from shiftcli import limits
 from shiftcli.density.environments import surroundings
 from shiftcli.errors import ReadError, ShiftcliError
 from shiftcli.readers import iter_structures
-from shiftcli.structure.crystal import OVERRIDES, check
+from shiftcli.structure.checks import OVERRIDES, check
 from shiftcli.structure.hydrogens import normalise_hydrogens
 
 EXAMPLES = int(os.environ.get("SHIFTCLI_FUZZ", "0"))

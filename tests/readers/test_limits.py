@@ -12,13 +12,10 @@ from shiftcli import limits
 from shiftcli.density.environments import surroundings
 from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers import find_files, iter_structures, read
-from shiftcli.structure.crystal import (
-    Crystal,
-    check,
-    find_equivalent_atoms,
-    near_pairs,
-    periodic_images,
-)
+from shiftcli.structure.checks import check
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import find_neighbours, periodic_images
+from shiftcli.structure.symmetry import find_equivalent_atoms
 
 CELL = [f"_cell_length_{a} 70" for a in "abc"] + [
     f"_cell_angle_{a} 90" for a in ("alpha", "beta", "gamma")
@@ -215,8 +212,7 @@ def test_a_needle_of_a_cell_has_too_many_images():
 def test_pairs_are_counted_before_they_are_listed():
     heap = np.zeros((3000, 3))
     with pytest.raises(StructureError, match=r"up to 3000 atoms within 0\.6 Å"):
-        near_pairs(heap, heap, 0.6)
-    assert [x.tolist() for x in near_pairs(heap[:2], heap[:1], 0.6)] == [[0, 0], [0, 1]]
+        find_neighbours(None, heap, 0.6)
 
 
 def test_symmetry_is_searched_for_once():

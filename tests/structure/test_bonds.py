@@ -48,12 +48,34 @@ def test_a_chain_is_bonded_to_its_own_images():
     assert [near.tolist() for near in find_bonds(chain).neighbours] == [[1, 1], [0, 0]]
 
 
-def test_other_elements_are_not_bonded():
+def test_other_elements_are_bonded_by_their_radii():
     bonds = find_bonds(molecule("CH3Cl"))
-    assert bonds.coordination[bonds.elements == "Cl"].tolist() == [0]
-    assert bonds.coordination[bonds.elements == "C"].tolist() == [3]
+    assert bonds.coordination[bonds.elements == "Cl"].tolist() == [1]  # none to the hydrogens
+    assert bonds.coordination[bonds.elements == "C"].tolist() == [4]
+    assert bonds.count("H", "C")[bonds.elements == "C"].tolist() == [3]
     none = Crystal(np.array(["Cl"]), np.zeros((1, 3)), None, ("Cl1",))
     assert find_bonds(none).coordination.tolist() == [0]
+    assert find_bonds(Crystal(np.array([]), np.zeros((0, 3)), None, ())).neighbours == ()
+
+
+@pytest.mark.parametrize(
+    ("places", "bonds"),
+    [
+        ([0, 1.3, 2.6], [[1], [0, 2], [1]]),  # in the middle of a hydrogen bond
+        ([0, 1.28, 2.6], [[1], [0], []]),
+        ([0, 1.22, 2.36], [[], [2], [1]]),  # the nearest, and no other beyond 1.2
+        ([0, 1.36, 2.9], [[], [], []]),
+    ],
+)
+def test_a_shared_hydrogen_is_bonded_to_the_nearest(places, bonds):
+    positions = np.pad(np.array(places, dtype=float)[:, None], ((0, 0), (0, 2)))
+    crystal = Crystal(np.array(["O", "H", "O"]), positions, None, ("O", "H", "O"))
+    assert [near.tolist() for near in find_bonds(crystal).neighbours] == bonds
+
+
+def test_hydrogens_are_not_bonded_to_each_other():
+    positions = np.array([[0.0, 0, 0], [1.1, 0, 0]])
+    assert find_bonds(Crystal(np.array(["H", "H"]), positions, None, "HH")).neighbours[0].size == 0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.prediction.predictor import prepare
 from shiftcli.readers import read
 from shiftcli.readers.cif import read_cif
-from shiftcli.structure.crystal import OVERRIDES
+from shiftcli.structure.checks import OVERRIDES
 from shiftcli.views import render
 
 

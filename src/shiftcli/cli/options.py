@@ -134,7 +134,7 @@ def parse_allow(text: str) -> tuple[str, ...]:
     UsageError
         If a word is not one of the refusals that can be overridden.
     """
-    from shiftcli.structure.crystal import OVERRIDES
+    from shiftcli.structure.checks import OVERRIDES
 
     words = tuple(part.strip() for part in text.split(",") if part.strip())
     unknown = [word for word in words if word not in OVERRIDES]

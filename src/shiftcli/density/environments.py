@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import StructureError
-from shiftcli.structure.crystal import ELEMENTS, Crystal, Site, periodic_images
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
+from shiftcli.structure.crystal import ELEMENTS, Crystal, Site
+from shiftcli.structure.neighbours import NeighbourSearch
 
 #: How far (Å) the surroundings reach: half the space diagonal of the 14 Å grid and the
 #: distance at which the density of one atom falls below the resolution of float16.
@@ -94,19 +91,15 @@ def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
     Notes
     -----
     Cost grows with the number of sites times the neighbours of one, not with the square
-    of the atoms: the images come from `periodic_images`, the search is a k-d tree's.
+    of the atoms, see `structure.neighbours`.
     """
-    from scipy.spatial import cKDTree
-
-    channel_of = {element: k for k, element in enumerate(ELEMENTS)}
-    kinds = np.array([channel_of.get(e, -1) for e in crystal.elements.tolist()])
-    points, origin = periodic_images(crystal.cell, crystal.positions, radius)
-    known = kinds[origin] >= 0
-    points, kinds = points[known], kinds[origin[known]]
-    tree = cKDTree(points)
-    centres = crystal.positions[[site.atoms[0] for site in sites]].reshape(-1, 3)
-    # Counted before they are listed: every atom may be a neighbour of every other.
-    counts = np.asarray(tree.query_ball_point(centres, radius, return_length=True))
+    known = np.flatnonzero(np.isin(crystal.elements, ELEMENTS))
+    elements = crystal.elements[known]
+    kinds = np.select([elements == element for element in ELEMENTS], range(len(ELEMENTS)))
+    search = NeighbourSearch(crystal.cell, crystal.positions[known], radius)
+    own = np.searchsorted(known, [site.atoms[0] for site in sites])
+    centres = crystal.positions[known[own]].reshape(-1, 3)
+    counts = search.count(centres)
     if counts.max(initial=0) > limits.IMAGES_OF_SITE:
         raise StructureError(
             f"atom {sites[int(counts.argmax())].label} has {counts.max()} neighbours within "
@@ -115,30 +108,23 @@ def surroundings(crystal: Crystal, sites: Sequence[Site], radius: float = RADIUS
             hint="the cell is far denser than any crystal",
         )
     parts = [
-        _pad(centres[k : k + _SITES_AT_ONCE], points, kinds, tree, radius)
+        _pad(search, centres[k : k + _SITES_AT_ONCE], own[k : k + _SITES_AT_ONCE], kinds)
         for k in range(0, len(centres), _SITES_AT_ONCE)
     ]
     return Environments.concatenate(parts)
 
 
 def _pad(
-    centres: np.ndarray, points: np.ndarray, kinds: np.ndarray, tree: cKDTree, radius: float
+    search: NeighbourSearch, centres: np.ndarray, own: np.ndarray, kinds: np.ndarray
 ) -> Environments:
     """Neighbours of some centres as one padded block, sorted by element in each row."""
-    hits = tree.query_ball_point(centres, radius)
-    counts = np.array([len(h) for h in hits])
-    row = np.repeat(np.arange(len(centres)), counts)
-    image = np.concatenate([np.asarray(h, dtype=int) for h in hits])
-    vectors = points[image] - centres[row]
-    distance = np.linalg.norm(vectors, axis=1)
-    keep = distance > 1e-6
-    row, image, vectors, distance = row[keep], image[keep], vectors[keep], distance[keep]
-    order = np.lexsort((distance, kinds[image], row))
-    row, image, vectors = row[order], image[order], vectors[order]
+    near = search.around(centres, own)
+    near = near.where(np.lexsort((near.distances, kinds[near.second], near.first)))
+    row = near.first
     counts = np.bincount(row, minlength=len(centres))
     column = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     positions = np.full((len(centres), int(counts.max(initial=1)), 3), FAR, dtype=np.float32)
     channels = np.full(positions.shape[:2], -1, dtype=np.int8)
-    positions[row, column] = vectors
-    channels[row, column] = kinds[image]
+    positions[row, column] = near.vectors
+    channels[row, column] = kinds[near.second]
     return Environments(positions, channels)

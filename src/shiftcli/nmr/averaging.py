@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftcli.errors import UsageError
 from shiftcli.structure.bonds import Bonds, find_bonds, rotors
-from shiftcli.structure.crystal import Crystal, Site, periodic_images
+from shiftcli.structure.crystal import Crystal, Site
 
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import Prediction, SitePrediction
@@ -122,11 +122,11 @@ def _exchanging(
             for _, hydrogens in rotors(bonds, centre):
                 yield tuple(hydrogens.tolist()), kind
     if "phenyl" in exchange:
-        for pair in _flipping_pairs(crystal, bonds):
+        for pair in _flipping_pairs(bonds):
             yield pair, "phenyl"
 
 
-def _flipping_pairs(crystal: Crystal, bonds: Bonds) -> Iterator[tuple[int, int]]:
+def _flipping_pairs(bonds: Bonds) -> Iterator[tuple[int, int]]:
     """Ortho and meta pairs, C and H, of phenyl and para-phenylene rings."""
     elements, neighbours = bonds.elements, bonds.neighbours
     hydrogens = bonds.count("H")
@@ -147,7 +147,7 @@ def _flipping_pairs(crystal: Crystal, bonds: Bonds) -> Iterator[tuple[int, int]]
             para = [onward(m, o) for m, o in zip(meta, ortho, strict=True)]
             if para[0] != para[1] or para[0] < 0 or para[0] == ipso or not is_end[para[0]]:
                 continue
-            if not _is_aromatic(crystal, [ipso, ortho[0], meta[0], para[0], meta[1], ortho[1]]):
+            if not _is_aromatic(bonds, [ipso, ortho[0], meta[0], para[0], meta[1], ortho[1]]):
                 continue
             for pair in (ortho, tuple(meta)):
                 yield pair  # type: ignore[misc]
@@ -157,13 +157,11 @@ def _flipping_pairs(crystal: Crystal, bonds: Bonds) -> Iterator[tuple[int, int]]
                 yield first, second
 
 
-def _is_aromatic(crystal: Crystal, ring: Sequence[int]) -> bool:
+def _is_aromatic(bonds: Bonds, ring: Sequence[int]) -> bool:
     """Whether bonds are short, and the ring closes in itself and not in the next cell."""
     around = np.zeros(3)
     for here, there in itertools.pairwise([*ring, ring[0]]):
-        points, origin = periodic_images(crystal.cell, crystal.positions[[here, there]], 2.0)
-        steps = points[origin == 1] - crystal.positions[here]
-        step = steps[np.argmin(np.linalg.norm(steps, axis=1))]
+        step = bonds.vectors[here][bonds.neighbours[here].tolist().index(there)]
         if np.linalg.norm(step) > _LONGEST_AROMATIC:
             return False
         around += step

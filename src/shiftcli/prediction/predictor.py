@@ -21,7 +21,8 @@ from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.devices import resolve_device
 from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
 from shiftcli.readers import Disorder, iter_structures
-from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal, Site, check
+from shiftcli.structure.checks import check
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal, Site
 from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens
 from shiftcli.weights import find_networks
 
@@ -149,7 +150,7 @@ class Predictor:
     hydrogens : {"auto", "keep", "normalise"}
         What to do with X–H bonds of X-ray length.
     allow : collection of str
-        Refusals to override, see `shiftcli.structure.crystal.check`.
+        Refusals to override, see `shiftcli.structure.checks.check`.
     dtype : {"float32", "bfloat16"}
         Precision of the network. bfloat16 is several times faster on processors that have
         it and moves a 1H shielding by up to about 0.01 ppm.
@@ -408,7 +409,7 @@ def prepare(
     crystal : Crystal
         As it was read.
     allow : collection of str
-        Refusals to override, see `shiftcli.structure.crystal.check`.
+        Refusals to override, see `shiftcli.structure.checks.check`.
     hydrogens : {"auto", "keep", "normalise"}
         See `shiftcli.structure.hydrogens.normalise_hydrogens`.
 

@@ -12,7 +12,8 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.crystal import Crystal, odd_shape
+from shiftcli.structure.checks import odd_shape
+from shiftcli.structure.crystal import Crystal
 
 #: Chemical symbols; D and T are hydrogens and come out as H.
 SYMBOLS = frozenset(

@@ -17,7 +17,7 @@ from shiftcli import limits
 from shiftcli.errors import ReadError
 from shiftcli.readers.atoms import listed
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
-from shiftcli.structure.crystal import near_pairs, periodic_images
+from shiftcli.structure.neighbours import find_neighbours
 
 #: Occupancies from here on count as full.
 FULL = 0.99
@@ -208,14 +208,10 @@ def _near(
     elements: np.ndarray, positions: np.ndarray, cell: np.ndarray, reach: float
 ) -> Iterator[tuple[int, int, float, int]]:
     """Ordered pairs of atoms with distance and number of hydrogens, images included."""
-    points, origin = periodic_images(cell, positions, reach)
-    first, image = near_pairs(points, positions, reach)
-    distance = np.linalg.norm(points[image] - positions[first], axis=1)
+    near = find_neighbours(cell, positions, reach)
     is_hydrogen = (elements == "H").astype(int)
-    second = origin[image]
-    hydrogens = is_hydrogen[first] + is_hydrogen[second]
-    keep = (first != second) | (distance > 1e-6)
-    columns = (first[keep], second[keep], distance[keep], hydrogens[keep])
+    hydrogens = is_hydrogen[near.first] + is_hydrogen[near.second]
+    columns = (near.first, near.second, near.distances, hydrogens)
     yield from zip(*(column.tolist() for column in columns), strict=True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import product
 
 import gemmi
 import numpy as np
@@ -19,6 +18,7 @@ from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal, refuse_too_many
 from shiftcli.readers.sources import safe_text
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import find_neighbours
 
 
 @dataclass
@@ -169,17 +169,11 @@ def _symmetry(texts: list[str], where: str) -> sym.Symmetry:
 
 def _with_symmetry(crystal: Crystal, symmetry: sym.Symmetry, where: str) -> Crystal:
     """Expand an asymmetric unit; recognise a list of all atoms and take its sites."""
-    from scipy.spatial import cKDTree
-
     assert crystal.cell is not None  # whoever calls has symmetry, and with it a cell
     fractional = crystal.positions @ np.linalg.inv(crystal.cell)
     images, site, _ = sym.expand(fractional, crystal.cell, symmetry)
-    shifts = np.array(list(product((-1, 0, 1), repeat=3)))
-    points = (fractional % 1.0 + shifts[:, None]).reshape(-1, 3) @ crystal.cell
-    origin = np.tile(np.arange(len(crystal)), len(shifts))
-    distance, nearest = cKDTree(points).query(images @ crystal.cell)
-    is_listed = distance < sym.SPECIAL_POSITION_TOLERANCE
-    partner = origin[nearest]
+    partner = _partners(crystal.cell, fractional % 1.0, images)
+    is_listed = partner >= 0
     if is_listed.all():
         first = np.arange(len(crystal))
         np.minimum.at(first, partner, site)
@@ -190,6 +184,17 @@ def _with_symmetry(crystal: Crystal, symmetry: sym.Symmetry, where: str) -> Crys
             f"atoms are neither the whole cell nor the asymmetric unit (see {label})", where=where
         )
     return _renew(crystal, site, images @ crystal.cell, site)
+
+
+def _partners(cell: np.ndarray, listed: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """The nearest listed atom of each image, -1 where none is in its place."""
+    n, places = len(listed), np.concatenate([listed, images]) @ cell
+    near = find_neighbours(cell, places, sym.SPECIAL_POSITION_TOLERANCE)
+    near = near.where((near.first >= n) & (near.second < n))
+    partner = np.full(len(images), -1)
+    far_to_near = np.argsort(-near.distances)  # the nearest is written last
+    partner[near.first[far_to_near] - n] = near.second[far_to_near]
+    return partner
 
 
 def _renew(

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftcli.structure.crystal import ELEMENTS, LONGEST_BOND, Crystal, periodic_images
+from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.neighbours import find_neighbours
+
+#: Longest bonds (Å) between H, C, N and O, by the number of hydrogens.
+LONGEST_BOND = (1.75, 1.2, 0.9)
+
+#: A hydrogen is bonded to its nearest heavy atom up to this distance (Å): it may be shared.
+LONGEST_SHARED = 1.35
+
+#: Bonds to other elements are longer than the sum of the covalent radii by up to this (Å): the
+#: rule of the Cambridge Structural Database, and less for hydrogens.
+_BEYOND_RADII, _BEYOND_HYDROGEN = 0.4, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,52 +45,84 @@ class Bonds:
         """Bonds of each atom, shape (n,)."""
         return np.array([len(near) for near in self.neighbours], dtype=int)
 
-    def count(self, element: str) -> np.ndarray:
-        """Bonds of each atom to atoms of one element, shape (n,)."""
-        counts = [np.count_nonzero(self.elements[near] == element) for near in self.neighbours]
+    def count(self, *elements: str) -> np.ndarray:
+        """Bonds of each atom to atoms of some elements, shape (n,)."""
+        counts = [np.isin(self.elements[near], elements).sum() for near in self.neighbours]
         return np.array(counts, dtype=int)
 
 
 def find_bonds(crystal: Crystal) -> Bonds:
-    """Find the bonds between H, C, N and O.
+    """Find the bonds of a crystal, or of isolated molecules.
 
     Parameters
     ----------
     crystal : Crystal
-        The crystal, or an isolated molecule.
+        The crystal.
 
     Returns
     -------
     Bonds
-        Atoms closer than `crystal.LONGEST_BOND` are bonded. Atoms of other elements
-        have no bonds, for one length for all of them would join neighbours of neighbours.
-    """
-    from scipy.spatial import cKDTree
+        Atoms closer than `longest_bonds` are bonded, and a hydrogen to its nearest heavy atom
+        within `LONGEST_SHARED`.
 
-    known = np.flatnonzero(np.isin(crystal.elements, ELEMENTS))
-    neighbours = [np.empty(0, dtype=int)] * len(crystal)
-    vectors = [np.empty((0, 3))] * len(crystal)
-    if not len(known):
-        return Bonds(crystal.elements, tuple(neighbours), tuple(vectors))
-    positions = crystal.positions[known]
-    reach = max(LONGEST_BOND["heavy"], LONGEST_BOND["hydrogen"])
-    points, origin = periodic_images(crystal.cell, positions, reach)
-    near = cKDTree(points).query_ball_point(positions, reach)
-    first = np.repeat(np.arange(len(known)), [len(hits) for hits in near])
-    image = np.concatenate([np.asarray(hits, dtype=int) for hits in near])
-    away = points[image] - positions[first]
-    distance = np.linalg.norm(away, axis=1)
-    hydrogen = crystal.elements[known] == "H"
-    with_hydrogen = hydrogen[first] | hydrogen[origin[image]]
-    longest = np.where(with_hydrogen, LONGEST_BOND["hydrogen"], LONGEST_BOND["heavy"])
-    bonded = np.flatnonzero((distance > 1e-9) & (distance < longest))
-    ordered = bonded[np.lexsort((distance[bonded], first[bonded]))]
-    starts = np.searchsorted(first[ordered], np.arange(1, len(known)))
-    parts = np.split(known[origin[image[ordered]]], starts)
-    ways = np.split(away[ordered], starts)
-    for atom, partners, way in zip(known, parts, ways, strict=True):
-        neighbours[atom], vectors[atom] = partners, way
-    return Bonds(crystal.elements, tuple(neighbours), tuple(vectors))
+    Raises
+    ------
+    StructureError
+        If the atoms are on a heap, see `shiftcli.limits`.
+    """
+    symbols, kinds = np.unique(crystal.elements, return_inverse=True)
+    longest = longest_bonds(symbols)
+    reach = max(LONGEST_SHARED, longest.max(initial=0))
+    near = find_neighbours(crystal.cell, crystal.positions, reach, crystal.where)
+    near = near.where(np.lexsort((near.distances, near.first)))
+    distances = near.distances
+    bonded = distances < longest[kinds[near.first], kinds[near.second]]
+    bonded |= _is_nearest(crystal.elements == "H", near.first, near.second, distances)
+    near = near.where(bonded & (distances > 1e-9))
+    ends = np.searchsorted(near.first, np.arange(1, len(crystal)))
+    if not len(crystal):
+        return Bonds(crystal.elements, (), ())
+    return Bonds(
+        crystal.elements,
+        tuple(np.split(near.second, ends)),
+        tuple(np.split(near.vectors, ends)),
+    )
+
+
+def longest_bonds(symbols: np.ndarray) -> np.ndarray:
+    """The table of bond lengths.
+
+    Parameters
+    ----------
+    symbols : numpy.ndarray
+        k chemical symbols.
+
+    Returns
+    -------
+    numpy.ndarray
+        Longest bond in Å between each two of them, shape (k, k): `LONGEST_BOND` between H, C,
+        N and O, which no contact in a crystal comes near; the sum of the covalent radii of
+        Cordero et al. (Dalton Trans. 2832 (2008)) and 0.4 Å, with hydrogen 0.2 Å, otherwise.
+    """
+    import gemmi
+
+    is_known, is_hydrogen = np.isin(symbols, ELEMENTS), symbols == "H"
+    radii = np.array([gemmi.Element(str(symbol)).covalent_r for symbol in symbols], dtype=float)
+    hydrogens = is_hydrogen[:, None].astype(int) + is_hydrogen
+    beyond = np.where(hydrogens > 0, _BEYOND_HYDROGEN, _BEYOND_RADII)
+    by_radii = radii[:, None] + radii + beyond
+    return np.where(is_known[:, None] & is_known, np.array(LONGEST_BOND)[hydrogens], by_radii)
+
+
+def _is_nearest(
+    is_hydrogen: np.ndarray, first: np.ndarray, second: np.ndarray, distances: np.ndarray
+) -> np.ndarray:
+    """Pairs of a hydrogen and its nearest heavy atom within `LONGEST_SHARED`, both ways."""
+    mixed = is_hydrogen[first] != is_hydrogen[second]
+    hydrogen = np.where(is_hydrogen[first], first, second)
+    nearest = np.full(len(is_hydrogen), LONGEST_SHARED)
+    np.minimum.at(nearest, hydrogen[mixed], distances[mixed])
+    return mixed & (distances < np.minimum(nearest[hydrogen] + 1e-6, LONGEST_SHARED))
 
 
 def rotors(bonds: Bonds, centre: str) -> list[tuple[int, np.ndarray]]:

@@ -12,7 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from shiftcli.errors import UsageError
-from shiftcli.structure.crystal import Crystal, periodic_images
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import find_neighbours
 
 #: What to do with hydrogens: nothing, move all, or move those of X-ray structures.
 Hydrogens = Literal["keep", "normalise", "auto"]
@@ -79,23 +80,18 @@ def measure_bonds(crystal: Crystal) -> HydrogenBonds:
     HydrogenBonds
         Bonds up to `LONGEST_BOND`; hydrogens without one are left out.
     """
-    from scipy.spatial import cKDTree
-
-    hydrogens = np.flatnonzero(crystal.elements == "H")
-    points, origin = periodic_images(crystal.cell, crystal.positions, SHARED_BELOW)
-    is_heavy = crystal.elements[origin] != "H"
-    points, origin = points[is_heavy], origin[is_heavy]
-    if not len(hydrogens) or not len(points):
-        empty = np.zeros(0, dtype=int)
-        return HydrogenBonds(empty, empty.astype("<U2"), np.zeros((0, 3)), empty.astype(bool))
-    distance, nearest = cKDTree(points).query(crystal.positions[hydrogens], k=2)
-    has_bond = (distance[:, 0] < LONGEST_BOND) & (distance[:, 0] > 1e-3)
-    first = nearest[has_bond, 0]
+    near = find_neighbours(crystal.cell, crystal.positions, SHARED_BELOW, crystal.where)
+    is_hydrogen = crystal.elements == "H"
+    near = near.where(is_hydrogen[near.first] & ~is_hydrogen[near.second])
+    near = near.where(np.lexsort((near.distances, near.first)))
+    hydrogens, first, counts = np.unique(near.first, return_index=True, return_counts=True)
+    has_bond = (near.distances[first] < LONGEST_BOND) & (near.distances[first] > 1e-3)
+    first = first[has_bond]
     return HydrogenBonds(
         hydrogen=hydrogens[has_bond],
-        carrier=crystal.elements[origin[first]],
-        vector=crystal.positions[hydrogens[has_bond]] - points[first],
-        shared=distance[has_bond, 1] < SHARED_BELOW,
+        carrier=crystal.elements[near.second[first]],
+        vector=-near.vectors[first],
+        shared=counts[has_bond] > 1,
     )
 
 
@@ -168,14 +164,9 @@ def normalise_hydrogens(crystal: Crystal, mode: Hydrogens = "auto") -> Crystal:
 
 def _with_moved(crystal: Crystal, positions: np.ndarray, moved: np.ndarray) -> Crystal:
     """The crystal with new positions, its sites kept and those of moved atoms flagged."""
-    flags = dict(crystal.flags)
+    flagged = crystal.with_flag(np.flatnonzero(moved), FLAG)
     # The sites are those before the move: a search must not depend on rounding after it.
-    site_ids = np.empty(len(crystal), dtype=int)
-    for k, site in enumerate(crystal.sites):
-        site_ids[site.atoms] = k
-        if moved[site.atoms].any():
-            flags[k] = (*flags.get(k, ()), FLAG)
-    return replace(crystal, positions=positions, site_ids=site_ids, flags=flags)
+    return replace(flagged, positions=positions, site_ids=crystal.site_numbers)
 
 
 def _report(bonds: HydrogenBonds, move: np.ndarray) -> str:

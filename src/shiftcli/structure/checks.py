@@ -1,0 +1,179 @@
+"""What the networks cannot know is refused, or marked where the user allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from shiftcli import limits
+from shiftcli.errors import StructureError
+from shiftcli.structure.bonds import Bonds, find_bonds
+from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.neighbours import find_neighbours
+
+#: Refusals that the user may override, and the flag each leaves on its rows.
+OVERRIDES = {
+    "elements": "other-elements-ignored",
+    "hydrogens": "hydrogens-missing",
+    "overlaps": "atoms-overlap",
+    "valence": "too-many-bonds",
+}
+
+#: Two atoms closer than this (Å) are taken for a mistake.
+OVERLAP_DISTANCE = 0.6
+
+#: More neighbours than this within bonding distance are disorder that the file does not mark.
+MOST_BONDS = {"C": 4, "N": 4, "O": 3}
+
+
+def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
+    """Refuse a crystal that the networks cannot know, or mark it where allowed.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal to check.
+    allow : collection of str
+        Refusals to override, out of `OVERRIDES`.
+
+    Returns
+    -------
+    Crystal
+        The crystal; where an override was needed, with a warning and with flags on the
+        affected sites, and without the atoms of other elements.
+
+    Raises
+    ------
+    StructureError
+        If the structure has no atoms or too many (`shiftcli.limits`), NaN coordinates, an
+        unusable cell, no H, C, N or O, other elements, too few hydrogens, overlapping atoms,
+        or atoms with more bonds than they can have.
+    """
+    _check_geometry(crystal)
+    known = np.isin(crystal.elements, ELEMENTS)
+    if not known.any():
+        raise StructureError("no H, C, N or O atoms", where=crystal.where)
+    bonds = find_bonds(crystal)
+    for name, find in _CHECKS.items():
+        problem, atoms = find(crystal, bonds)
+        if not problem:
+            continue
+        if name not in allow:
+            raise StructureError(
+                problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
+            )
+        crystal = crystal.with_flag(atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
+    # Last, for the other checks need to see what the known atoms are bonded to.
+    return crystal if known.all() else crystal.take(known)
+
+
+def _check_geometry(crystal: Crystal) -> None:
+    if len(crystal) == 0:
+        raise StructureError("no atoms", where=crystal.where)
+    if len(crystal) > limits.ATOMS:
+        raise StructureError(
+            f"{len(crystal)} atoms; at most {limits.ATOMS} are predicted", where=crystal.where
+        )
+    bad = ~np.isfinite(crystal.positions).all(axis=1)
+    if bad.any():
+        label = crystal.labels[int(np.argmax(bad))]
+        raise StructureError(f"atom {label} has no finite coordinates", where=crystal.where)
+    if crystal.cell is None:
+        return
+    if not np.isfinite(crystal.cell).all():
+        raise StructureError("the unit cell has a value that is not finite", where=crystal.where)
+    if problem := odd_shape(crystal.cell):
+        raise StructureError(problem, where=crystal.where)
+    volume = abs(np.linalg.det(crystal.cell))
+    if volume / len(crystal) < 1.0:
+        raise StructureError(
+            f"unit cell of {volume:.1f} Å³ for {len(crystal)} atoms",
+            where=crystal.where,
+            hint="check the cell lengths and angles",
+        )
+
+
+def odd_shape(cell: np.ndarray) -> str:
+    """What makes a cell's shape impossible to work with, empty for an ordinary one.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray
+        Lattice vectors as rows in Å, shape (3, 3), finite.
+
+    Returns
+    -------
+    str
+        Says that a vector is too long, or the cell so thin that no atom has room.
+    """
+    # Components and not their squares, which may be too large for a number.
+    longest = abs(cell).max()
+    if longest > limits.CELL_LENGTH:
+        return f"a cell of {longest:.6g} Å; at most {limits.CELL_LENGTH:g} Å are read"
+    if abs(np.linalg.det(cell)) < limits.CELL_THICKNESS**3:
+        return "the unit cell has no volume"
+    # The distance between lattice planes along axis a is 1 / |column a of the inverse|.
+    thickness = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
+    if thickness < limits.CELL_THICKNESS:
+        return f"the unit cell is only {thickness:.2g} Å thick"
+    return ""
+
+
+def _other_elements(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
+    known = np.isin(crystal.elements, ELEMENTS)
+    others = ", ".join(sorted(set(crystal.elements[~known].tolist())))
+    first = crystal.labels[int(np.argmin(known))] if others else ""
+    text = f"contains {others} (first at atom {first}); the networks know H, C, N and O"
+    return (text if others else ""), np.arange(len(crystal))
+
+
+def _missing_hydrogens(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
+    found = int((crystal.elements == "H").sum())
+    wanted = round(crystal.expected.get("H", 0))
+    everything = np.arange(len(crystal))
+    if found == 0:
+        return "no hydrogen atoms", everything
+    # The count says something about hydrogens only where the rest of the cell is complete.
+    heavy = {e: n for e, n in crystal.expected.items() if e != "H"}
+    complete = all(round(n) == int((crystal.elements == e).sum()) for e, n in heavy.items())
+    if complete and found < wanted:
+        return f"{found} hydrogen atoms in the cell, the formula says {wanted}", everything
+    bare = np.isin(crystal.elements, list(MOST_BONDS)) & (bonds.coordination == 0)
+    if bare.any():
+        labels = dict.fromkeys(crystal.labels[k] for k in np.flatnonzero(bare))
+        text = f"no atom is bonded to {_some(labels)}: its hydrogen atoms are missing"
+        return text, everything  # what is bonded to them by hydrogen bonds suffers most
+    return "", everything
+
+
+def _overlapping_atoms(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
+    near = find_neighbours(crystal.cell, crystal.positions, OVERLAP_DISTANCE, crystal.where)
+    if not len(near.first):
+        return "", near.first
+    i, j = crystal.labels[near.first[0]], crystal.labels[near.second[0]]
+    return f"atoms {i} and {j} are closer than {OVERLAP_DISTANCE} Å", near.first
+
+
+def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
+    counts = bonds.count(*ELEMENTS)
+    most = np.array([MOST_BONDS.get(e, np.inf) for e in crystal.elements.tolist()])
+    crowded = np.flatnonzero(counts > most)
+    if not len(crowded):
+        return "", crowded
+    first = int(crowded[0])
+    text = f"atom {crystal.labels[first]} has {counts[first]} bonds: disorder that is not marked?"
+    return text, crowded
+
+
+def _some(labels: Iterable[str]) -> str:
+    names = list(labels)
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+_CHECKS = {
+    "elements": _other_elements,
+    "hydrogens": _missing_hydrogens,
+    "overlaps": _overlapping_atoms,
+    "valence": _too_many_bonds,
+}

@@ -1,0 +1,71 @@
+"""Which atoms of a cell are copies of each other: spglib's search for the space group."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+
+import numpy as np
+
+from shiftcli import limits
+
+#: Distance (Å) within which two atoms count as copies under a symmetry operation.
+SYMMETRY_TOLERANCE = 0.01
+
+
+def find_equivalent_atoms(
+    cell: np.ndarray | None, elements: np.ndarray, positions: np.ndarray
+) -> np.ndarray:
+    """Find which atoms of a cell are copies of each other under its space group.
+
+    Parameters
+    ----------
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); with None every atom is distinct.
+    elements : numpy.ndarray
+        Chemical symbols, shape (n,).
+    positions : numpy.ndarray
+        Cartesian coordinates in Å, shape (n, 3).
+
+    Returns
+    -------
+    numpy.ndarray
+        For each atom the index of the first atom it is equivalent to, shape (n,).
+
+    Notes
+    -----
+    The search is spglib's, with `SYMMETRY_TOLERANCE`. Cells of more than
+    `shiftcli.limits.SYMMETRY_SEARCH_ATOMS` atoms are taken as they are.
+    """
+    n = len(elements)
+    if cell is None or n > limits.SYMMETRY_SEARCH_ATOMS:
+        return np.arange(n)
+    numbers = np.unique(elements, return_inverse=True)[1] + 1
+    fractional = positions @ np.linalg.inv(cell)
+    found = _search_symmetry(
+        cell.astype(float).tobytes(), fractional.tobytes(), numbers.astype(np.int64).tobytes()
+    )
+    return np.arange(n) if found is None else found.copy()
+
+
+# Checks and corrections make copies of a crystal whose atoms have not moved: the search, which
+# takes seconds for a large cell, need not be made for each.
+@lru_cache(maxsize=4)
+def _search_symmetry(cell: bytes, positions: bytes, kinds: bytes) -> np.ndarray | None:
+    """What spglib says to a cell, fractional coordinates and atomic numbers; None if nothing."""
+    import spglib
+
+    lattice = np.frombuffer(cell).reshape(3, 3)
+    fractional = np.frombuffer(positions).reshape(-1, 3)
+    numbers = np.frombuffer(kinds, dtype=np.int64)
+    with warnings.catch_warnings():
+        # spglib announces its next interface at every call; as an error it would hide the answer.
+        warnings.simplefilter("ignore")
+        try:
+            dataset = spglib.get_symmetry_dataset(
+                (lattice, fractional, numbers),  # type: ignore[arg-type]  # arrays will do
+                symprec=SYMMETRY_TOLERANCE,
+            )
+        except Exception:  # spglib's own errors differ between its versions
+            dataset = None
+    return None if dataset is None else np.asarray(dataset.equivalent_atoms)

@@ -1,0 +1,110 @@
+"""What is refused, and how it is marked where the user allows it."""
+
+import numpy as np
+import pytest
+
+from shiftcli.errors import StructureError
+from shiftcli.structure.checks import OVERRIDES, check
+from shiftcli.structure.crystal import Crystal
+
+WATER = np.array([[1.0, 1, 1], [1.96, 1, 1], [0.76, 1.93, 1]])
+
+
+def make(elements="O H H", positions=WATER, cell=6.0, **options):
+    elements = np.array(elements.split())
+    labels = options.pop("labels", tuple(f"{e}{k}" for k, e in enumerate(elements.tolist())))
+    matrix = None if cell is None else np.eye(3) * cell
+    return Crystal(elements, np.array(positions, dtype=float), matrix, labels, **options)
+
+
+def refused(crystal, match, allow=()):
+    with pytest.raises(StructureError, match=match) as caught:
+        check(crystal, allow)
+    return caught.value
+
+
+def test_a_good_crystal_passes_untouched():
+    crystal = make()
+    assert check(crystal) is crystal
+
+
+@pytest.mark.parametrize(
+    ("crystal", "match"),
+    [
+        (make("", np.zeros((0, 3))), "no atoms"),
+        (make(positions=[[0, 0, 0], [0, 0, np.nan], [1, 1, 1]]), "atom H1 has no finite coord"),
+        (make(cell=np.nan), "not finite"),
+        (make(cell=0.0), "the unit cell has no volume"),
+        (make(cell=1.2), "for 3 atoms"),
+        (make("Na Cl", [[0, 0, 0], [2.8, 0, 0]]), "no H, C, N or O atoms"),
+    ],
+)
+def test_geometry_without_an_override(crystal, match):
+    assert "--allow" not in str(refused(crystal, match, allow=tuple(OVERRIDES)))
+
+
+CROWDED = [[1, 1, 1], [1.9, 1, 1], [0.4, 1.7, 1], [0.4, 0.5, 1.6], [1, 1, 0.1]]
+
+
+@pytest.mark.parametrize(
+    ("crystal", "match", "key", "flagged"),
+    [
+        (make("O H Cl"), r"contains Cl \(first at atom Cl2\)", "elements", 2),
+        (make("O C N"), "no hydrogen atoms", "hydrogens", 3),
+        (make(expected={"O": 1, "H": 3}), "2 hydrogen atoms .* says 3", "hydrogens", 3),
+        (
+            make("O H H O", [*WATER, [4, 4, 4]]),
+            "no atom is bonded to O3: its hydrogen atoms are missing",
+            "hydrogens",
+            4,
+        ),
+        (make("O H H H", [*WATER, [1.96, 1.4, 1]]), "H1 and H3 are closer than 0.6", "overlaps", 2),
+        (make("O H H H H", CROWDED), "atom O0 has 4 bonds", "valence", 1),
+    ],
+)
+def test_refusals_name_their_override_which_marks_the_rows(crystal, match, key, flagged):
+    error = refused(crystal, match)
+    assert error.hint.startswith(f"--allow {key} ")
+    allowed = check(crystal, [key])
+    assert sum(OVERRIDES[key] in f for f in allowed.flags.values()) == flagged
+    assert allowed.warnings[0].endswith(": allowed")
+
+
+def test_other_elements_are_dropped_after_all_checks():
+    positions = [*WATER, [4, 4, 4], [4, 5.4, 4]]
+    ids = np.array([0, 1, 1, 2, 3])
+    values = np.arange(5.0)
+    crystal = make("O H H P O", positions, site_ids=ids, shieldings=values, baseline=values + 1)
+    kept = check(crystal, ["elements"])
+    assert kept.elements.tolist() == ["O", "H", "H", "O"]
+    assert kept.site_ids.tolist() == [0, 1, 1, 2]
+    assert kept.shieldings.tolist() == [0, 1, 2, 4]
+    assert kept.labels[-1] == "O4"
+
+
+def ethane(left, right):
+    """A staggered molecule of two carbons with three neighbours each."""
+    lengths = {"H": 1.09, "F": 1.35, "Cl": 1.79}
+    turns = np.radians([0, 120, 240])
+    side = np.sqrt(8) / 3
+    rest = np.stack([np.full(3, 1 / 3), side * np.cos(turns), side * np.sin(turns)], axis=1)
+    bonds = np.array([lengths[e] for e in left + right])[:, None] * np.concatenate([-rest, rest])
+    carbons = np.array([[0, 0, 0], [1.52, 0, 0]])
+    positions = np.concatenate([carbons, bonds + np.repeat(carbons, 3, axis=0)])
+    return make(" ".join(["C", "C", *left, *right]), positions, cell=None)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "element"), [("H H H", "H H Cl", "Cl"), ("F F F", "H H H", "F")]
+)
+def test_neighbours_of_other_elements_are_no_bonds_too_many(left, right, element):
+    crystal = ethane(left.split(), right.split())
+    refused(crystal, f"contains {element}")
+    kept = check(crystal, ["elements"])
+    assert element not in kept.elements
+    assert set(kept.flags.values()) == {("other-elements-ignored",)}
+
+
+def test_more_hydrogens_than_the_formula_are_no_reason_to_refuse():
+    check(make(expected={"O": 1, "H": 1}))
+    check(make(expected={"O": 2, "H": 4}))

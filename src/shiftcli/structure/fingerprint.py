@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.structure.crystal import SYMMETRY_TOLERANCE, Crystal
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.symmetry import SYMMETRY_TOLERANCE
 
 #: Lattice vectors whose lengths describe a lattice: those that bound a Voronoi cell.
 _VECTORS = 7

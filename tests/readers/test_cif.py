@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import ReadError, StructureError
-from shiftcli.readers.cif import read_cif
+from shiftcli.readers import read_text
 from shiftcli.structure.checks import check
 from shiftcli.structure.neighbours import find_neighbours
 
@@ -35,7 +35,7 @@ def cif(
 
 
 def one(text, **options):
-    (item,) = read_cif(text, "f.cif", **options)
+    (item,) = read_text(text, "cif", "f.cif", **options)
     if isinstance(item, ReadError):
         raise item
     return item
@@ -299,12 +299,12 @@ def test_cartesian_coordinates_with_the_files_own_matrix():
 
 def test_blocks():
     text = cif(name="one") + "data_empty\n_x 1\n" + cif(name="two") + cif(name="one")
-    assert [item.name for item in read_cif(text, "f.cif")] == ["one", "two", "one #2"]
+    assert [item.name for item in read_text(text, "cif", "f.cif")] == ["one", "two", "one #2"]
 
 
 def test_a_bad_block_does_not_hide_the_others():
     text = cif(name="one") + "data_bad\nloop_\n_a\n_b\n1 2 3\n" + cif(WATER.replace("0.38", "?"))
-    good, broken, unknown = read_cif(text + cif(name="two"), "f.cif").__iter__(), None, None
+    good, broken, unknown = read_text(text + cif(name="two"), "cif", "f.cif").__iter__(), None, None
     items = list(good)
     broken, unknown = items[1], items[2]
     assert items[0].name == "one"
@@ -440,12 +440,10 @@ def test_groups_with_full_occupancy_and_no_alternative_are_no_disorder():
 def test_shieldings_in_a_column():
     rows = WATER.replace("0.30\n", "0.30 ?\n", 1).replace("0.27 0.30", "0.27 0.30 25.5(3)")
     rows = rows.replace("0.40 0.31", "0.40 0.31 -1")
-    (crystal,) = read_cif(cif(rows, f"{COLUMNS} nmr_shielding_iso"), "water.cif")
+    (crystal,) = read_text(cif(rows, f"{COLUMNS} nmr_shielding_iso"), "cif", "water.cif")
     assert np.isnan(crystal.shieldings[:2]).all()
     assert crystal.shieldings[2:].tolist() == [25.5, 25.5, -1, -1]
-    (error,) = read_cif(
-        cif(rows.replace("25.5(3)", "low"), f"{COLUMNS} nmr_shielding_iso"), "water.cif"
-    )
+    (error,) = read_text(cif(rows.replace("25.5(3)", "low"), f"{COLUMNS} nmr_shielding_iso"), "cif")
     assert "atom H1: shielding 'low'" in str(error)
 
 

@@ -21,7 +21,7 @@ import warnings
 import atheris
 
 with atheris.instrument_imports(include=["shiftcli.readers", "ase.io.extxyz", "ase.io.vasp"]):
-    from shiftcli.readers import ase_formats, cif, iter_structures, magres, molecules, pdb
+    from shiftcli.readers import cif, extxyz, iter_structures, magres, pdb, poscar, sdf
 from shiftcli.structure.checks import OVERRIDES, check
 from shiftcli.errors import ShiftcliError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import ReadError
-from shiftcli.readers.pdb import read_pdb
+from shiftcli.readers import read_text
 
 CRYST = "CRYST1    5.000    6.000    7.000  90.00  90.00  90.00 P 1 21 1      2\n"
 
@@ -22,7 +22,7 @@ WATER = (
 
 
 def one(text, **options):
-    (item,) = read_pdb(text, "f.pdb", **options)
+    (item,) = read_text(text, "pdb", "f.pdb", **options)
     if isinstance(item, ReadError):
         raise item
     return item
@@ -67,7 +67,7 @@ def test_alternative_locations():
 
 def test_models_are_structures():
     model = "MODEL        {}\n" + WATER.replace("END\n", "ENDMDL\n")
-    crystals = list(read_pdb(model.format(1) + model.format(2) + "END\n", "f.pdb"))
+    crystals = list(read_text(model.format(1) + model.format(2) + "END\n", "pdb"))
     assert [c.name for c in crystals] == ["#1", "#2"]
 
 

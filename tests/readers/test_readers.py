@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import shiftcli.readers as readers
 from shiftcli.errors import ReadError, UsageError
 from shiftcli.readers import find_files, iter_structures, read
-from shiftcli.readers.sources import format_of_name, format_of_text, safe_text
+from shiftcli.readers.registry import format_of_name, format_of_text
+from shiftcli.readers.sources import safe_text
 
 XYZ = '2\nLattice="5 0 0 0 5 0 0 0 5"\nO 0 0 0\nH 1 0 0\n'
 CIF = """data_a
@@ -158,8 +159,8 @@ def test_find_files(tmp_path):
 def test_safe_text():
     assert safe_text("a\x1b[31m\nb\u202e") == "a [31m b"
     assert len(safe_text("x" * 500)) == 60
-    assert format_of_name("x.cif.gz") == "cif"
-    assert format_of_text("") == ""
+    assert format_of_name("x.cif.gz").name == "cif"
+    assert format_of_name("cif") is format_of_text("") is None
 
 
 def test_lazy_imports():

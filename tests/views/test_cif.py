@@ -8,14 +8,13 @@ import pytest
 
 from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.prediction.predictor import prepare
-from shiftcli.readers import read
-from shiftcli.readers.cif import read_cif
+from shiftcli.readers import read, read_text
 from shiftcli.structure.checks import OVERRIDES
 from shiftcli.views import render
 
 
 def again(results):
-    return list(read_cif(render(results, "cif"), "again.cif"))
+    return list(read_text(render(results, "cif"), "cif", "again.cif"))
 
 
 def assert_same(crystal, other):

@@ -8,7 +8,7 @@ import pytest
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import parse_references
-from shiftcli.readers.cif import read_cif
+from shiftcli.readers import read_text
 from shiftcli.structure.crystal import Site
 from shiftcli.views import FORMATS, check_references, choose_format, render, write
 
@@ -50,7 +50,7 @@ def test_sites_that_were_averaged(results, urea):
     averaged = replace(
         results, predictions=[replace(results.predictions[0], sites=(*others, group))]
     )
-    (crystal,) = read_cif(render(averaged, "cif"), "again.cif")
+    (crystal,) = read_text(render(averaged, "cif"), "cif", "again.cif")
     assert crystal.labels == urea.labels
     assert set(crystal.shieldings[atoms]) == {24.5}
     assert render(averaged, "magres").count("24.5 0 0 0 24.5 0 0 0 24.5") == 8

@@ -9,7 +9,7 @@ from ase.io import read as read_ase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftcli.readers.cif import read_cif
+from shiftcli.readers import read_text
 from shiftcli.readers.sources import safe_text
 from shiftcli.views import render
 from shiftcli.views.labels import BLANKS, UNUSUAL, as_words
@@ -58,7 +58,7 @@ def check_all(results, labels):
     assert magres.arrays["labels"].tolist() == as_words(labels, UNUSUAL)
     shieldings = [round(site.shielding, 2) for site in results.predictions[0].sites]
     assert (magres.arrays["ms"][:, 0, 0]).tolist() == pytest.approx(shieldings)
-    (crystal,) = read_cif(render(results, "cif"), "again.cif")
+    (crystal,) = read_text(render(results, "cif"), "cif", "again.cif")
     if len(set(labels)) == len(labels):
         assert list(crystal.labels) == labels
     assert crystal.shieldings.tolist() == pytest.approx(shieldings)

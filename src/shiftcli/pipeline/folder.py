@@ -23,7 +23,7 @@ from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.pipeline.workers import Outcome, predict_in_processes
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor
 from shiftcli.readers import STDIN, Disorder
-from shiftcli.readers.sources import format_of_name
+from shiftcli.readers.registry import format_of_name
 from shiftcli.views import provenance, write_text
 
 #: Name of the list inside the folder.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shiftcli.errors import StructureError, UsageError
-from shiftcli.readers.ase_formats import labels_of, with_distinct_labels
-from shiftcli.readers.atoms import make_crystal, numbered
+from shiftcli.readers.atoms import AtomTable
+from shiftcli.readers.build import build_crystal
+from shiftcli.readers.extxyz import labels_of
 from shiftcli.structure.crystal import ELEMENTS, Crystal
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def from_ase(atoms: Atoms) -> Crystal:
     Raises
     ------
     StructureError
-        If the atoms are periodic in one or two directions only.
+        If the atoms are periodic in one or two directions only, or some stand twice.
     ReadError
         If there are no atoms, or the cell or a coordinate cannot be used.
     """
@@ -47,13 +48,14 @@ def from_ase(atoms: Atoms) -> Crystal:
             f"periodic in some directions only (pbc {axes})",
             hint="atoms.pbc = True makes it a crystal, atoms.pbc = False a molecule",
         )
-    symbols = atoms.get_chemical_symbols()
-    labels = labels_of(atoms.arrays) or numbered(symbols)
     # Copies: a crystal must not change when the atoms move on.
     cell = atoms.cell.array.copy() if atoms.pbc.all() else None
-    return with_distinct_labels(
-        make_crystal(symbols, atoms.get_positions(), cell, labels, source="")
-    )
+    symbols, positions = np.array(atoms.get_chemical_symbols()), atoms.get_positions()
+    table = AtomTable(symbols, positions, cell, labels_of(atoms.arrays), whole=True)
+    crystal = build_crystal(table)
+    if len(crystal) != len(atoms):
+        raise StructureError(crystal.warnings[0], hint="del those atoms")
+    return crystal
 
 
 def get_shieldings(atoms: Atoms, predictor: Predictor | None = None, **options: Any) -> np.ndarray:

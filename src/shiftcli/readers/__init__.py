@@ -1,44 +1,26 @@
-"""A path becomes crystals: CIF, extended XYZ, PDB, magres, POSCAR and SDF, plain or gzipped."""
+"""A path becomes crystals; `shiftcli.readers.registry` lists the formats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, UsageError, visible
-from shiftcli.readers.sources import (
-    STDIN,
-    find_files,
-    format_of_name,
-    format_of_text,
-    load,
-    refuse_too_large,
-    safe_text,
-)
+from shiftcli.readers.registry import Format, format_of_name, format_of_text, named, titles
+from shiftcli.readers.sources import STDIN, find_files, load, refuse_too_large, safe_text
 from shiftcli.structure.crystal import Crystal
 
-__all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read"]
+if TYPE_CHECKING:
+    from shiftcli.readers.atoms import AtomTable
+
+__all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read", "read_text"]
 
 #: What to do with disorder: keep the major component, or refuse.
 Disorder = Literal["major", "error"]
-
-# Modules are named and not imported, so that a CIF does not wait for ASE. A reader of one
-# structure returns it or raises; one of several yields structures and errors.
-_READERS = {
-    "cif": ("shiftcli.readers.cif", "read_cif"),
-    "extxyz": ("shiftcli.readers.ase_formats", "read_extxyz"),
-    "poscar": ("shiftcli.readers.ase_formats", "read_poscar"),
-    "pdb": ("shiftcli.readers.pdb", "read_pdb"),
-    "magres": ("shiftcli.readers.magres", "read_magres"),
-    "sdf": ("shiftcli.readers.molecules", "read_sdf"),
-}
-_KNOW_DISORDER = ("cif", "pdb")
-_KNOW_COLUMNS = ("extxyz", "sdf")
-_HOLD_MANY = ("extxyz", "sdf")
 
 
 def iter_structures(
@@ -50,7 +32,7 @@ def iter_structures(
     ----------
     path : str or pathlib.Path
         The file, plain or gzipped, or ``-`` for standard input. The suffix names the
-        format; where it does not, the contents do.
+        format; where the contents are those of another, they decide.
     disorder : {"major", "error"}
         Keep the major component of disorder, or refuse disordered structures.
     shielding_column : str, optional
@@ -71,21 +53,15 @@ def iter_structures(
     if disorder not in get_args(Disorder):
         raise UsageError(f"disorder is 'major' or 'error', not '{safe_text(disorder)}'")
     source = str(path)
-    found: Crystal | ReadError | Iterator[Crystal | ReadError]
+    found: Iterator[Crystal | ReadError]
     try:
         text = load(path)
-        kind = ("" if source == STDIN else format_of_name(source)) or format_of_text(text)
-        if not kind:
-            raise ReadError(
-                "no known structure format", where=visible(source),
-                hint="CIF, extended XYZ, PDB, magres, POSCAR and SDF are read",
-            )  # fmt: skip
-        if kind not in _HOLD_MANY:
-            refuse_too_large(len(text), limits.PARSED_BYTES, visible(source), f" of {kind}")
-        found = _read_as(kind, text, source, disorder, shielding_column)
+        kind, note = _format_of(text, source)
+        found = read_text(
+            text, kind.name, source, disorder=disorder, shielding_column=shielding_column, note=note
+        )
     except ReadError as error:
-        found = error
-    found = iter([found]) if isinstance(found, Crystal | ReadError) else found
+        found = iter([error])
     for item in islice(found, limits.STRUCTURES):
         if isinstance(item, ReadError) and not item.where:
             item.where = visible(source)
@@ -96,16 +72,69 @@ def iter_structures(
         )
 
 
-def _read_as(
-    kind: str, text: str, source: str, disorder: str, shielding_column: str | None
-) -> Crystal | Iterator[Crystal | ReadError]:
-    module, function = _READERS[kind]
-    options: dict[str, object] = {}
-    if kind in _KNOW_DISORDER:
-        options["disorder"] = disorder
-    if kind in _KNOW_COLUMNS:
-        options["shielding_column"] = shielding_column
-    return getattr(import_module(module), function)(text, source, **options)
+def _format_of(text: str, source: str) -> tuple[Format, str]:
+    """The format of a text, and a note where the file's name speaks of another."""
+    said = None if source == STDIN else format_of_name(source)
+    seen = said if said and said.looks_like(text) else format_of_text(text) or said
+    if seen is None:
+        raise ReadError(
+            "no known structure format", where=visible(source), hint=f"{titles()} are read"
+        )
+    if said in (None, seen):
+        return seen, ""
+    return seen, f"called {Path(source).suffix or source} but read as {seen.title}"
+
+
+def read_text(
+    text: str,
+    format: str,
+    source: str = "",
+    *,
+    disorder: Disorder = "major",
+    shielding_column: str | None = None,
+    note: str = "",
+) -> Iterator[Crystal | ReadError]:
+    """Read the structures of a text in a known format, as `iter_structures` does those of a file.
+
+    Parameters
+    ----------
+    text : str
+        Contents of the file.
+    format : str
+        Name of its format (`shiftcli.readers.registry.FORMATS`).
+    source : str
+        Name of the file, for messages, and to find a table of shieldings beside it.
+    disorder, shielding_column
+        As in `iter_structures`.
+    note : str
+        A warning for each structure.
+
+    Yields
+    ------
+    Crystal or ReadError
+    """
+    from shiftcli.readers.build import build_crystal
+
+    for item in _tables(named(format), text, source, shielding_column):
+        if isinstance(item, ReadError):
+            yield item
+            continue
+        try:
+            yield build_crystal(replace(item, source=source).with_warning(note), disorder)
+        except ReadError as error:
+            yield error
+
+
+def _tables(
+    kind: Format, text: str, source: str, shielding_column: str | None
+) -> Iterator[AtomTable | ReadError]:
+    """What a reader finds; what it raises is the last item, for there the file ends."""
+    try:
+        if not kind.many:
+            refuse_too_large(len(text), limits.PARSED_BYTES, visible(source), f" of {kind.name}")
+        yield from kind.read(text, source, shielding_column)
+    except ReadError as error:
+        yield error
 
 
 def read(
@@ -115,12 +144,8 @@ def read(
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        The file, as in `iter_structures`.
-    disorder : {"major", "error"}
-        Keep the major component of disorder, or refuse disordered structures.
-    shielding_column : str, optional
-        Column with shieldings, as in `iter_structures`.
+    path, disorder, shielding_column
+        As in `iter_structures`.
 
     Returns
     -------

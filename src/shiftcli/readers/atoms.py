@@ -1,19 +1,21 @@
-"""What all readers share: chemical symbols, labels, and the making of a `Crystal`."""
+"""What all readers fill, `AtomTable`, and what they share: numbers, chemical symbols, labels."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.checks import odd_shape
-from shiftcli.structure.crystal import Crystal
+
+if TYPE_CHECKING:
+    from shiftcli.readers.symmetry import Symmetry
 
 #: Chemical symbols; D and T are hydrogens and come out as H.
 SYMBOLS = frozenset(
@@ -26,7 +28,108 @@ SYMBOLS = frozenset(
 #: Two capitals that mean an element and not, say, carbon alpha.
 _CAPITAL_PAIRS = frozenset({"CL", "BR", "SI", "LI", "ZN", "FE", "CU"})
 
+#: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
+SHIELDING_COLUMNS = (
+    "ms_shielding", "shielding", "shieldings", "cs", "cs_iso", "ms_iso", "sigma_iso", "sigma",
+    "ms", "nmr_shielding", "magnetic_shielding",
+)  # fmt: skip
+
+#: Columns of one value a site.
+_TEXTS = ("labels", "assemblies", "groups")
+_ARRAYS = ("elements", "coordinates", "occupancies", "shieldings", "baseline")
+
 ISOLATED = "no unit cell: predicted as an isolated molecule"
+
+
+@dataclass(frozen=True, eq=False)
+class AtomTable:
+    """What a file says of one structure: the atom sites, and how they become a crystal.
+
+    Attributes
+    ----------
+    elements : numpy.ndarray
+        Chemical symbols, shape (n,); deuterium is ``H``.
+    coordinates : numpy.ndarray
+        Shape (n, 3): Cartesian in Å where the table is `whole` or has no cell, else fractional.
+    cell : numpy.ndarray or None
+        Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule.
+    labels : sequence of str
+        Labels of the sites; without any they are numbered.
+    whole : bool
+        Whether the sites are all atoms, to which nothing is to be applied.
+    symmetries : tuple of Symmetry
+        What the file says about its symmetry, the most trusted first.
+    occupancies : numpy.ndarray
+        From 0 to 1, shape (n,); ones where the file gives none.
+    assemblies, groups : sequence of str
+        Disorder assembly and group, empty where the file gives none.
+    shieldings, baseline : numpy.ndarray or None
+        As in `Crystal`, shape (n,).
+    formula : str
+        Formula of one unit as the file has it, or empty.
+    z : float
+        Formula units in the cell, NaN where not given.
+    source, name : str
+        The file, and the structure in it.
+    level : str
+        As in `Crystal`.
+    warnings : tuple of str
+        What the user should know.
+    """
+
+    elements: np.ndarray
+    coordinates: np.ndarray
+    cell: np.ndarray | None = None
+    labels: Sequence[str] = ()
+    whole: bool = False
+    symmetries: tuple[Symmetry, ...] = ()
+    occupancies: np.ndarray = field(default_factory=lambda: np.ones(0))
+    assemblies: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    shieldings: np.ndarray | None = None
+    baseline: np.ndarray | None = None
+    formula: str = ""
+    z: float = float("nan")
+    source: str = ""
+    name: str = ""
+    level: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.elements)
+        given = {
+            "elements": np.asarray(self.elements, dtype="<U2"),
+            "coordinates": np.asarray(self.coordinates, dtype=float).reshape(n, 3),
+            "labels": self.labels or numbered(self.elements),
+            "occupancies": self.occupancies if len(self.occupancies) else np.ones(n),
+            "assemblies": self.assemblies or ("",) * n,
+            "groups": self.groups or ("",) * n,
+            "name": safe_text(self.name),
+        }
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    @property
+    def where(self) -> str:
+        """File and structure, for messages."""
+        return ": ".join(filter(None, (visible(self.source), self.name)))
+
+    def take(self, keep: np.ndarray) -> AtomTable:
+        """The sites where `keep` is true."""
+        taken: dict[str, Any] = {
+            name: tuple(v for v, k in zip(getattr(self, name), keep, strict=True) if k)
+            for name in _TEXTS
+        }
+        for name in _ARRAYS:
+            taken[name] = None if (array := getattr(self, name)) is None else array[keep]
+        return replace(self, **taken)
+
+    def with_warning(self, *texts: str) -> AtomTable:
+        """A copy with more warnings, empty ones left out."""
+        return replace(self, warnings=(*self.warnings, *filter(None, texts)))
 
 
 def element_of(text: str, formula: Collection[str] = ()) -> str:
@@ -56,7 +159,7 @@ def element_of(text: str, formula: Collection[str] = ()) -> str:
     return "H" if symbol in ("D", "T") else symbol
 
 
-def numbered(elements: Sequence[str]) -> list[str]:
+def numbered(elements: Sequence[str] | np.ndarray) -> list[str]:
     """Labels made of element and running number: C1, C2, H1, …"""
     counts: Counter[str] = Counter()
     labels = []
@@ -69,6 +172,22 @@ def numbered(elements: Sequence[str]) -> list[str]:
 def indexed(label: str, index: object) -> str:
     """Label and index as one, ``H`` and 7 as ``H7`` but ``H1`` and 7 as ``H1_7``."""
     return f"{label}{'_' if label[-1:].isdigit() else ''}{index}"
+
+
+def number(text: str) -> float:
+    """A finite number as files have it; `float` alone also takes ``1_0.7``, NaN and infinity.
+
+    Raises
+    ------
+    ValueError
+        If the text is something else.
+    """
+    if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?", text.strip(), re.ASCII):
+        raise ValueError(f"'{safe_text(text, 20)}' is no number")
+    value = float(text.upper().replace("D", "E"))
+    if not np.isfinite(value):
+        raise ValueError(f"'{safe_text(text, 20)}' is too large a number")
+    return value
 
 
 def distinct(labels: Sequence[str]) -> tuple[list[str], str]:
@@ -111,81 +230,7 @@ def listed(labels: Collection[str], limit: int = 12) -> str:
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-def refuse_bad_cell(cell: np.ndarray, where: str) -> None:
-    """Raise `ReadError` for a cell that is not finite, has no volume, or an odd shape."""
-    if not np.isfinite(cell).all():
-        raise ReadError("the unit cell is not finite", where=where)
-    if problem := odd_shape(cell):
-        raise ReadError(problem, where=where)
-
-
 def refuse_too_many(atoms: int, where: str) -> None:
     """Raise `ReadError` for more atoms than a structure may have."""
     if atoms > limits.ATOMS:
         raise ReadError(f"{atoms} atoms; at most {limits.ATOMS} are read", where=where)
-
-
-def make_crystal(
-    elements: Sequence[str] | np.ndarray,
-    positions: np.ndarray,
-    cell: np.ndarray | None,
-    labels: Sequence[str],
-    *,
-    source: str,
-    name: str = "",
-    warnings: Iterable[str] = (),
-    **others: Any,
-) -> Crystal:
-    """Put a `Crystal` together and refuse what is no geometry.
-
-    Parameters
-    ----------
-    elements, positions, cell, labels, source, name, warnings
-        As in `Crystal`; a `cell` of None gives a warning.
-    **others
-        Further attributes of `Crystal`.
-
-    Returns
-    -------
-    Crystal
-
-    Raises
-    ------
-    ReadError
-        If there are no atoms or too many, or a coordinate or the cell is not finite, or the
-        cell has no volume, is too thin for an atom, or too long.
-    """
-    name = safe_text(name)
-    where = ": ".join(filter(None, (visible(source), name)))
-    positions = np.asarray(positions, dtype=float).reshape(-1, 3)
-    if len(positions) == 0:
-        raise ReadError("no atoms", where=where)
-    refuse_too_many(len(positions), where)
-    bad = ~np.isfinite(positions).all(axis=1)
-    if bad.any():
-        label = safe_text(labels[int(np.argmax(bad))], 20)
-        raise ReadError(f"atom {label} has a coordinate that is not a number", where=where)
-    far = abs(positions).max(axis=1) > limits.COORDINATE
-    if far.any():
-        label = safe_text(labels[int(np.argmax(far))], 20)
-        raise ReadError(f"atom {label} is {abs(positions).max():.2g} Å away", where=where)
-    warnings = tuple(warnings)
-    if cell is None:
-        warnings += (ISOLATED,)
-    else:
-        cell = np.asarray(cell, dtype=float)
-        refuse_bad_cell(cell, where)
-        fractional = positions @ np.linalg.inv(cell)
-        # Atoms that drifted over many cells would make every search for images slow.
-        if fractional.min() < -1.0 or fractional.max() > 2.0:
-            positions = (fractional - np.floor(fractional)) @ cell
-    return Crystal(
-        elements=np.asarray(elements, dtype="<U2"),
-        positions=positions,
-        cell=cell,
-        labels=tuple(safe_text(label, 20) for label in labels),
-        source=str(source),
-        name=name,
-        warnings=warnings,
-        **others,
-    )

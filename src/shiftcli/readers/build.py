@@ -1,16 +1,17 @@
-"""From atom sites and symmetry to all atoms of the cell, for CIF, PDB and magres."""
+"""From what a file says of a structure to all atoms of its cell: the one maker of crystals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, StructureError
-from shiftcli.readers.atoms import listed, make_crystal, refuse_bad_cell, refuse_too_many
-from shiftcli.readers.disorder import Rows, expand_disordered, is_disordered, keep_major
+from shiftcli.readers.atoms import ISOLATED, AtomTable, distinct, listed, refuse_too_many
+from shiftcli.readers.copies import count_once
+from shiftcli.readers.disorder import FULL, expand_disordered, is_disordered, keep_major
 from shiftcli.readers.formula import (
     compare,
     counts,
@@ -19,7 +20,8 @@ from shiftcli.readers.formula import (
     units_in_cell,
 )
 from shiftcli.readers.sources import safe_text
-from shiftcli.readers.symmetry import Symmetry, fits_cell
+from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell
+from shiftcli.structure.checks import odd_shape
 from shiftcli.structure.crystal import Crystal
 
 #: Space for each atom (Å³) from which a cell is odd; organic crystals have 8 to 12.
@@ -32,58 +34,31 @@ _BOX = 1e5 * np.eye(3)
 #: of inversion would leave at least 16.
 DENSE = 16.0
 
-_P1 = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
-
 
 @dataclass(frozen=True)
 class _Expansion:
     """All atoms that one candidate symmetry makes."""
 
     symmetry: Symmetry
+    table: AtomTable
     images: np.ndarray
     site: np.ndarray
     warning: str
-    elements: np.ndarray
 
     @property
     def counts(self) -> dict[str, int]:
-        return counts(self.elements[self.site].tolist())
+        return counts(self.table.elements[self.site].tolist())
 
 
-def build_crystal(
-    rows: Rows,
-    cell: np.ndarray | None,
-    candidates: list[Symmetry],
-    *,
-    formula: str = "",
-    z: float = float("nan"),
-    disorder: str = "major",
-    source: str,
-    name: str,
-    where: str,
-    warnings: Sequence[str] = (),
-) -> Crystal:
-    """Resolve disorder, apply the symmetry, and compare with the formula.
+def build_crystal(table: AtomTable, disorder: str = "major") -> Crystal:
+    """Make a crystal of what a file says: the only way to one.
 
     Parameters
     ----------
-    rows : Rows
-        The atom sites.
-    cell : numpy.ndarray or None
-        Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule, whose
-        rows then hold Cartesian coordinates.
-    candidates : list of Symmetry
-        What the file says about its symmetry, the most trusted first; may be empty.
-    formula : str
-        Formula of one unit as the file has it, or empty.
-    z : float
-        Formula units in the cell, NaN where not given.
+    table : AtomTable
+        The atom sites, cell, symmetry and formula.
     disorder : {"major", "error"}
-        Keep the major component, or refuse.
-    source, name, where : str
-        File, structure, and both, for messages.
-    warnings : sequence of str
-        Warnings so far.
+        Keep the major component of disorder, or refuse.
 
     Returns
     -------
@@ -92,69 +67,124 @@ def build_crystal(
     Raises
     ------
     ReadError
-        If the disorder cannot be resolved or is not wanted, the cell does not fit the
-        symmetry, no symmetry is stated and the sites are not all of the cell, or something
-        is larger than `shiftcli.limits` allows.
+        If there are no atoms, a coordinate or the cell cannot be used, the disorder cannot be
+        resolved or is not wanted, the cell does not fit the symmetry, no symmetry is stated and
+        the sites are not all of the cell, or something is larger than `shiftcli.limits` allows.
     """
-    warnings = list(warnings)
-    if len(rows) == 0:
-        raise ReadError("no atoms", where=where)
-    refuse_too_many(len(rows), where)
+    if len(table) == 0:
+        raise ReadError("no atoms", where=table.where)
+    refuse_too_many(len(table), table.where)
+    if table.cell is not None:
+        _refuse_bad_cell(table.cell, table.where)
+    _refuse_bad_positions(table)
     try:
-        return _build(rows, cell, candidates, formula, z, disorder, source, name, where, warnings)
+        if table.whole:
+            table = count_once(table)
+            return _with_distinct_labels(_make_crystal(table, table.coordinates))
+        labels, repeated = distinct(table.labels)
+        table = replace(table, labels=labels).with_warning(repeated)
+        return _build_molecule(table, disorder) if table.cell is None else _build(table, disorder)
     except StructureError as error:  # atoms on a heap, or more images than can be made
-        raise ReadError(error.message, where=where, hint=error.hint) from error
+        raise ReadError(error.message, where=table.where, hint=error.hint) from error
 
 
-def _build(
-    rows: Rows,
-    cell: np.ndarray | None,
-    candidates: list[Symmetry],
-    formula: str,
-    z: float,
-    disorder: str,
-    source: str,
-    name: str,
-    where: str,
-    warnings: list[str],
+def _make_crystal(
+    table: AtomTable, positions: np.ndarray, site: np.ndarray | None = None, **others: Any
 ) -> Crystal:
-    if cell is None:
-        rows = _major_component(_boxed(rows), _BOX, disorder, where, warnings)
-        return make_crystal(
-            rows.elements, rows.fractional @ _BOX, None, rows.labels,
-            source=source, name=name, warnings=warnings,
-        )  # fmt: skip
-    refuse_bad_cell(cell, where)
-    rows = replace(rows, fractional=rows.fractional - np.floor(rows.fractional))
-    rows = _major_component(rows, cell, disorder, where, warnings)
-    unit = parse_formula(formula)
-    if formula and not unit:
-        warnings.append(f"formula '{safe_text(formula, 40)}' not understood")
-    expected = {e: n * z for e, n in unit.items()} if 0 < z < limits.ATOMS else {}
-    chosen = _expand(rows, cell, candidates, expected, where, warnings)
-    if unit and not z > 0:
-        z = units_in_cell(unit, chosen.counts)
-        expected = {e: n * z for e, n in unit.items()} if z else {}
-    warnings += _odd_contents(chosen, cell, formula if unit else "", z, expected)
-    stated = len(chosen.symmetry) > 1 and not chosen.warning
-    return make_crystal(
-        rows.elements[chosen.site],
-        chosen.images @ cell,
-        cell,
-        [rows.labels[k] for k in chosen.site],
-        site_ids=chosen.site if stated else None,
-        operations=chosen.symmetry.triplets if stated else (),
-        shieldings=None if rows.shieldings is None else rows.shieldings[chosen.site],
-        expected=expected,
-        source=source,
-        name=name,
+    """The crystal of some positions in Å, and the row of the table behind each of them."""
+    site = np.arange(len(table)) if site is None else site
+    refuse_too_many(len(site), table.where)
+    warnings = table.warnings
+    if table.cell is None:
+        warnings = (ISOLATED, *warnings)
+    else:
+        fractional = positions @ np.linalg.inv(table.cell)
+        # Atoms that drifted over many cells would make every search for images slow.
+        if fractional.min() < -1.0 or fractional.max() > 2.0:
+            positions = (fractional - np.floor(fractional)) @ table.cell
+
+    def of_atoms(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else values[site]
+
+    return Crystal(
+        elements=table.elements[site],
+        positions=positions,
+        cell=table.cell,
+        labels=tuple(safe_text(table.labels[k], 20) for k in site.tolist()),
+        source=table.source,
+        name=table.name,
         warnings=warnings,
+        shieldings=of_atoms(table.shieldings),
+        baseline=of_atoms(table.baseline),
+        level=table.level,
+        **others,
     )
 
 
-def _boxed(rows: Rows) -> Rows:
-    """Rows of Cartesian coordinates as fractions of the box around a molecule."""
-    return replace(rows, fractional=rows.fractional @ np.linalg.inv(_BOX))
+def _refuse_bad_cell(cell: np.ndarray, where: str) -> None:
+    """Raise `ReadError` for a cell that is not finite, has no volume, or an odd shape."""
+    if not np.isfinite(cell).all():
+        raise ReadError("the unit cell is not finite", where=where)
+    if problem := odd_shape(cell):
+        raise ReadError(problem, where=where)
+
+
+def _refuse_bad_positions(table: AtomTable) -> None:
+    bad = ~np.isfinite(table.coordinates).all(axis=1)
+    if bad.any():
+        label = safe_text(table.labels[int(np.argmax(bad))], 20)
+        raise ReadError(f"atom {label} has a coordinate that is not a number", where=table.where)
+    far = abs(table.coordinates).max(axis=1) > limits.COORDINATE
+    if far.any():
+        label = safe_text(table.labels[int(np.argmax(far))], 20)
+        distance = abs(table.coordinates).max()
+        raise ReadError(f"atom {label} is {distance:.2g} Å away", where=table.where)
+
+
+def _with_distinct_labels(crystal: Crystal) -> Crystal:
+    """Tell sites of the same label apart; the copies of one site may share theirs."""
+    if len(set(crystal.labels)) == len(crystal):
+        return crystal
+    names, repeated = distinct([site.label for site in crystal.sites])
+    if not repeated:
+        return crystal
+    labels = list(crystal.labels)
+    for name, site in zip(names, crystal.sites, strict=True):
+        for k in site.atoms if name != site.label else ():
+            labels[k] = name
+    return replace(crystal, labels=tuple(labels)).with_warning(repeated)
+
+
+def _build_molecule(table: AtomTable, disorder: str) -> Crystal:
+    boxed = replace(table, coordinates=table.coordinates @ np.linalg.inv(_BOX))
+    kept = _major_component(boxed, _BOX, disorder)
+    return _make_crystal(kept, kept.coordinates @ _BOX)
+
+
+def _build(table: AtomTable, disorder: str) -> Crystal:
+    """Resolve disorder, apply the symmetry, and compare with the formula."""
+    cell = table.cell
+    assert cell is not None  # as the caller saw
+    table = replace(table, coordinates=table.coordinates - np.floor(table.coordinates))
+    table = _major_component(table, cell, disorder)
+    unit, z = parse_formula(table.formula), table.z
+    if table.formula and not unit:
+        table = table.with_warning(f"formula '{safe_text(table.formula, 40)}' not understood")
+    expected = {e: n * z for e, n in unit.items()} if 0 < z < limits.ATOMS else {}
+    chosen, warnings = _expand(table, cell, expected)
+    if unit and not z > 0:
+        z = units_in_cell(unit, chosen.counts)
+        expected = {e: n * z for e, n in unit.items()} if z else {}
+    warnings += _odd_contents(chosen, cell, table.formula if unit else "", z, expected)
+    stated = len(chosen.symmetry) > 1 and not chosen.warning
+    return _make_crystal(
+        chosen.table.with_warning(*warnings),
+        chosen.images @ cell,
+        chosen.site,
+        site_ids=chosen.site if stated else None,
+        operations=chosen.symmetry.triplets if stated else (),
+        expected=expected,
+    )
 
 
 def _odd_contents(
@@ -177,47 +207,38 @@ def _odd_contents(
     return warnings + ([chosen.warning] if chosen.warning else [])
 
 
-def _major_component(
-    rows: Rows, cell: np.ndarray, disorder: str, where: str, warnings: list[str]
-) -> Rows:
-    disordered = is_disordered(rows)
+def _major_component(table: AtomTable, cell: np.ndarray, disorder: str) -> AtomTable:
+    disordered = is_disordered(table)
     if not disordered.any():
-        return rows
+        return table
     first = int(np.argmax(disordered))
     if disorder == "error":
         raise ReadError(
-            f"disorder at {int(disordered.sum())} of {len(rows)} atom sites, "
-            f"first at {safe_text(rows.labels[first], 20)}",
-            where=where,
+            f"disorder at {int(disordered.sum())} of {len(table)} atom sites, "
+            f"first at {safe_text(table.labels[first], 20)}",
+            where=table.where,
             hint="--disorder major keeps the major component",
         )
-    keep = keep_major(rows, cell)
+    keep = keep_major(table, cell)
     if not keep.any():
-        raise ReadError("disorder: no atom site is half occupied", where=where)
-    dropped = [label for label, k in zip(rows.labels, keep, strict=True) if not k]
-    partial = [
-        label
-        for label, k, o in zip(rows.labels, keep, rows.occupancies, strict=True)
-        if k and o < 0.99
-    ]
-    if dropped:
-        warnings.append(f"disorder: {len(dropped)} minor sites left out: {listed(dropped)}")
-    if partial:
-        warnings.append(
-            f"disorder: {len(partial)} partly occupied sites taken as full: {listed(partial)}"
+        raise ReadError("disorder: no atom site is half occupied", where=table.where)
+    labels = np.array(table.labels, dtype=object)
+    dropped, partial = labels[~keep], labels[keep & (table.occupancies < FULL)]
+    warnings = [
+        f"disorder: {len(names)} {what}: {listed(names)}"
+        for what, names in (
+            ("minor sites left out", dropped), ("partly occupied sites taken as full", partial),
         )
-    return rows.take(keep)
+        if len(names)
+    ]  # fmt: skip
+    return table.take(keep).with_warning(*warnings)
 
 
 def _expand(
-    rows: Rows,
-    cell: np.ndarray,
-    candidates: list[Symmetry],
-    expected: dict[str, float],
-    where: str,
-    warnings: list[str],
-) -> _Expansion:
-    """Atoms of the first candidate that makes formula × Z, else of the first."""
+    rows: AtomTable, cell: np.ndarray, expected: dict[str, float]
+) -> tuple[_Expansion, list[str]]:
+    """Atoms of the first symmetry that makes formula × Z, else of the first, and warnings."""
+    candidates, where = rows.symmetries, rows.where
     fitting = [s for s in candidates if fits_cell(s, cell)]
     if candidates and not fitting:
         raise ReadError(
@@ -226,8 +247,9 @@ def _expand(
         )  # fmt: skip
     # Made one by one: a candidate that is not needed may be one that cannot be expanded.
     expansions = (
-        _Expansion(s, *expand_disordered(rows, cell, s, where), rows.elements)
-        for s in (fitting or [_P1])
+        _Expansion(s, once, *expand_disordered(once, cell, s, where))
+        for s in (fitting or [IDENTITY])
+        for once in [count_once(rows, s)]
     )
     expansion = next(expansions)
     if expected and not same_heavy_atoms(expected, expansion.counts):
@@ -242,8 +264,9 @@ def _expand(
             where=where,
             hint="add the symmetry operations or the space group",
         )
+    warnings = []
     if not candidates:
         warnings.append("no symmetry is stated: taken as P 1")
-    elif expansion.symmetry.origin != "the file's operations":
+    elif expansion.symmetry.origin != LISTED:
         warnings.append(f"symmetry taken from {expansion.symmetry.origin}")
-    return expansion
+    return expansion, warnings

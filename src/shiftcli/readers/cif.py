@@ -20,12 +20,9 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, listed, numbered, refuse_too_many
-from shiftcli.readers.build import build_crystal
-from shiftcli.readers.disorder import Rows
+from shiftcli.readers.atoms import AtomTable, element_of, listed, numbered, refuse_too_many
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.crystal import Crystal
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
@@ -51,7 +48,7 @@ _HERMANN_MAUGUIN = (
 _NUMBER = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 
 
-def read_cif(text: str, source: str, disorder: str = "major") -> Iterator[Crystal | ReadError]:
+def read_cif(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     """Read the data blocks of a CIF.
 
     Parameters
@@ -60,12 +57,10 @@ def read_cif(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
         Contents of the file.
     source : str
         Name of the file, for messages.
-    disorder : {"major", "error"}
-        Keep the major component of disorder, or refuse disordered structures.
 
     Yields
     ------
-    Crystal or ReadError
+    AtomTable or ReadError
         One item a data block with atoms; blocks without atoms only where none has any.
     """
     where = visible(source)
@@ -91,7 +86,7 @@ def read_cif(text: str, source: str, disorder: str = "major") -> Iterator[Crysta
         again = f" #{seen[block.name]}" if seen[block.name] > 1 else ""
         name = safe_text(block.name) + again
         try:
-            yield _read_block(block, name, source, f"{where}: {name}" if name else where, disorder)
+            yield _read_block(block, name, f"{where}: {name}" if name else where)
         except ReadError as error:
             yield error
 
@@ -162,41 +157,30 @@ def _value(block: gemmi.cif.Block, *tags: str) -> str:
     return ""
 
 
-def _read_block(
-    block: gemmi.cif.Block, name: str, source: str, where: str, disorder: str
-) -> Crystal:
+def _read_block(block: gemmi.cif.Block, name: str, where: str) -> AtomTable:
     _refuse_other_worlds(block, where)
     if not _has_atoms(block):
         raise ReadError("no atom sites", where=where)
     cell, warnings = _cell(block, where)
     table = _Table(block, where)
     keep, dropped = table.keep()
-    warnings += dropped
     coordinates = table.coordinates(keep, cell)
     labels, elements = table.names(keep)
-    labels, repeated = distinct(labels)
-    warnings += [repeated] if repeated else []
     occupancies, assemblies, groups = table.disorder(keep)
-    rows = Rows(
-        tuple(labels),
-        np.array(elements, dtype="<U2"),
+    return AtomTable(
+        elements,
         coordinates,
-        occupancies,
-        assemblies,
-        groups,
-        table.shieldings(keep),
-    )
-    return build_crystal(
-        rows,
         cell,
-        _symmetries(block, where) if cell is not None else [],
+        labels,
+        symmetries=tuple(_symmetries(block, where)) if cell is not None else (),
+        occupancies=occupancies,
+        assemblies=assemblies,
+        groups=groups,
+        shieldings=table.shieldings(keep),
         formula=_value(block, _FORMULA),
         z=_number(_value(block, "_cell_formula_units_Z")),
-        disorder=disorder,
-        source=source,
         name=name,
-        where=where,
-        warnings=warnings,
+        warnings=(*warnings, *dropped),
     )
 
 
@@ -309,7 +293,7 @@ class _Table:
         gone = {*dummies, *empty}
         return [k for k in range(self.length) if k not in gone], warnings
 
-    def names(self, keep: list[int]) -> tuple[list[str], list[str]]:
+    def names(self, keep: list[int]) -> tuple[list[str], np.ndarray]:
         elements = [self.element(k) for k in keep]
         for k, element in zip(keep, elements, strict=True):
             if not element:
@@ -321,7 +305,7 @@ class _Table:
                     where=self.where,
                 )
         made = numbered(elements)
-        return [self.label(k) or made[i] for i, k in enumerate(keep)], elements
+        return [self.label(k) or made[i] for i, k in enumerate(keep)], np.array(elements)
 
     def coordinates(self, keep: list[int], cell: np.ndarray | None) -> np.ndarray:
         """Fractional coordinates, or Cartesian ones where there is no cell, shape (n, 3)."""
@@ -401,7 +385,7 @@ def _symmetries(block: gemmi.cif.Block, where: str) -> list[sym.Symmetry]:
     listed_operations = _listed_operations(block, where)
     if not listed_operations:
         return [named] if named else []
-    own = sym.from_operations(listed_operations, "the file's operations")
+    own = sym.from_operations(listed_operations, sym.LISTED)
     missing = sym.missing_operation(listed_operations)
     if not missing:
         return [own] if named is None or len(named) == len(own) else [own, named]

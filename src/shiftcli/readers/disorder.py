@@ -8,14 +8,13 @@ own images, so only some of the images can be there at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError
-from shiftcli.readers.atoms import listed
+from shiftcli.readers.atoms import AtomTable, listed
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
 from shiftcli.structure.neighbours import find_neighbours
 
@@ -30,57 +29,8 @@ CLASH = {0: 1.0, 1: 0.7, 2: 1.25}
 BOND = {0: 1.9, 1: 1.3, 2: 0.9}
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The atom sites of a file.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        Labels.
-    elements : numpy.ndarray
-        Chemical symbols, shape (n,).
-    fractional : numpy.ndarray
-        Fractional coordinates, shape (n, 3).
-    occupancies : numpy.ndarray
-        Occupancies from 0 to 1, shape (n,).
-    assemblies, groups : tuple of str
-        Disorder assembly and group, empty where the file gives none.
-    shieldings : numpy.ndarray or None
-        Isotropic shieldings in ppm, shape (n,), NaN where the file gives none.
-    """
-
-    labels: tuple[str, ...]
-    elements: np.ndarray
-    fractional: np.ndarray
-    occupancies: np.ndarray
-    assemblies: tuple[str, ...]
-    groups: tuple[str, ...]
-    shieldings: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, keep: np.ndarray) -> Rows:
-        """The rows where `keep` is true."""
-
-        def pick(values: Sequence[str]) -> tuple[str, ...]:
-            return tuple(value for value, k in zip(values, keep, strict=True) if k)
-
-        return replace(
-            self,
-            labels=pick(self.labels),
-            elements=self.elements[keep],
-            fractional=self.fractional[keep],
-            occupancies=self.occupancies[keep],
-            assemblies=pick(self.assemblies),
-            groups=pick(self.groups),
-            shieldings=None if self.shieldings is None else self.shieldings[keep],
-        )
-
-
-def is_disordered(rows: Rows) -> np.ndarray:
-    """Rows with partial occupancy or with an alternative, shape (n,)."""
+def is_disordered(rows: AtomTable) -> np.ndarray:
+    """AtomTable with partial occupancy or with an alternative, shape (n,)."""
     groups = defaultdict(set)
     for assembly, group in zip(rows.assemblies, rows.groups, strict=True):
         if group:
@@ -92,12 +42,12 @@ def is_disordered(rows: Rows) -> np.ndarray:
     return (rows.occupancies < FULL) | np.array(alternative, dtype=bool)
 
 
-def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
+def keep_major(rows: AtomTable, cell: np.ndarray) -> np.ndarray:
     """Choose the major component among the rows of a disordered structure.
 
     Parameters
     ----------
-    rows : Rows
+    rows : AtomTable
         Atom sites, none of zero occupancy.
     cell : numpy.ndarray
         Lattice vectors as rows in Å, shape (3, 3).
@@ -125,7 +75,7 @@ def keep_major(rows: Rows, cell: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _regions(rows: Rows, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
+def _regions(rows: AtomTable, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
     """Split disordered atoms into independent sets, by assembly or by distance."""
     assemblies: dict[str, list[int]] = defaultdict(list)
     for atom in atoms.tolist():
@@ -137,11 +87,11 @@ def _regions(rows: Rows, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.nda
             yield from _components(rows, cell, np.array(members))
 
 
-def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
+def _components(rows: AtomTable, cell: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    elements, positions = rows.elements[members], rows.fractional[members] @ cell
+    elements, positions = rows.elements[members], rows.coordinates[members] @ cell
     pairs = np.array(
         [
             (i, j)
@@ -156,7 +106,7 @@ def _components(rows: Rows, cell: np.ndarray, members: np.ndarray) -> Iterator[n
         yield members[component == k]
 
 
-def _major_groups(rows: Rows, cell: np.ndarray, region: np.ndarray) -> np.ndarray:
+def _major_groups(rows: AtomTable, cell: np.ndarray, region: np.ndarray) -> np.ndarray:
     groups = [rows.groups[k] for k in region]
     members: dict[str, list[float]] = defaultdict(list)
     for k in region:
@@ -169,7 +119,7 @@ def _major_groups(rows: Rows, cell: np.ndarray, region: np.ndarray) -> np.ndarra
     occupancy = {group: float(np.mean(values)) for group, values in members.items()}
     # Groups in each other's place are alternatives, whatever their occupancies (some files
     # leave them out, which makes them 1).
-    near = _near(rows.elements[region], rows.fractional[region] @ cell, cell, max(CLASH.values()))
+    near = _near(rows.elements[region], rows.coordinates[region] @ cell, cell, max(CLASH.values()))
     rivals = {(groups[i], groups[j]) for i, j, d, h in near if d < CLASH[h]}
     kept: dict[str, float] = {}
     for group, value in sorted(occupancy.items(), key=lambda item: -item[1]):
@@ -182,13 +132,13 @@ def _major_groups(rows: Rows, cell: np.ndarray, region: np.ndarray) -> np.ndarra
     return np.array([group in kept for group in groups])
 
 
-def _thin_out(rows: Rows, cell: np.ndarray, keep: np.ndarray, atoms: np.ndarray) -> None:
+def _thin_out(rows: AtomTable, cell: np.ndarray, keep: np.ndarray, atoms: np.ndarray) -> None:
     """Drop partly occupied rows without a group that are rare or in a better one's place."""
     if not len(atoms):
         return
     rivals: dict[int, list[int]] = defaultdict(list)
     bonds: dict[int, list[int]] = defaultdict(list)
-    for i, j, d, h in _near(rows.elements, rows.fractional @ cell, cell, 1.3):
+    for i, j, d, h in _near(rows.elements, rows.coordinates @ cell, cell, 1.3):
         if i != j and d < CLASH[h]:
             rivals[i].append(j)
         elif i != j and h == 1:
@@ -216,13 +166,13 @@ def _near(
 
 
 def expand_disordered(
-    rows: Rows, cell: np.ndarray, symmetry: Symmetry, where: str
+    rows: AtomTable, cell: np.ndarray, symmetry: Symmetry, where: str
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Apply the symmetry to rows of which some overlap with their own images.
 
     Parameters
     ----------
-    rows : Rows
+    rows : AtomTable
         The kept rows.
     cell : numpy.ndarray
         Lattice vectors as rows in Å, shape (3, 3).
@@ -246,7 +196,7 @@ def expand_disordered(
     ReadError
         If atoms still overlap.
     """
-    images, site, operation = expand(rows.fractional, cell, symmetry)
+    images, site, operation = expand(rows.coordinates, cell, symmetry)
     partial = is_disordered(rows)
     if not partial.any():
         return images, site, ""
@@ -266,7 +216,7 @@ def expand_disordered(
 
 
 def _choose_images(
-    rows: Rows,
+    rows: AtomTable,
     cell: np.ndarray,
     images: np.ndarray,
     site: np.ndarray,
@@ -297,7 +247,7 @@ def _choose_images(
 
 
 def _refuse_overlaps(
-    rows: Rows,
+    rows: AtomTable,
     cell: np.ndarray,
     images: np.ndarray,
     site: np.ndarray,

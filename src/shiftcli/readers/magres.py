@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import gemmi
 import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import distinct, element_of, indexed, make_crystal, refuse_too_many
+from shiftcli.readers.atoms import AtomTable, element_of, indexed
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.crystal import Crystal
-from shiftcli.structure.neighbours import find_neighbours
 
 
 @dataclass
@@ -33,7 +32,7 @@ class _Contents:
     shieldings: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def read_magres(text: str, source: str) -> Crystal:
+def read_magres(text: str, source: str) -> Iterator[AtomTable]:
     """Read a magres file.
 
     Parameters
@@ -43,9 +42,9 @@ def read_magres(text: str, source: str) -> Crystal:
     source : str
         Name of the file, for messages.
 
-    Returns
-    -------
-    Crystal
+    Yields
+    ------
+    AtomTable
 
     Raises
     ------
@@ -55,7 +54,7 @@ def read_magres(text: str, source: str) -> Crystal:
     where = visible(source)
     if not text.startswith("#$magres-abinitio-v1"):
         raise ReadError("not a magres file: its first line is another", where=where)
-    return _to_crystal(_parse(text, where), source, where)
+    yield _to_table(_parse(text, where), where)
 
 
 def _parse(text: str, where: str) -> _Contents:
@@ -116,38 +115,34 @@ def _parse_tensor(contents: _Contents, tokens: list[str]) -> None:
     contents.shieldings[key] = (values[0] + values[4] + values[8]) / 3
 
 
-def _to_crystal(contents: _Contents, source: str, where: str) -> Crystal:
-    if not contents.keys:
-        raise ReadError("no atoms", where=where)
-    warnings = []
+def _to_table(contents: _Contents, where: str) -> AtomTable:
     elements = [element_of(species.split(":")[0]) for species in contents.species]
     for key, element, species in zip(contents.keys, elements, contents.species, strict=True):
         if not element:
             text = safe_text(species, 20)
             raise ReadError(f"atom {''.join(key)}: no element is called '{text}'", where=where)
-    shieldings = None
+    warning, shieldings = "", None
     if contents.shieldings:
         repeated = [key for key, count in Counter(contents.keys).items() if count > 1]
         if repeated:
             label = safe_text(" ".join(repeated[0]), 20)
-            warnings.append(f"shieldings left out: {label} names more than one atom")
+            warning = f"shieldings left out: {label} names more than one atom"
         else:
             shieldings = np.array([contents.shieldings.get(k, np.nan) for k in contents.keys])
-    labels, repeated_labels = distinct([indexed(*key) for key in contents.keys])
-    warnings += [repeated_labels] if repeated_labels else []
-    refuse_too_many(len(contents.keys), where)
-    positions = np.array(contents.positions)
-    cell = contents.lattice
-    # make_crystal refuses coordinates and cells that no symmetry could be applied to.
-    crystal = make_crystal(
-        elements, positions, cell, labels, source=source, warnings=warnings, shieldings=shieldings
-    )
-    if cell is None or len(contents.symmetry) == 0:
-        return crystal
-    symmetry = _symmetry(contents.symmetry, where)
-    if not sym.fits_cell(symmetry, cell):
-        raise ReadError("the cell does not obey its symmetry operations", where=where)
-    return crystal if len(symmetry) == 1 else _with_symmetry(crystal, symmetry, where)
+    table = AtomTable(
+        np.array(elements),
+        np.array(contents.positions),
+        contents.lattice,
+        [indexed(*key) for key in contents.keys],
+        whole=True,
+        shieldings=shieldings,
+    ).with_warning(warning)
+    symmetry = _symmetry(contents.symmetry, where) if contents.symmetry else sym.IDENTITY
+    # A cell without volume is for the builder to refuse.
+    if table.cell is None or len(symmetry) < 2 or not abs(np.linalg.det(table.cell)) > 1e-6:
+        return table
+    fractional = table.coordinates @ np.linalg.inv(table.cell)
+    return replace(table, coordinates=fractional, symmetries=(symmetry,), whole=False)
 
 
 def _symmetry(texts: list[str], where: str) -> sym.Symmetry:
@@ -164,49 +159,4 @@ def _symmetry(texts: list[str], where: str) -> sym.Symmetry:
         raise ReadError(
             f"the symmetry operations are no space group: {missing} is missing", where=where
         )
-    return sym.from_operations(operations, "the file's operations")
-
-
-def _with_symmetry(crystal: Crystal, symmetry: sym.Symmetry, where: str) -> Crystal:
-    """Expand an asymmetric unit; recognise a list of all atoms and take its sites."""
-    assert crystal.cell is not None  # whoever calls has symmetry, and with it a cell
-    fractional = crystal.positions @ np.linalg.inv(crystal.cell)
-    images, site, _ = sym.expand(fractional, crystal.cell, symmetry)
-    partner = _partners(crystal.cell, fractional % 1.0, images)
-    is_listed = partner >= 0
-    if is_listed.all():
-        first = np.arange(len(crystal))
-        np.minimum.at(first, partner, site)
-        return _renew(crystal, np.arange(len(crystal)), crystal.positions, first)
-    if (is_listed & (partner != site)).any():
-        label = crystal.labels[int(site[np.argmax(is_listed & (partner != site))])]
-        raise ReadError(
-            f"atoms are neither the whole cell nor the asymmetric unit (see {label})", where=where
-        )
-    return _renew(crystal, site, images @ crystal.cell, site)
-
-
-def _partners(cell: np.ndarray, listed: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """The nearest listed atom of each image, -1 where none is in its place."""
-    n, places = len(listed), np.concatenate([listed, images]) @ cell
-    near = find_neighbours(cell, places, sym.SPECIAL_POSITION_TOLERANCE)
-    near = near.where((near.first >= n) & (near.second < n))
-    partner = np.full(len(images), -1)
-    far_to_near = np.argsort(-near.distances)  # the nearest is written last
-    partner[near.first[far_to_near] - n] = near.second[far_to_near]
-    return partner
-
-
-def _renew(
-    crystal: Crystal, rows: np.ndarray, positions: np.ndarray, site_ids: np.ndarray
-) -> Crystal:
-    return make_crystal(
-        crystal.elements[rows],
-        positions,
-        crystal.cell,
-        [crystal.labels[k] for k in rows],
-        source=crystal.source,
-        warnings=crystal.warnings,
-        shieldings=None if crystal.shieldings is None else crystal.shieldings[rows],
-        site_ids=site_ids,
-    )
+    return sym.from_operations(operations, sym.LISTED)

@@ -1,6 +1,6 @@
 """From what the user names (files, folders, patterns, standard input) to text.
 
-Compression, encoding and the guess of a format happen here and nowhere else.
+Compression and encoding happen here and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,25 +17,10 @@ from pathlib import Path
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
+from shiftcli.readers.registry import format_of_name
 
 #: Name of standard input among the paths.
 STDIN = "-"
-
-#: Format by suffix (after a final ``.gz`` is taken off).
-SUFFIXES = {
-    ".cif": "cif",
-    ".mcif": "cif",
-    ".mmcif": "cif",
-    ".xyz": "extxyz",
-    ".extxyz": "extxyz",
-    ".pdb": "pdb",
-    ".ent": "pdb",
-    ".magres": "magres",
-    ".vasp": "poscar",
-    ".poscar": "poscar",
-    ".sdf": "sdf",
-    ".mol": "sdf",
-}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
@@ -99,46 +84,6 @@ def _files_below(folder: str) -> list[str]:
         return []
     files = (str(path) for path in Path(folder).rglob("*") if format_of_name(path.name))
     return sorted(filter(os.path.isfile, files))
-
-
-def format_of_name(name: str) -> str:
-    """Format that a file's name stands for, empty when it says nothing."""
-    path = Path(name)
-    if path.suffix.lower() == ".gz":
-        path = path.with_suffix("")
-    if path.suffix.lower() in SUFFIXES:
-        return SUFFIXES[path.suffix.lower()]
-    return "poscar" if re.match(r"(POSCAR|CONTCAR)([._-]|$)", path.name) else ""
-
-
-def format_of_text(text: str) -> str:
-    """Format that a text looks like, empty when it looks like none.
-
-    Parameters
-    ----------
-    text : str
-        Contents of a file.
-
-    Returns
-    -------
-    str
-        One of the formats in `SUFFIXES`, or an empty string.
-    """
-    head = text[:200_000].splitlines()
-    if head and head[0].startswith("#$magres-abinitio"):
-        return "magres"
-    if len(head) > 3 and re.search(r"\sV[23]000\s*$", head[3]):
-        return "sdf"  # before the others: its first line is free text
-    if any(re.match(r"\s*data_\S", line, re.IGNORECASE) for line in head):
-        return "cif"
-    if any(re.match(r"(CRYST1|ATOM  |HETATM|HEADER|MODEL )", line) for line in head):
-        return "pdb"
-    if head and re.fullmatch(r"\s*\d+\s*", head[0]):
-        return "extxyz"
-    lattice = [re.fullmatch(r"\s*[-+.\deE]+(\s+[-+.\deE]+){2}.*", line) for line in head[2:5]]
-    if len(lattice) == 3 and all(lattice) and re.match(r"\s*[-+.\deE]+", head[1]):
-        return "poscar"
-    return ""
 
 
 def load(path: str | Path, largest: int = limits.BYTES) -> str:

@@ -20,6 +20,9 @@ SPECIAL_POSITION_TOLERANCE = 0.3
 #: Relative change of the metric up to which a cell counts as obeying its symmetry.
 METRIC_TOLERANCE = 0.03
 
+#: Origin of operations that the file lists itself.
+LISTED = "the file's operations"
+
 
 @dataclass(frozen=True)
 class Symmetry:
@@ -56,9 +59,24 @@ class Symmetry:
         return tuple(texts)
 
     def images(self, fractional: np.ndarray) -> np.ndarray:
-        """Images of sites, shape (sites, operations, 3), wrapped into the cell."""
+        """Images of sites, shape (sites, operations, 3), wrapped into the cell.
+
+        Raises
+        ------
+        ReadError
+            If there would be more copies than `shiftcli.limits` allows.
+        """
+        if len(fractional) * len(self) > limits.COPIES:
+            raise ReadError(
+                f"{len(self)} symmetry operations of {len(fractional)} atom sites make "
+                f"{len(fractional) * len(self)} atoms; at most {limits.ATOMS} are read"
+            )
         images = np.einsum("mij,nj->nmi", self.rotations, fractional) + self.translations
         return images - np.floor(images)
+
+
+#: The symmetry of a crystal of which none is known.
+IDENTITY = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
 
 
 def from_operations(operations: list[gemmi.Op], origin: str) -> Symmetry:
@@ -131,11 +149,6 @@ def expand(
     ReadError
         If the operations would make more copies than `shiftcli.limits` allows.
     """
-    if len(fractional) * len(symmetry) > limits.COPIES:
-        raise ReadError(
-            f"{len(symmetry)} symmetry operations of {len(fractional)} atom sites make "
-            f"{len(fractional) * len(symmetry)} atoms; at most {limits.ATOMS} are read"
-        )
     images = symmetry.images(fractional)
     n, m = images.shape[:2]
     distance = np.linalg.norm(_shortest(images - fractional[:, None]) @ cell, axis=2)

@@ -25,10 +25,8 @@ import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
-from shiftcli.readers.ase_formats import SHIELDING_COLUMNS
-from shiftcli.readers.atoms import listed
+from shiftcli.readers.atoms import SHIELDING_COLUMNS, AtomTable, listed
 from shiftcli.readers.sources import STDIN, load, safe_text
-from shiftcli.structure.crystal import Crystal
 
 #: Column of shifts, in lower case: the shielding of an atom is minus its shift.
 SHIFT_COLUMN = "shift"
@@ -66,12 +64,12 @@ class LabelTable:
     level: str
     molecules: Mapping[str, Sequence[Label]]
 
-    def label(self, molecule: Crystal, name: str, where: str) -> Crystal:
+    def label(self, molecule: AtomTable, name: str, where: str) -> AtomTable:
         """Give a molecule its shieldings.
 
         Parameters
         ----------
-        molecule : Crystal
+        molecule : AtomTable
             The molecule; its atoms are in the order that ``atom_index`` counts.
         name : str
             Its ``mol_id``.
@@ -80,7 +78,7 @@ class LabelTable:
 
         Returns
         -------
-        Crystal
+        AtomTable
             With shieldings in ppm, NaN where the table has none, and the table's level; with
             warnings where the table has no row for it, rows beyond its atoms, or several rows
             for an atom: the same shielding counts once, different ones count nothing.

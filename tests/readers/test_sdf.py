@@ -112,7 +112,7 @@ def test_columns_that_touch_in_the_counts_line(tmp_path):
     [
         ("O   0", "Jq  0", "atom 1: no element is called 'Jq'"),
         ("    0.7572", "    0.75.2", "atom 2: coordinates '0.0000 0.75.2 -0.4692' are no numbers"),
-        ("    0.7572", "       nan", "atom H1 has a coordinate that is not a number"),
+        ("    0.7572", "       nan", "atom 2: coordinates '0.0000 nan -0.4692' are no numbers"),
         ("  3  2", "  9  2", "cut off: 9 atoms are announced, 5 follow|no element"),
         ("  3  2", " 99  2", "cut off: 99 atoms are announced, 5 follow"),
         ("  3  2", "three ", "the fourth line should count the atoms but is 'three"),

@@ -1,4 +1,4 @@
-"""Extended XYZ and POSCAR, through ASE."""
+"""Extended XYZ, whose columns ASE reads."""
 
 from __future__ import annotations
 
@@ -14,25 +14,18 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import (
-    distinct,
+    SHIELDING_COLUMNS,
+    AtomTable,
     element_of,
     indexed,
     listed,
-    make_crystal,
     numbered,
     refuse_too_many,
 )
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.crystal import Crystal
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-#: Columns known to hold shieldings, in lower case and without a unit, the first found counts.
-SHIELDING_COLUMNS = (
-    "ms_shielding", "shielding", "shieldings", "cs", "cs_iso", "ms_iso", "sigma_iso", "sigma",
-    "ms", "nmr_shielding", "magnetic_shielding",
-)  # fmt: skip
 
 _NAME_KEYS = ("NAME", "name", "Name", "title", "Title", "label", "refcode")
 _LABEL_COLUMNS = ("labels", "label", "atom_labels", "site_labels", "castep_labels")
@@ -46,7 +39,7 @@ _ASKED_FOR = "shiftcli_shielding"
 
 def read_extxyz(
     text: str, source: str, shielding_column: str | None = None
-) -> Iterator[Crystal | ReadError]:
+) -> Iterator[AtomTable | ReadError]:
     """Read the frames of a plain or extended XYZ file.
 
     Parameters
@@ -60,21 +53,19 @@ def read_extxyz(
 
     Yields
     ------
-    Crystal or ReadError
+    AtomTable or ReadError
         One item a frame.
     """
     frames = _split_frames(text, source)
     start = list(islice(frames, 2))
     several = len(start) > 1
     for number, frame in enumerate(chain(start, frames), 1):
-        where = f"{visible(source)}: frame {number}" if several else source
+        where = visible(source) + (f": frame {number}" if several else "")
         try:
             if isinstance(frame, ReadError):
                 raise frame
-            crystal = _read_frame(frame, where, source, shielding_column)
-            if not crystal.name and several:
-                crystal = replace(crystal, name=f"#{number}")
-            yield crystal
+            table = _read_frame(frame, where, shielding_column)
+            yield table if table.name or not several else replace(table, name=f"#{number}")
         except ReadError as error:
             yield error
 
@@ -104,7 +95,7 @@ def _split_frames(text: str, source: str) -> Iterator[list[str] | ReadError]:
         yield frame
 
 
-def _read_frame(frame: list[str], where: str, source: str, shielding_column: str | None) -> Crystal:
+def _read_frame(frame: list[str], where: str, shielding_column: str | None) -> AtomTable:
     from ase.io.extxyz import read_xyz
 
     comment = frame[1]
@@ -126,20 +117,17 @@ def _read_frame(frame: list[str], where: str, source: str, shielding_column: str
     name = next((atoms.info[k] for k in _NAME_KEYS if k in atoms.info), "")
     cell, warnings = _periodicity(atoms, where)
     shieldings, baseline, warning = _shieldings(atoms.arrays, shielding_column, where)
-    symbols = np.array(atoms.get_chemical_symbols())
-    labels = labels_of(atoms.arrays) or labels or numbered(symbols.tolist())
-    crystal = make_crystal(
-        symbols,
+    return AtomTable(
+        np.array(atoms.get_chemical_symbols()),
         atoms.positions,
         cell,
-        labels,
-        source=source,
-        name=str(name) if is_extended else comment.strip(),
-        warnings=[*warnings, *filter(None, [warning])],
+        labels_of(atoms.arrays) or labels,
+        whole=True,
         shieldings=shieldings,
         baseline=baseline,
-    )
-    return with_distinct_labels(crystal)
+        name=str(name) if is_extended else comment.strip(),
+        warnings=tuple(warnings),
+    ).with_warning(warning)
 
 
 def _refuse_wide(comment: str, where: str) -> None:
@@ -182,20 +170,6 @@ def labels_of(arrays: dict[str, np.ndarray]) -> list[str]:
     if indices is None or indices.shape != (len(labels),):
         return labels
     return [indexed(*pair) for pair in zip(labels, indices.tolist(), strict=True)]
-
-
-def with_distinct_labels(crystal: Crystal) -> Crystal:
-    """Tell sites of the same label apart; the copies of one site may share theirs."""
-    if len(set(crystal.labels)) == len(crystal):
-        return crystal
-    names, repeated = distinct([site.label for site in crystal.sites])
-    if not repeated:
-        return crystal
-    labels = list(crystal.labels)
-    for name, site in zip(names, crystal.sites, strict=True):
-        for k in site.atoms if name != site.label else ():
-            labels[k] = name
-    return replace(crystal, labels=tuple(labels)).with_warning(repeated)
 
 
 def _put_symbols(frame: list[str], where: str) -> list[str]:
@@ -291,64 +265,3 @@ def _shieldings(
     if width == 9:
         return values[:, [0, 4, 8]].mean(axis=1), None, ""
     return values[:, 0].copy(), values[:, 1].copy() if width == 2 else None, ""
-
-
-def read_poscar(text: str, source: str) -> Crystal:
-    """Read a POSCAR or CONTCAR file.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Returns
-    -------
-    Crystal
-
-    Raises
-    ------
-    ReadError
-        If ASE cannot read the file, or it holds no geometry.
-    """
-    import warnings as python_warnings
-
-    from ase.io.vasp import read_vasp
-
-    title, _, rest = text.partition("\n")
-    _refuse_wrong_counts(text, visible(source))
-    # ASE looks for symbols in the title, where a number in another script would count them.
-    text = f"{title.encode('ascii', 'replace').decode()}\n{rest}"
-    try:
-        with python_warnings.catch_warnings():
-            python_warnings.simplefilter("ignore")
-            atoms = read_vasp(StringIO(text))
-    except Exception as error:  # ASE raises whatever its parts raise
-        reason = safe_text(error, 100) or type(error).__name__
-        where = visible(source)
-        raise ReadError(f"not a readable POSCAR: {reason}", where=where) from error
-    symbols = atoms.get_chemical_symbols()
-    return make_crystal(
-        symbols, atoms.positions, atoms.cell.array, numbered(symbols),
-        source=source, name=title.strip(),
-    )  # fmt: skip
-
-
-def _refuse_wrong_counts(text: str, where: str) -> None:
-    """Refuse numbers of atoms that the file cannot hold, before ASE makes room for them."""
-    lines = text.split("\n", 7)
-    for line in lines[5:7]:
-        words = line.split("!")[0].split()
-        try:
-            counts = [abs(int(word)) for word in words]
-        except ValueError:
-            continue  # the symbols, or a mistake that ASE finds
-        announced, following = sum(counts), text.count("\n") - 6
-        if announced > following + 1:
-            raise ReadError(
-                f"cut off: {announced} atoms are announced, at most {max(following, 0)} follow",
-                where=where,
-            )
-        refuse_too_many(announced, where)
-        return

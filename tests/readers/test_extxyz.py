@@ -1,10 +1,10 @@
-"""Extended XYZ and POSCAR."""
+"""Extended XYZ."""
 
 import numpy as np
 import pytest
 
 from shiftcli.errors import ReadError
-from shiftcli.readers.ase_formats import read_extxyz, read_poscar
+from shiftcli.readers import read_text
 
 LATTICE = 'Lattice="5 0 0 0 6 0 0 0 7"'
 FRAME = f"""3
@@ -17,7 +17,7 @@ PLAIN = "3\nwater = it's odd \"text\nO 1 1 1\nH 1.9 1 1\nD 0.8 1.9 1\n"
 
 
 def frames(text, **options):
-    return list(read_extxyz(text, "f.xyz", **options))
+    return list(read_text(text, "extxyz", "f.xyz", **options))
 
 
 def one(text, **options):
@@ -196,32 +196,3 @@ def test_refusals_in_one_line(text, match):
     with pytest.raises(ReadError, match=match):
         raise error
     assert "\n" not in str(error)
-
-
-POSCAR = """urea
-1.0
-5.0 0.0 0.0
-0.0 6.0 0.0
-0.0 0.0 7.0
-O H
-1 2
-Selective dynamics
-Direct
-0.1 0.2 0.3 T T F
-0.2 0.2 0.3 T T F
-0.1 0.3 0.3 F F F
-"""
-
-
-def test_poscar_with_selective_dynamics():
-    crystal = read_poscar(POSCAR, "POSCAR")
-    assert crystal.name == "urea"
-    assert crystal.labels == ("O1", "H1", "H2")
-    np.testing.assert_allclose(crystal.positions[1], [1.0, 1.2, 2.1])
-    assert crystal.warnings == ()
-
-
-@pytest.mark.parametrize("text", [POSCAR[:-40], "x\n", POSCAR.replace("1 2\n", "a b\n")])
-def test_broken_poscar(text):
-    with pytest.raises(ReadError, match="not a readable POSCAR"):
-        read_poscar(text, "POSCAR")

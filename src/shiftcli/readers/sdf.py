@@ -14,10 +14,9 @@ import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
-from shiftcli.readers.atoms import SYMBOLS, listed, make_crystal, numbered, refuse_too_many
+from shiftcli.readers.atoms import SYMBOLS, AtomTable, listed, number, refuse_too_many
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.tables import LabelTable, table_beside
-from shiftcli.structure.crystal import Crystal
 
 _SEPARATOR = re.compile(r"^\$\$\$\$.*\n?", re.MULTILINE)
 _CONTINUED = re.compile(r"-[ \t]*\nM  V30 ")
@@ -25,7 +24,7 @@ _CONTINUED = re.compile(r"-[ \t]*\nM  V30 ")
 
 def read_sdf(
     text: str, source: str, shielding_column: str | None = None
-) -> Iterator[Crystal | ReadError]:
+) -> Iterator[AtomTable | ReadError]:
     """Read the molecules of an SDF or mol file.
 
     Parameters
@@ -40,7 +39,7 @@ def read_sdf(
 
     Yields
     ------
-    Crystal or ReadError
+    AtomTable or ReadError
         One item a record; a single error where the table beside the file cannot be read.
     """
     *records, rest = _SEPARATOR.split(text, limits.STRUCTURES)
@@ -53,13 +52,13 @@ def read_sdf(
         return
     news = "" if table is None else _unknown_molecules(table, names)
     called = Counter(names)
-    for number, (record, name) in enumerate(zip(records, names, strict=True), 1):
+    for count, (record, name) in enumerate(zip(records, names, strict=True), 1):
         where = visible(source)
         if len(records) > 1:
-            where += f": record {number}" + (f" ({safe_text(name)})" if name else "")
+            where += f": record {count}" + (f" ({safe_text(name)})" if name else "")
         try:
-            title = name or (f"#{number}" if len(records) > 1 else "")
-            molecule = _read_record(record.split("\n"), title, where, source)
+            title = name or (f"#{count}" if len(records) > 1 else "")
+            molecule = _read_record(record.split("\n"), title, where)
             if table is not None and called[name] > 1:
                 molecule = molecule.with_warning(
                     f"not labelled: {called[name]} records have this name"
@@ -81,30 +80,28 @@ def _unknown_molecules(table: LabelTable, names: Sequence[str]) -> str:
     return f"{table.file} has rows for molecules not in this file: {listed(sorted(unknown))}"
 
 
-def _read_record(lines: list[str], name: str, where: str, source: str) -> Crystal:
+def _read_record(lines: list[str], name: str, where: str) -> AtomTable:
     if len(lines) < 4:
         raise ReadError("cut off: a record has a counts line as its fourth", where=where)
     rows = _atoms_v3000(lines, where) if "V3000" in lines[3] else _atoms_v2000(lines, where)
     refuse_too_many(len(rows), where)
     symbols, positions = [], []
-    for number, row in enumerate(rows, 1):
+    for count, row in enumerate(rows, 1):
         symbol = row[0].capitalize()
         if symbol not in SYMBOLS:
             raise ReadError(
-                f"atom {number}: no element is called '{safe_text(row[0], 20)}'", where=where
+                f"atom {count}: no element is called '{safe_text(row[0], 20)}'", where=where
             )
         symbols.append("H" if symbol in ("D", "T") else symbol)
         try:
-            positions.append([float(text) for text in row[1:]])
+            positions.append([number(text) for text in row[1:]])
         except ValueError as error:
             text = safe_text(" ".join(row[1:]), 40)
             raise ReadError(
-                f"atom {number}: coordinates '{text}' are no numbers", where=where
+                f"atom {count}: coordinates '{text}' are no numbers", where=where
             ) from error
-    molecule = make_crystal(
-        symbols, np.array(positions), None, numbered(symbols), source=source, name=name
-    )
-    if lines[1][20:22] == "2D" and not molecule.positions[:, 2].any():
+    molecule = AtomTable(np.array(symbols), np.array(positions), name=name, whole=True)
+    if lines[1][20:22] == "2D" and not molecule.coordinates[:, 2].any():
         raise ReadError(
             "a drawing in the plane (2D), not a geometry", where=where,
             hint="make a relaxed geometry with all hydrogens of it first",

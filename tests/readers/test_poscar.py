@@ -1,0 +1,36 @@
+"""POSCAR and CONTCAR."""
+
+import numpy as np
+import pytest
+
+from shiftcli.errors import ReadError
+from shiftcli.readers import read_text
+
+POSCAR = """urea
+1.0
+5.0 0.0 0.0
+0.0 6.0 0.0
+0.0 0.0 7.0
+O H
+1 2
+Selective dynamics
+Direct
+0.1 0.2 0.3 T T F
+0.2 0.2 0.3 T T F
+0.1 0.3 0.3 F F F
+"""
+
+
+def test_poscar_with_selective_dynamics():
+    (crystal,) = read_text(POSCAR, "poscar", "POSCAR")
+    assert crystal.name == "urea"
+    assert crystal.labels == ("O1", "H1", "H2")
+    np.testing.assert_allclose(crystal.positions[1], [1.0, 1.2, 2.1])
+    assert crystal.warnings == ()
+
+
+@pytest.mark.parametrize("text", [POSCAR[:-40], "x\n", POSCAR.replace("1 2\n", "a b\n")])
+def test_broken_poscar(text):
+    (error,) = read_text(text, "poscar", "POSCAR")
+    assert isinstance(error, ReadError)
+    assert "not a readable POSCAR" in str(error)

@@ -11,9 +11,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 from shiftcli.errors import WeightsError
 from shiftcli.network.calibration import Calibration
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
+from shiftcli.network.folding import FoldedNet
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.structure.fingerprint import Fingerprint
 
@@ -231,11 +233,46 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
         architecture it states, in name, shape or type, or are not finite; or if its metadata
         make no sense.
     """
+    return _load(path, _without_values)
+
+
+def load_folded(
+    path: Path, device: torch.device, dtype: torch.dtype = torch.float32
+) -> tuple[FoldedNet, Metadata]:
+    """Read a network in the form for predictions; as `load` otherwise.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by `save`.
+    device : torch.device
+        Where it will work.
+    dtype : torch.dtype
+        float32 or bfloat16.
+
+    Returns
+    -------
+    network : FoldedNet
+    metadata : Metadata
+    """
+    # The layers take this file's tensors only until they are folded: all files share them.
+    network, metadata = _load(path, _shared)
+    return FoldedNet(network, device, dtype), metadata
+
+
+def _load(
+    path: Path, build: Callable[[Architecture], MR3DDenseNet]
+) -> tuple[MR3DDenseNet, Metadata]:
     try:
         tensors, header = read_tensors(path)
         metadata = _metadata(header.get(_KEY, "null"), tensors)
+<<<<<<< HEAD
         network = _network(metadata.architecture, tensors)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError) as error:
+=======
+        network = _fill(build(metadata.architecture), tensors)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+>>>>>>> 491b280 (Batch normalisation folded into the layers for predictions; networks of one architecture share their layers while they load)
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(
             f"cannot use this network: {lines[0].strip()}",
@@ -279,6 +316,7 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
     return metadata
 
 
+<<<<<<< HEAD
 def _fingerprint(values: Any) -> Fingerprint:
     """One fingerprint of a file; raises ValueError, KeyError or TypeError where it is none."""
     lengths = tuple(values["lengths"])
@@ -301,6 +339,19 @@ def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR
     """A network of these tensors in float32; raises ValueError where they do not fit it."""
     with torch.device("meta"):  # takes no memory, whatever the file claims to hold
         network = MR3DDenseNet(architecture)
+=======
+def _without_values(architecture: Architecture) -> MR3DDenseNet:
+    """A network that takes no memory, whatever a file claims to hold, and draws no numbers."""
+    with torch.device("meta"):
+        return MR3DDenseNet(architecture)
+
+
+_shared = lru_cache(maxsize=8)(_without_values)
+
+
+def _fill(network: MR3DDenseNet, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:
+    """Give a network these tensors in float32; raises ValueError where they do not fit it."""
+>>>>>>> 491b280 (Batch normalisation folded into the layers for predictions; networks of one architecture share their layers while they load)
     own = network.state_dict()
     for name in sorted(own.keys() ^ tensors.keys()):
         raise ValueError(f"{'missing' if name in own else 'unexpected'} tensor {name}")
@@ -311,10 +362,12 @@ def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR
             raise ValueError(f"shape of {name} is {shapes}")
         if tensor.dtype not in (_STORED if expected.is_floating_point() else (expected.dtype,)):
             raise ValueError(f"type of {name} is {tensor.dtype}")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"values of {name} that are not finite")
     # A copy, since what was read is a map of the file, which may change or go.
     copied = {name: tensor.to(own[name].dtype, copy=True) for name, tensor in tensors.items()}
+    for name, tensor in copied.items():
+        # No sum of float32 in float64 is infinite or NaN unless one of them is.
+        if not torch.isfinite(tensor.sum(dtype=torch.float64)):
+            raise ValueError(f"values of {name} that are not finite")
     network.load_state_dict(copied, assign=True)
     return network
 

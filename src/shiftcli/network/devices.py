@@ -1,13 +1,20 @@
-"""Which processor the networks run on."""
+"""Which processor the networks run on, and in which precision."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shiftcli.errors import DeviceError
+from shiftcli.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     import torch
+
+#: Precisions that a network runs in.
+DTYPES = ("float32", "bfloat16", "auto")
+
+#: What Linux calls the instructions that multiply bfloat16 (x86, then ARM).
+_BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -43,3 +50,50 @@ def resolve_device(name: str = "auto") -> torch.device:
             hint="use --device cpu",
         )
     return torch.device("cuda", int(number or 0))
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Turn a precision's name into the type of the networks' numbers.
+
+    Parameters
+    ----------
+    name : {"float32", "bfloat16", "auto"}
+        ``auto`` is bfloat16 where the device multiplies it natively, else float32: elsewhere
+        bfloat16 is slower than float32.
+    device : torch.device
+        Where the networks work.
+
+    Returns
+    -------
+    torch.dtype
+
+    Raises
+    ------
+    UsageError
+        If the name is none of these.
+    """
+    import torch
+
+    if name not in DTYPES:
+        raise UsageError(f"dtype '{name}' is none of {', '.join(DTYPES)}")
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = bool(_BFLOAT16_FLAGS & processor_flags())
+    return torch.bfloat16 if native else torch.float32
+
+
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Instructions that all processors know, as Linux names them; empty on other systems."""
+    try:
+        lines = cpuinfo.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    named = [
+        frozenset(line.partition(":")[2].split())
+        for line in lines
+        if line.partition(":")[0].strip() in ("flags", "Features")
+    ]
+    return frozenset.intersection(*named) if named else frozenset()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,13 @@ from shiftcli.density.orientations import (
 )
 from shiftcli.density.voxelizer import voxelize
 from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.folding import FoldedNet
 
-#: Environments voxelized and predicted at once.
-_BATCH = {"cpu": 64, "cuda": 2048}
+#: Either form of a network; the folded one runs in the type that it was made for.
+Network = MR3DDenseNet | FoldedNet
+
+#: Environments voxelized and predicted at once: by one thread, or by a GPU.
+_BATCH = {"cpu": 16, "cuda": 2048}
 
 #: Seed of the random orientations: the same input gives the same output.
 _SEED = 20190530
@@ -77,7 +82,7 @@ def prediction_views(
 
 
 def average_views(
-    network: MR3DDenseNet,
+    network: Network,
     environments: Environments,
     views: tuple[Frames, list[Symmetry]],
     device: torch.device,
@@ -87,7 +92,7 @@ def average_views(
 
     Parameters
     ----------
-    network : MR3DDenseNet
+    network : MR3DDenseNet or FoldedNet
         In evaluation mode.
     environments, views, device, dtype
         As for `view_statistics`.
@@ -101,7 +106,7 @@ def average_views(
 
 
 def view_statistics(
-    networks: Sequence[MR3DDenseNet],
+    networks: Sequence[Network],
     environments: Environments,
     views: tuple[Frames, list[Symmetry]],
     device: torch.device,
@@ -111,7 +116,7 @@ def view_statistics(
 
     Parameters
     ----------
-    networks : sequence of MR3DDenseNet
+    networks : sequence of MR3DDenseNet or FoldedNet
         k networks of the same grids and density kernel, in evaluation mode; all see the same
         densities.
     environments : Environments
@@ -135,24 +140,20 @@ def view_statistics(
     rows, columns = np.nonzero(turned.weights)
     outputs = np.empty((len(networks), len(symmetries), len(rows)))
     held = Held.on(device, environments)
-    start, size = 0, _BATCH[device.type]
-    while start < len(rows):
-        part = slice(start, start + size)
-        row, column = rows[part], columns[part]
-        rotations = turned.rotations[row, column]
-        try:
-            volume = densities(networks[0], held[row], rotations, dtype)
-            for k, symmetry in enumerate(symmetries):
-                seen = apply_octahedral(volume, symmetry)
-                seen = seen.contiguous(memory_format=torch.channels_last_3d)
-                for member, network in enumerate(networks):
-                    outputs[member, k, part] = forward(network, seen)
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise
-            size //= 2
-            continue
-        start += size
+
+    def run(part: slice) -> None:
+        row = rows[part]
+        volume = densities(networks[0], held[row], turned.rotations[row, columns[part]], dtype)
+        for k, symmetry in enumerate(symmetries):
+            seen = apply_octahedral(volume, symmetry)
+            seen = seen.contiguous(memory_format=torch.channels_last_3d)
+            for member, network in enumerate(networks):
+                outputs[member, k, part] = forward(network, seen)
+
+    if device.type == "cpu":
+        _run_in_threads(run, len(rows))
+    else:
+        _run_in_memory(run, slice(0, len(rows)), _BATCH[device.type])
     weights = turned.weights[rows, columns].astype(np.float64)
     n = len(environments)
 
@@ -161,6 +162,40 @@ def view_statistics(
 
     mean = total(outputs.mean(axis=1))
     return mean, total(((outputs - mean[:, None, rows]) ** 2).mean(axis=1))
+
+
+def _run_in_threads(run: Callable[[slice], None], total: int) -> None:
+    """Work on batches side by side, each in one thread.
+
+    How PyTorch shares one product among threads decides how its sums are rounded, and so would
+    the size of a batch. Here both depend on the environments alone: the same come out the same
+    bit for bit, whatever the number of threads or processes.
+    """
+    size, threads = _BATCH["cpu"], torch.get_num_threads()
+    batches = -(-total // size)
+    ends = [total * k // batches for k in range(batches + 1)] if batches else [0]
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for _ in pool.map(
+                lambda start, stop: _run_in_memory(run, slice(start, stop), size), ends, ends[1:]
+            ):
+                pass
+        finally:
+            torch.set_num_threads(threads)  # for threads to come; this one kept its own
+
+
+def _run_in_memory(run: Callable[[slice], None], part: slice, size: int) -> None:
+    """Work on one batch after the other, on smaller ones when memory runs out."""
+    start = part.start
+    while start < part.stop:
+        try:
+            run(slice(start, min(start + size, part.stop)))
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+        else:
+            start += size
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +227,7 @@ class Held:
 
 
 def densities(
-    network: MR3DDenseNet,
+    network: Network,
     environments: Held,
     rotations: np.ndarray,
     dtype: torch.dtype = torch.bfloat16,
@@ -227,12 +262,12 @@ def densities(
 
 
 @torch.inference_mode()
-def forward(network: MR3DDenseNet, volume: torch.Tensor) -> np.ndarray:
+def forward(network: Network, volume: torch.Tensor) -> np.ndarray:
     """Run a network on densities, in their precision.
 
     Parameters
     ----------
-    network : MR3DDenseNet
+    network : MR3DDenseNet or FoldedNet
         In evaluation mode.
     volume : torch.Tensor
         float32 or bfloat16, shape (n, channels, 16, 16, 16).

@@ -16,9 +16,10 @@ from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import ORIENTATIONS
 from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
 from shiftcli.network.calibration import Calibration
-from shiftcli.network.checkpoint import Metadata, load
+from shiftcli.network.checkpoint import Metadata, load_folded
 from shiftcli.network.densenet import MR3DDenseNet
-from shiftcli.network.devices import resolve_device
+from shiftcli.network.devices import resolve_device, resolve_dtype
+from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.checks import check
@@ -29,11 +30,8 @@ from shiftcli.weights import find_networks
 #: Sites of a large cell whose surroundings are held at once.
 _SITES_AT_ONCE = 1024
 
-#: Precisions that a network runs in.
-DTYPES = ("float32", "bfloat16")
-
 #: Networks of one nucleus, each with its metadata.
-Committee = Sequence[tuple[MR3DDenseNet, Metadata]]
+Committee = Sequence[tuple[MR3DDenseNet | FoldedNet, Metadata]]
 
 #: Half width of the 95 % interval of normal errors, in standard deviations.
 _NORMAL_95 = 1.96
@@ -151,9 +149,8 @@ class Predictor:
         What to do with X–H bonds of X-ray length.
     allow : collection of str
         Refusals to override, see `shiftcli.structure.checks.check`.
-    dtype : {"float32", "bfloat16"}
-        Precision of the network. bfloat16 is several times faster on processors that have
-        it and moves a 1H shielding by up to about 0.01 ppm.
+    dtype : {"float32", "bfloat16", "auto"}
+        Precision of the network, see `shiftcli.network.devices.resolve_dtype`.
 
     Raises
     ------
@@ -182,26 +179,22 @@ class Predictor:
             "weights": weights, "nuclei": nuclei, "device": device, "orientations": orientations,
             "views": views, "hydrogens": hydrogens, "allow": allow, "dtype": dtype,
         }  # fmt: skip
-        if dtype not in DTYPES:
-            raise UsageError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
-        self.dtype: torch.dtype = getattr(torch, dtype)
         self.device = resolve_device(device)
+        self.dtype = resolve_dtype(dtype, self.device)
         if self.device.type == "cuda" and self.dtype == torch.float32:
             torch.backends.cudnn.allow_tf32 = False  # else float32 would be 10 bits there
         self.files = find_networks(weights)
         wanted = ELEMENTS if nuclei is None else tuple(nuclei)
-        self.networks: dict[str, list[tuple[MR3DDenseNet, Metadata]]] = {}
+        self.networks: dict[str, list[tuple[FoldedNet, Metadata]]] = {}
         for file in self.files:
             if file.nucleus not in wanted:
                 continue
-            network, metadata = load(file.path)
+            network, metadata = load_folded(file.path, self.device, self.dtype)
             if metadata.nucleus != file.nucleus:
                 raise WeightsError(
                     f"a network of {metadata.nucleus} named as one of {file.nucleus}",
                     where=str(file.path),
                 )
-            # torch's stubs do not know memory_format.
-            network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
             self.networks.setdefault(file.nucleus, []).append((network, metadata))
         for nucleus in wanted:
             if nuclei is not None and nucleus not in self.networks:

@@ -1,6 +1,6 @@
 """Which atoms are near each other, across the walls of the cell: the one search for all.
 
-The search is SciPy's k-d tree over the periodic images. ASE's is fifty times slower; matscipy's
+The search is SciPy's k-d tree over the periodic images; a small crystal needs none. ASE's is fifty times slower; matscipy's
 and vesin's are five times faster, which would save 0.4 ms of a crystal of 100 atoms, but cannot
 count the pairs of a hostile structure before they list them.
 """
@@ -8,11 +8,20 @@ count the pairs of a hostile structure before they list them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import StructureError
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
+#: Up to so many pairs of a centre and an image all distances are made: that takes some
+#: milliseconds, and SciPy need not be imported, which takes a fifth of a second.
+_FEW = 1_000_000
 
 #: An image of an atom closer to it than this (Å) is the atom itself.
 _SELF = 1e-6
@@ -65,17 +74,32 @@ class NeighbourSearch:
     """
 
     def __init__(self, cell: np.ndarray | None, positions: np.ndarray, reach: float) -> None:
-        from scipy.spatial import cKDTree
-
         self._reach = reach
         self._points, self._origin = periodic_images(cell, positions, reach)
-        self._tree = cKDTree(self._points)
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self._points)
+
+    def _is_small(self, centres: np.ndarray) -> bool:
+        return len(centres) * len(self._points) <= _FEW
+
+    def _pairs(self, centres: np.ndarray) -> np.ndarray:
+        """Whether each point is near each centre, shape (centres, points), by all distances."""
+        squares = np.zeros((len(centres), len(self._points)))
+        for axis in range(3):
+            squares += np.subtract.outer(centres[:, axis], self._points[:, axis]) ** 2
+        return squares <= self._reach**2
 
     def count(self, centres: np.ndarray) -> np.ndarray:
         """Atoms about each of some places, an atom at the place itself included.
 
         To be asked before `around`: their number may grow with the square of the atoms.
         """
+        if self._is_small(centres):
+            return np.count_nonzero(self._pairs(centres), axis=1)
         return np.asarray(self._tree.query_ball_point(centres, self._reach, return_length=True))
 
     def around(self, centres: np.ndarray, own: np.ndarray) -> Neighbours:
@@ -88,10 +112,13 @@ class NeighbourSearch:
         own : numpy.ndarray
             Indices of the centres among the atoms, shape (m,).
         """
-        hits = self._tree.query_ball_point(centres, self._reach, return_sorted=True)
-        counts = [len(h) for h in hits]
-        image = np.fromiter((k for h in hits for k in h), dtype=int, count=sum(counts))
-        first = np.repeat(np.arange(len(centres)), counts)
+        if self._is_small(centres):
+            first, image = self._pairs(centres).nonzero()
+        else:
+            hits = self._tree.query_ball_point(centres, self._reach, return_sorted=True)
+            counts = [len(h) for h in hits]
+            image = np.fromiter((k for h in hits for k in h), dtype=int, count=sum(counts))
+            first = np.repeat(np.arange(len(centres)), counts)
         vectors = self._points[image] - centres[first]
         found = Neighbours(first, self._origin[image], vectors)
         return found.where((found.distances > _SELF) | (found.second != own[first]))

@@ -266,13 +266,8 @@ def _load(
     try:
         tensors, header = read_tensors(path)
         metadata = _metadata(header.get(_KEY, "null"), tensors)
-<<<<<<< HEAD
-        network = _network(metadata.architecture, tensors)
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError) as error:
-=======
         network = _fill(build(metadata.architecture), tensors)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
->>>>>>> 491b280 (Batch normalisation folded into the layers for predictions; networks of one architecture share their layers while they load)
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(
             f"cannot use this network: {lines[0].strip()}",
@@ -316,7 +311,6 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
     return metadata
 
 
-<<<<<<< HEAD
 def _fingerprint(values: Any) -> Fingerprint:
     """One fingerprint of a file; raises ValueError, KeyError or TypeError where it is none."""
     lengths = tuple(values["lengths"])
@@ -335,11 +329,6 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _network(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:
-    """A network of these tensors in float32; raises ValueError where they do not fit it."""
-    with torch.device("meta"):  # takes no memory, whatever the file claims to hold
-        network = MR3DDenseNet(architecture)
-=======
 def _without_values(architecture: Architecture) -> MR3DDenseNet:
     """A network that takes no memory, whatever a file claims to hold, and draws no numbers."""
     with torch.device("meta"):
@@ -351,7 +340,6 @@ _shared = lru_cache(maxsize=8)(_without_values)
 
 def _fill(network: MR3DDenseNet, tensors: dict[str, torch.Tensor]) -> MR3DDenseNet:
     """Give a network these tensors in float32; raises ValueError where they do not fit it."""
->>>>>>> 491b280 (Batch normalisation folded into the layers for predictions; networks of one architecture share their layers while they load)
     own = network.state_dict()
     for name in sorted(own.keys() ^ tensors.keys()):
         raise ValueError(f"{'missing' if name in own else 'unexpected'} tensor {name}")

@@ -121,3 +121,22 @@ def test_out_of_memory_for_a_single_environment_is_an_error(environments):
     views = prediction_views(environments, "frames", 1)
     with pytest.raises(torch.OutOfMemoryError):
         view_statistics([Full()], environments, views, CPU, torch.float32)
+
+
+def test_every_batch_runs_in_one_thread_and_is_small(environments):
+    seen = []
+
+    class Watching(Weighing):
+        def forward(self, volume):
+            seen.append((len(volume), torch.get_num_threads()))
+            return super().forward(volume)
+
+    many = environments[np.arange(len(environments)).repeat(9)]
+    threads = torch.get_num_threads()
+    view_statistics([Watching()], many, prediction_views(many, "random", 1), CPU, torch.float32)
+    assert sum(size for size, _ in seen) == len(many)
+    sizes = {size for size, _ in seen}
+    assert max(sizes) <= 16
+    assert max(sizes) - min(sizes) <= 1, "even, so that all cores end together"
+    assert {number for _, number in seen} == {1}
+    assert torch.get_num_threads() == threads

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from shiftcli.errors import StructureError, UsageError, WeightsError
@@ -120,6 +121,22 @@ def test_cif_and_extended_xyz_agree(urea, expected, predictor, tmp_path):
 def test_same_input_same_output_bit_for_bit(urea, predictor):
     first, second = predictor.predict(urea), Predictor(device="cpu").predict(urea)
     assert [r.shielding for r in first.sites] == [r.shielding for r in second.sites]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_the_same_bit_for_bit(urea, threads):
+    # Copies of a site one by one, so that there are several batches.
+    many = replace(urea, site_ids=np.arange(len(urea)))
+    wide = Predictor(device="cpu", nuclei=["H"]).predict(many).sites
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        other = Predictor(device="cpu", nuclei=["H"]).predict(many).sites
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert [row.shielding for row in other] == [row.shielding for row in wide]
+    assert [row.uncertainty for row in other] == [row.uncertainty for row in wide]
 
 
 def test_urea_is_chemically_sane(urea, predictor):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shiftcli.structure.neighbours import find_neighbours, periodic_images
+from shiftcli.structure import neighbours
+from shiftcli.structure.neighbours import NeighbourSearch, find_neighbours, periodic_images
 
 
 def pairs(near):
@@ -46,3 +47,20 @@ def test_without_a_cell_there_are_no_images():
     points, origin = periodic_images(None, np.eye(3), 5.0)
     assert len(points) == 3
     assert origin.tolist() == [0, 1, 2]
+
+
+def test_a_small_crystal_is_searched_without_a_tree_and_alike(monkeypatch):
+    generator = np.random.default_rng(1)
+    cell = np.array([[5.0, 0, 0], [1.0, 6.0, 0], [-2.0, 0.5, 7.0]])
+    positions = generator.uniform(0, 1, (9, 3)) @ cell
+    own = np.arange(9)
+    small = NeighbourSearch(cell, positions, 8.0)
+    by_distances = small.around(positions, own), small.count(positions)
+    assert "_tree" not in vars(small)
+    monkeypatch.setattr(neighbours, "_FEW", 0)
+    large = NeighbourSearch(cell, positions, 8.0)
+    near = large.around(positions, own)
+    assert "_tree" in vars(large)
+    assert pairs(near) == pairs(by_distances[0])
+    np.testing.assert_array_equal(near.vectors, by_distances[0].vectors)
+    np.testing.assert_array_equal(large.count(positions), by_distances[1])

@@ -1,8 +1,8 @@
 """Which atoms are near each other, across the walls of the cell: the one search for all.
 
 The search is SciPy's k-d tree over the periodic images; a small crystal needs none. ASE's is
-fifty times slower; matscipy's and vesin's are five times faster, which would save 0.4 ms of a crystal
-of 100 atoms, but cannot count the pairs of a hostile structure before they list them.
+fifty times slower; matscipy's and vesin's are five times faster, which would save 0.4 ms of a
+crystal of 100 atoms, but cannot count the pairs of a hostile structure before they list them.
 """
 
 from __future__ import annotations

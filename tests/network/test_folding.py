@@ -1,0 +1,84 @@
+"""The form of a network that predicts says what the network says."""
+
+import pytest
+import torch
+
+from shiftcli.network.checkpoint import Metadata, load, load_folded, save
+from shiftcli.network.densenet import PRESETS, Architecture, MR3DDenseNet
+from shiftcli.network.folding import FoldedNet
+
+CPU = torch.device("cpu")
+
+
+def trained(architecture: Architecture) -> MR3DDenseNet:
+    """A network whose normalisations are not the initial ones, as after training."""
+    torch.manual_seed(0)
+    network = MR3DDenseNet(architecture)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm3d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, -2.0, 2.0)
+            torch.nn.init.normal_(module.bias)
+    return network.eval()
+
+
+def volumes(architecture: Architecture, count: int = 2) -> torch.Tensor:
+    torch.manual_seed(1)
+    return torch.rand(count, 4 * len(architecture.grids), 16, 16, 16)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@torch.inference_mode()
+def test_agrees_within_the_rounding_of_float32(preset, layout):
+    network = trained(PRESETS[preset])
+    volume = volumes(PRESETS[preset]).contiguous(memory_format=layout)
+    folded = FoldedNet(network, CPU)(volume)
+    exact = network.double()(volume.double())
+    assert folded.shape == exact.shape == (2,)
+    torch.testing.assert_close(folded.double(), exact, rtol=3e-5, atol=3e-5)
+
+
+@torch.inference_mode()
+def test_another_architecture():
+    odd = Architecture(stem_kernel=4, stem_stride=4, stem_channels=24, units=(3,), bottleneck=40,
+                       growth=8, grids=(4.0, 14.0), dense=True, crop=False)  # fmt: skip
+    network, volume = trained(odd), volumes(odd, 3)
+    torch.testing.assert_close(FoldedNet(network, CPU)(volume), network(volume))
+
+
+@torch.inference_mode()
+def test_bfloat16_is_as_near_as_autocast():
+    network, volume = trained(PRESETS["compact"]), volumes(PRESETS["compact"], 8)
+    exact = network.double()(volume.double())
+    network.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = network(volume.bfloat16()).double()
+    folded = FoldedNet(network, CPU, torch.bfloat16)(volume.bfloat16())
+    assert folded.dtype == torch.bfloat16
+    assert (folded.double() - exact).abs().mean() < 2 * (cast - exact).abs().mean()
+
+
+def test_networks_loaded_one_after_the_other_do_not_share_their_weights(tmp_path):
+    metadata = Metadata("C", 100.0, 10.0, PRESETS["compact"], "frames")
+    volume = volumes(PRESETS["compact"])
+    for name, seed in (("one", 3), ("two", 4)):
+        torch.manual_seed(seed)
+        save(tmp_path / name, MR3DDenseNet(PRESETS["compact"]), metadata)
+    loaded = [load_folded(tmp_path / name, CPU)[0] for name in ("one", "two")]
+    with torch.inference_mode():
+        for name, folded in zip(("one", "two"), loaded, strict=True):
+            network, read = load(tmp_path / name)
+            assert read == metadata
+            torch.testing.assert_close(folded(volume), network(volume))
+
+
+def test_what_becomes_of_the_network_does_not_matter():
+    network, volume = trained(PRESETS["compact"]), volumes(PRESETS["compact"])
+    folded = FoldedNet(network, CPU)
+    with torch.inference_mode():
+        before = folded(volume)
+        for parameter in network.parameters():
+            parameter.zero_()
+        assert torch.equal(folded(volume), before)

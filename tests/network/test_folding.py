@@ -41,6 +41,13 @@ def test_agrees_within_the_rounding_of_float32(preset, layout):
 
 
 @torch.inference_mode()
+def test_hidden_is_what_the_last_layer_sees():
+    network, volume = trained(PRESETS["compact"]), volumes(PRESETS["compact"])
+    expected = network.head[:-1](network.features(volume).flatten(1))
+    torch.testing.assert_close(FoldedNet(network, CPU).hidden(volume), expected)
+
+
+@torch.inference_mode()
 def test_another_architecture():
     odd = Architecture(stem_kernel=4, stem_stride=4, stem_channels=24, units=(3,), bottleneck=40,
                        growth=8, grids=(4.0, 14.0), dense=True, crop=False)  # fmt: skip

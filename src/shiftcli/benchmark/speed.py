@@ -15,7 +15,7 @@ import torch
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import uniform_rotations
 from shiftcli.density.voxelizer import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
-from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import forward
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import read
@@ -152,7 +152,7 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
     )
 
 
-def _network_rates(network: MR3DDenseNet, volume: torch.Tensor, repeats: int) -> dict[int, float]:
+def _network_rates(network: FoldedNet, volume: torch.Tensor, repeats: int) -> dict[int, float]:
     """Forward passes a second by batch size."""
     rates = {}
     for size in _BATCHES[volume.device.type]:

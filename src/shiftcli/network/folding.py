@@ -44,10 +44,15 @@ class FoldedNet:
         head: Any = network.head
         hidden = [_folded(head[k], head[k + 1], like) for k in range(0, len(head) - 1, 4)]
         self._hidden = [(weight.t().contiguous(), bias) for weight, bias in hidden]
-        self._last = head[-1].weight.detach().to(**like).t(), head[-1].bias.detach().to(**like)
+        last = head[-1].weight.detach(), head[-1].bias.detach()
+        self._last = last[0].to(**like, copy=True).t(), last[1].to(**like, copy=True)
 
     def __call__(self, volume: torch.Tensor) -> torch.Tensor:
         """Scaled shieldings, as `MR3DDenseNet.forward`; `volume` in the weights' type."""
+        return torch.addmm(self._last[1], self.hidden(volume), self._last[0]).squeeze(1)
+
+    def hidden(self, volume: torch.Tensor) -> torch.Tensor:
+        """The last hidden layer, from which shieldings are linear, shape (n, 128)."""
         a, n = self.architecture, len(volume)
         x = self._stem(volume.permute(0, 2, 3, 4, 1).flatten(0, 3), n, VOXELS)
         edge = VOXELS // a.stem_stride
@@ -60,7 +65,7 @@ class FoldedNet:
         x = x.view(n, edge**3, -1).transpose(1, 2).flatten(1)  # the order of an image's channels
         for weight, bias in self._hidden:
             x = torch.addmm(bias, x, weight).relu_()
-        return torch.addmm(self._last[1], x, self._last[0]).squeeze(1)
+        return x
 
     def _block(self, x: torch.Tensor, units: list[Any], n: int, edge: int) -> torch.Tensor:
         if not self.architecture.dense:

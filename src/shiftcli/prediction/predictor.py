@@ -332,7 +332,7 @@ def predict_committee(
 
     Parameters
     ----------
-    members : sequence of (MR3DDenseNet, Metadata)
+    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
         At least one, on `device`, in evaluation mode.
     environments : Environments
         n environments.
@@ -363,7 +363,7 @@ def predict_committee(
 
 def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:
     """Members that see the same densities in the same orientations, with the latter."""
-    groups: dict[tuple[Any, ...], list[tuple[MR3DDenseNet, Metadata]]] = {}
+    groups: dict[tuple[Any, ...], list[tuple[MR3DDenseNet | FoldedNet, Metadata]]] = {}
     for network, metadata in members:
         orientation = orientations or metadata.orientation
         architecture = network.architecture
@@ -378,7 +378,7 @@ def shared_calibration(members: Committee) -> Calibration | None:
 
     Parameters
     ----------
-    members : sequence of (MR3DDenseNet, Metadata)
+    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
         At least one.
 
     Returns

@@ -11,7 +11,7 @@ from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.density.environments import Environments
 from shiftcli.errors import UsageError
-from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import Held, densities, prediction_views
 from shiftcli.structure.crystal import ELEMENTS
 
@@ -87,16 +87,15 @@ def figure5(setting: Setting) -> Result:
 
 
 def _hidden(
-    network: MR3DDenseNet, environments: Environments, orientation: str, setting: Setting
+    network: FoldedNet, environments: Environments, orientation: str, setting: Setting
 ) -> np.ndarray:
     """Last hidden layer in the heaviest orientation of each environment, shape (n, 128)."""
     turned, _ = prediction_views(environments, orientation, 1)
-    layers = network.head[:-1]
     held, parts = Held.on(setting.predictor.device, environments), []
     for rows in np.array_split(np.arange(len(environments)), len(environments) // _BATCH + 1):
-        volume = densities(network, held[rows], turned.rotations[rows, 0], torch.float32)
+        volume = densities(network, held[rows], turned.rotations[rows, 0], setting.predictor.dtype)
         with torch.inference_mode():
-            parts.append(layers(network.features(volume).flatten(1)).double().cpu().numpy())
+            parts.append(network.hidden(volume).double().cpu().numpy())
     return np.concatenate(parts)
 
 

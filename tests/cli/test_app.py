@@ -1,8 +1,8 @@
 """The program as a whole: help, version, exit statuses."""
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -37,11 +37,13 @@ def test_help_imports_nothing_heavy():
 def test_help_is_quick(shiftcli):
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = os.times()
         shiftcli("--help")
-        times.append(time.perf_counter() - start)
-    # 0.3 s on a free machine; this bound leaves room for a busy one.
-    assert min(times) < 1.0
+        end = os.times()
+        used = end.children_user - start.children_user, end.children_system - start.children_system
+        times.append(sum(used))
+    # 0.3 s on a free machine; seconds of the processor, since others may be at work on it.
+    assert min(times) < 0.6
 
 
 @pytest.mark.parametrize(

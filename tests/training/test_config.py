@@ -6,9 +6,10 @@ import pytest
 
 from shiftcli.errors import UsageError
 from shiftcli.network.densenet import PRESETS
+from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training import Configuration, make_configuration
-from shiftcli.training.config import EPOCHS, read_toml
+from shiftcli.training.config import EPOCHS
 from shiftcli.training.folder import Task, parse_task, write_task
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
-from shiftcli.training.config import CHOICES, Configuration
+from shiftcli.training.config import Configuration
 from shiftcli.training.optimizer import Muon, make_optimizer, orthogonalize
 
 
@@ -67,7 +67,7 @@ def test_adam_part_equals_torchs_adamw(decay):
     assert (ours - start).abs().min() > 1e-3, "the parameters must have moved"
 
 
-@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
 def test_biases_of_a_network_take_adamw_steps_without_decay(optimizer):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1))
@@ -162,7 +162,7 @@ def test_parameters_without_a_gradient_stay():
     assert not torch.equal(p.detach(), torch.ones(2, 2))
 
 
-@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
 def test_a_small_regression_is_learned(optimizer):
     torch.manual_seed(0)
     x = torch.randn(64, 6)
@@ -181,7 +181,7 @@ def test_a_small_regression_is_learned(optimizer):
     assert losses[-1] < 0.1 * losses[0]
 
 
-@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
 def test_stored_state_goes_on_as_if_never_stopped(optimizer):
     def start():
         torch.manual_seed(0)

@@ -13,9 +13,9 @@ from shiftcli.errors import TooFewSamples, TrainingError, UsageError, WeightsErr
 from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load, read_tensors
 from shiftcli.network.inference import densities
+from shiftcli.options import read_toml
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
-from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shiftcli.cli.options import (
-    DeviceOption,
-    DtypeOption,
-    NucleusOption,
-    OutputOption,
-    ViewsOption,
-    WeightsOption,
-    parse_nuclei,
-)
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import make_predictor
+from shiftcli.cli.options import RunningOptions, parse_counts
 from shiftcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +27,9 @@ _SUITES = {
 }
 
 
+@command
 def benchmark(
+    *,
     suite: Annotated[
         Literal["accuracy", "baseline", "speed", "all"] | None,
         typer.Option(
@@ -67,19 +64,19 @@ def benchmark(
         Path | None,
         typer.Option(metavar="OLD.json", help="Show what has changed since that benchmark."),
     ] = None,
-    nucleus: NucleusOption = None,
-    views: ViewsOption = None,
     form: Annotated[
         Literal["table", "json"] | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
-    output: OutputOption = None,
-    gpu: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="The same as --device cuda:N.")
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
     ] = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    weights: WeightsOption = None,
+    gpu: Annotated[
+        int | None,
+        typer.Option(min=0, max=1024, metavar="N", help="The same as --device cuda:N."),
+    ] = None,
+    networks: RunningOptions,
 ) -> None:
     """Measure how fast the networks are on this machine, and with --data how right.
 
@@ -88,30 +85,24 @@ def benchmark(
     import json
 
     from shiftcli import benchmark as library
-    from shiftcli.prediction.predictor import Predictor
-    from shiftcli.views import check_writable, choose_format, provenance
+    from shiftcli.views import check_outputs, choose_format, provenance
     from shiftcli.views.terminal import common as render
     from shiftcli.views.terminal.benchmark import comparison_table
 
-    if gpu is not None and device != "auto":
-        raise UsageError("give --gpu or --device, not both")
+    if gpu is not None:
+        if networks.device != "auto":
+            raise UsageError("give --gpu or --device, not both")
+        networks = replace(networks, device=f"cuda:{gpu}")
     parts = _SUITES[suite or ("accuracy" if data else "speed")]
     sizes = _check(parts, data, split, crystals)
     kind = choose_format(form, output, ("table", "json"))
-    if output is not None:
-        check_writable(output)
+    check_outputs([output], [*(data or ()), *([compare] if compare else [])])
     old = None if compare is None else library.load_benchmark(compare)
-    predictor = Predictor(
-        weights,
-        nuclei=parse_nuclei(nucleus),
-        device=device if gpu is None else f"cuda:{gpu}",
-        views=views,
-        dtype=dtype,
-    )
+    predictor = make_predictor(networks)
     figures, tables = _measure(parts, predictor, data or [], split, sizes, classes)
     if "speed" in parts:
-        arguments = ["--device", str(predictor.device), "--dtype", dtype]
-        arguments += [] if weights is None else ["--weights", str(weights)]
+        arguments = ["--device", str(predictor.device), "--dtype", networks.dtype]
+        arguments += [] if networks.weights is None else ["--weights", str(networks.weights)]
         more_figures, more_tables = _measure_speed(predictor, largest, arguments)
         figures, tables = figures | more_figures, tables + more_tables
     machine = library.describe_machine(predictor.device)
@@ -148,10 +139,7 @@ def _check(
     if split != "validation":
         raise UsageError("the baseline is tested on the validation crystals: --split validation")
     check_extra()
-    words = [] if crystals is None else [word.strip() for word in crystals.split(",")]
-    if not all(word.isdecimal() and int(word) >= 2 for word in words):
-        raise UsageError(f"--crystals: '{crystals}' is not a list of numbers from 2 on")
-    return tuple(map(int, words))
+    return () if crystals is None else parse_counts(crystals)
 
 
 def _measure(

@@ -6,12 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.options import WeightsOption
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import fetched
+from shiftcli.cli.options import WeightsOptions
 
 
+@command
 def cite(
+    *,
     form: Annotated[Literal["text", "bibtex"], typer.Option("--format", help="Format.")] = "text",
-    weights: WeightsOption = None,
+    networks: WeightsOptions,
 ) -> None:
     """List the papers and data to cite for predictions of these networks.
 
@@ -20,7 +24,7 @@ def cite(
     from shiftcli.results.citations import find_citations
     from shiftcli.views.terminal.cite import citations_text, undocumented
 
-    found = find_citations(weights)
+    found = find_citations(fetched(networks.weights))
     for note in undocumented(found):
         typer.echo(note, err=True)
     typer.echo(found.to_bibtex() if form == "bibtex" else citations_text(found), nl=False)

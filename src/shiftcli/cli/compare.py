@@ -2,81 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
-    AverageOption,
-    DeviceOption,
-    DtypeOption,
-    NucleusOption,
-    OutputOption,
-    ReportOption,
-    TheoryErrorOption,
-    ViewsOption,
-    WeightsOption,
-    parse_allow,
-    parse_exchange,
-    parse_nuclei,
-    parse_theory_errors,
+    ComparisonOptions,
+    ExperimentOptions,
+    OutputOptions,
+    PlotOptions,
+    PredictorOptions,
+    ReportOptions,
+    StructureOptions,
 )
 from shiftcli.errors import UsageError
 
 
+@command
 def compare(
+    *,
     files: Annotated[
         list[str],
         typer.Argument(metavar="STRUCTURE...", help="Files, directories, globs, or - for stdin."),
     ],
-    experiment: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE", help="CSV of measured shifts: site,species,shift[,uncertainty]."
-        ),
-    ],
-    output: OutputOption = None,
+    measured: ExperimentOptions,
+    to: OutputOptions,
     form: Annotated[
         Literal["table", "csv", "json"] | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Predicted against measured shifts here: .png, .svg or .pdf."
-        ),
-    ] = None,
-    report: ReportOption = None,
-    nucleus: NucleusOption = None,
-    references: Annotated[
-        str,
-        typer.Option(
-            help="Fixed references, C:168.64,H:30.96, a named set (probasn) or a .toml file.",
-            show_default="an offset fitted for each nucleus",
-        ),
-    ] = "",
-    gradients: Annotated[str, typer.Option(help="Slopes, C:-0.97; -1 unless given.")] = "",
-    theory_error: TheoryErrorOption = "",
-    average: AverageOption = "CH3,NH3",
-    views: ViewsOption = None,
-    hydrogens: Annotated[
-        Literal["auto", "keep", "normalise"],
-        typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
-    ] = "auto",
-    disorder: Annotated[
-        Literal["major", "error"], typer.Option(help="Keep the major component, or refuse.")
-    ] = "major",
-    allow: Annotated[
-        str,
-        typer.Option(
-            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps,valence."
-        ),
-    ] = "",
-    precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals of ppm.")] = 2,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    weights: WeightsOption = None,
+    picture: PlotOptions,
+    page: ReportOptions,
+    shifts: ComparisonOptions,
+    structures: StructureOptions,
+    networks: PredictorOptions,
 ) -> None:
     """Hold the predicted shifts of a structure against measured ones.
 
@@ -85,57 +46,37 @@ def compare(
     Example: shiftcli compare structure.cif --experiment shifts.csv --plot comparison.svg
     """
     from shiftcli.nmr.comparison import StructureComparison, compare_files
-    from shiftcli.nmr.experiment import read_experiment
-    from shiftcli.nmr.shifts import parse_references
-    from shiftcli.prediction.predictor import Failure, Predictor
+    from shiftcli.prediction.predictor import Failure
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
-    from shiftcli.views import Results, check_writable, choose_format
+    from shiftcli.views import Results, check_outputs, choose_format
     from shiftcli.views.comparison import Comparisons, render_comparisons
     from shiftcli.views.plots.comparison import plot_comparison
-    from shiftcli.views.plots.figure import check_picture
     from shiftcli.views.report import check_report, write_report
     from shiftcli.views.terminal import common as render
     from shiftcli.views.terminal import compare as render_compare
 
+    paths, output, plot, report = find_files(files), to.output, picture.plot, page.report
     kind = choose_format(form, output, ("table", "csv", "json"))
-    if output is not None:
-        check_writable(output)
-    if plot is not None:
-        check_picture(plot)
     if report is not None:
         check_report(report)
-    exchange, errors = parse_exchange(average), parse_theory_errors(theory_error)
-    fixed = parse_references(references, gradients, alone=True)
-    measured = read_experiment(experiment)
-    if nuclei := parse_nuclei(nucleus):
-        measured = measured.only(nuclei)
-        if not measured.peaks:
-            raise UsageError(f"--nucleus: no shift of {nucleus} is in {experiment}")
-    predictor = Predictor(
-        weights,
-        nuclei=measured.elements,
-        device=device,
-        views=views,
-        dtype=dtype,
-        hydrogens=hydrogens,
-        allow=parse_allow(allow),
-    )
-    paths = find_files(files)
+    inputs = [*paths, measured.experiment, *shifts.files]
+    check_outputs([output, picture.checked(), report], inputs)
+    fixed = shifts.read(alone=True)
+    experiment = measured.read(networks.nuclei)
+    predictor = make_predictor(networks, structures, experiment.elements)
     found = compare_files(
-        predictor, paths, measured, exchange=exchange, references=fixed, theory_errors=errors,
-        disorder=disorder,
+        predictor, paths, experiment, exchange=shifts.average, references=fixed,
+        theory_errors=shifts.theory_errors, disorder=structures.disorder,
     )  # fmt: skip
     outcomes = list(render.progress(found, len(paths)))
     comparisons = Comparisons(
         predictor,
-        measured,
-        [o for o in outcomes if isinstance(o, StructureComparison)],
-        [o for o in outcomes if isinstance(o, Failure)],
-        fixed,
-        errors,
-        precision,
-    )
+        experiment,
+        [one for one in outcomes if isinstance(one, StructureComparison)],
+        [one for one in outcomes if isinstance(one, Failure)],
+        fixed, shifts.theory_errors, to.precision,
+    )  # fmt: skip
     if plot is not None and len(comparisons.structures) > 1:
         number = len(comparisons.structures)
         raise UsageError(f"--plot draws one structure, these files hold {number}")
@@ -150,7 +91,7 @@ def compare(
             plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)
     if report is not None:
         predictions = [structure.prediction for structure in comparisons.structures]
-        results = Results(predictor, predictions, comparisons.failures, fixed, precision)
-        write_report(report, results, comparisons.structures, find_citations(weights))
+        results = Results(predictor, predictions, comparisons.failures, fixed, to.precision)
+        write_report(report, results, comparisons.structures, find_citations(networks.weights))
     if comparisons.failures:
         raise typer.Exit(1)

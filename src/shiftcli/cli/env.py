@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.options import WeightsOption
+from shiftcli.cli.command import command
+from shiftcli.cli.options import WeightsOptions
 
 
+@command
 def env(
+    *,
     form: Annotated[Literal["text", "json"], typer.Option("--format", help="Format.")] = "text",
-    weights: WeightsOption = None,
+    networks: WeightsOptions,
 ) -> None:
     """Show what to paste into a report of a fault: versions, machine, networks, what is broken.
 
@@ -22,7 +25,7 @@ def env(
     from shiftcli.results.installation import describe_installation
     from shiftcli.views.terminal.env import installation_text
 
-    found = describe_installation(weights)
+    found = describe_installation(networks.weights)
     if form == "json":
         typer.echo(json.dumps(found.to_dict(), indent=1))
     else:

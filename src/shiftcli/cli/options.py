@@ -1,90 +1,53 @@
-"""Options that several commands share."""
+"""The options of the commands, in groups that several of them share; declared nowhere else."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any, Literal
 
 from shiftcli.errors import UsageError
+from shiftcli.options import Disorder, Hydrogens, option
+from shiftcli.structure.nuclei import ELEMENTS, find_element
+
+if TYPE_CHECKING:
+    from shiftcli.nmr.experiment import Experiment
+    from shiftcli.nmr.shifts import References
 
 #: No error of a method is as large as this (ppm).
 _LARGEST_ERROR = 1000.0
 
-NucleusOption = Annotated[
-    str | None,
-    typer.Option(
-        "--nucleus", metavar="H,C,N,O", help="Nuclei, as symbols or species (1H,13C).",
-        show_default="all",
-    ),
-]  # fmt: skip
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
-]
+#: Headings in ``--help``, in the order in which commands mostly have them.
+STRUCTURES, SHIFTS, NETWORKS, MANY = (
+    "Structures", "Shifts", "Networks and device", "Many structures"
+)  # fmt: skip
 
 
-def _downloaded(context: typer.Context, weights: Path | None) -> Path | None:
-    """Fetch a model that is named and not here, with a progress bar, before all else."""
-    is_default = weights is None and "SHIFTCLI_WEIGHTS" not in os.environ
-    # `env` reports what is wrong with the networks, so it must come so far.
-    if is_default or context.resilient_parsing or context.info_name == "env":
-        return weights
-    from shiftcli.views.terminal.weights import downloads
-    from shiftcli.weights import make_ready
-
-    with downloads() as progress:
-        make_ready(weights, progress)
-    return weights
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-WeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--weights", metavar="DIR|MODEL", help="Directory of networks, or name of a model.",
-        show_default="the networks in the package", callback=_downloaded,
-    ),
-]  # fmt: skip
-DtypeOption = Annotated[
-    Literal["float32", "bfloat16"],
-    typer.Option(help="Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm."),
-]
-ViewsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--views",
-        min=1,
-        help="Orientations per atom at most.",
-        show_default="frames 12, octahedral 48, random 8",
-    ),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
-]
-AverageOption = Annotated[
-    str,
-    typer.Option(
-        "--average", metavar="WORDS",
-        help="Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
-    ),
-]  # fmt: skip
-ReportOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--report", metavar="FILE",
-        help="Also a page to send: structure, tables, spectra (.html).", show_default="none",
-    ),
-]  # fmt: skip
-TheoryErrorOption = Annotated[
-    str,
-    typer.Option(
-        "--theory-error", metavar="H:0.4,...",
-        help="Errors of GIPAW against experiment in ppm; none where the experiment is GIPAW.",
-        show_default="H:0.4,C:2.2,N:5.4,O:7.2",
-    ),
-]  # fmt: skip
+def parse_nuclei(text: str, option: str = "--nucleus") -> tuple[str, ...]:
+    """Read ``H,C`` or ``1H,13C`` or ``proton``.
+
+    Raises
+    ------
+    UsageError
+        If a nucleus is unknown or there is none.
+    """
+    found = {word: find_element(word) for word in _words(text)}
+    elements = tuple(dict.fromkeys(element for element in found.values() if element))
+    if None in found.values() or not elements:
+        raise UsageError(f"{option}: '{text}' is not a list of {', '.join(ELEMENTS)}")
+    return elements
+
+
+def parse_pair(text: str) -> tuple[str, str]:
+    """Read ``C,H``, two nuclei."""
+    nuclei = parse_nuclei(text, "--correlate")
+    if len(nuclei) != 2:
+        raise UsageError(f"--correlate: '{text}' is not two nuclei, such as C,H")
+    return nuclei[0], nuclei[1]
 
 
 def parse_exchange(text: str) -> tuple[str, ...]:
@@ -97,33 +60,12 @@ def parse_exchange(text: str) -> tuple[str, ...]:
     """
     from shiftcli.nmr.averaging import EXCHANGE
 
-    words = tuple(part.strip() for part in text.split(",") if part.strip())
+    words = _words(text)
     if words == ("none",):
         return ()
-    unknown = [word for word in words if word not in EXCHANGE]
-    if unknown or not words:
+    if not words or any(word not in EXCHANGE for word in words):
         raise UsageError(f"--average: '{text}' is not none or a list of {', '.join(EXCHANGE)}")
     return words
-
-
-def parse_nuclei(text: str | None, option: str = "--nucleus") -> tuple[str, ...] | None:
-    """Read ``H,C`` or ``1H,13C``; None where nothing was given.
-
-    Raises
-    ------
-    UsageError
-        If a nucleus is unknown or there is none.
-    """
-    if text is None:
-        return None
-    from shiftcli.structure.crystal import ELEMENTS, SPECIES
-
-    known = {e: e for e in ELEMENTS} | {s: e for e, s in SPECIES.items()}
-    wanted = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [part for part in wanted if part not in known]
-    if unknown or not wanted:
-        raise UsageError(f"{option}: '{text}' is not a list of {', '.join(ELEMENTS)}")
-    return tuple(dict.fromkeys(known[part] for part in wanted))
 
 
 def parse_allow(text: str) -> tuple[str, ...]:
@@ -136,11 +78,10 @@ def parse_allow(text: str) -> tuple[str, ...]:
     """
     from shiftcli.structure.checks import OVERRIDES
 
-    words = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [word for word in words if word not in OVERRIDES]
+    unknown = [word for word in _words(text) if word not in OVERRIDES]
     if unknown:
         raise UsageError(f"--allow: '{unknown[0]}' is none of {', '.join(OVERRIDES)}")
-    return words
+    return _words(text)
 
 
 def parse_theory_errors(text: str) -> dict[str, float]:
@@ -152,18 +93,225 @@ def parse_theory_errors(text: str) -> dict[str, float]:
         If an item is not ``element:number``, or negative.
     """
     from shiftcli.nmr.assignment import GIPAW_ERRORS
-    from shiftcli.structure.crystal import ELEMENTS
 
     if text.strip() == "none":
         return {}
     errors = dict(GIPAW_ERRORS)
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        element, _, number = (piece.strip() for piece in item.partition(":"))
+    for item in _words(text):
+        name, _, number = item.partition(":")
+        element = find_element(name)
         try:
             value = float(number)
         except ValueError:
             value = -1.0
-        if element not in ELEMENTS or not 0 <= value < _LARGEST_ERROR:
+        if element is None or not 0 <= value < _LARGEST_ERROR:
             raise UsageError(f"--theory-error: cannot read '{item}'", hint="write it like H:0.4")
         errors[element] = value
     return errors
+
+
+def parse_counts(text: str, least: int = 2) -> tuple[int, ...]:
+    """Read ``100,200``, numbers of crystals."""
+    words = _words(text)
+    if not words:
+        raise UsageError("--crystals names no number of crystals")
+    if not all(w.isascii() and w.isdecimal() and least <= int(w[:9]) for w in words):
+        raise UsageError(
+            f"--crystals: '{text}' is not a list of numbers of crystals from {least} on"
+        )
+    return tuple(int(word[:9]) for word in words)
+
+
+@dataclass(frozen=True)
+class WeightsOptions:
+    """Which networks."""
+
+    weights: Path | None = option(
+        None, "Directory of networks, or name of a model.", panel=NETWORKS,
+        metavar="DIR|MODEL", shown="the networks in the package",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """Where to compute."""
+
+    device: str = option(
+        "auto", "auto, cpu, cuda or cuda:N.", panel=NETWORKS, metavar="DEVICE"
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NucleiOptions:
+    """Of which nuclei."""
+
+    nuclei: tuple[str, ...] | None = option(
+        None, "Nuclei, as elements (H,C) or nuclides (1H,13C).", name="nucleus",
+        metavar="H,C,N,O", shown="all", parse=parse_nuclei,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NetworkOptions(WeightsOptions, DeviceOptions, NucleiOptions):
+    """Which networks, of which nuclei, and where they are run."""
+
+
+@dataclass(frozen=True)
+class RunningOptions(NetworkOptions):
+    """How networks are run beside that."""
+
+    views: int | None = option(
+        None, "Orientations per atom at most.", panel=NETWORKS, metavar="N",
+        limits=(1, 10_000), shown="frames 12, octahedral 48, random 8",
+    )  # fmt: skip
+    dtype: Literal["float32", "bfloat16"] = option(
+        "float32", "Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm",
+        panel=NETWORKS,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PredictorOptions(RunningOptions):
+    """All that makes a predictor."""
+
+    orientations: Literal["frames", "octahedral", "random"] | None = option(
+        None, "Orientations to average", panel=NETWORKS, shown="as trained"
+    )
+
+
+@dataclass(frozen=True)
+class StructureOptions:
+    """How structures are read, put right and checked."""
+
+    hydrogens: Hydrogens = option(
+        "auto", "X-H bonds of X-ray length, moved to neutron lengths where needed, kept, or all "
+        "moved", panel=STRUCTURES,
+    )  # fmt: skip
+    disorder: Disorder = option(
+        "major", "Keep the major component of disorder, or refuse", panel=STRUCTURES
+    )
+    allow: tuple[str, ...] = option(
+        (), "Predict in spite of elements,hydrogens,overlaps,valence; marks the atoms.",
+        panel=STRUCTURES, metavar="WORDS", shown="none", parse=parse_allow,
+    )  # fmt: skip
+
+    @property
+    def predicting(self) -> dict[str, Any]:
+        """What the predictor takes of them; `disorder` goes to the readers."""
+        return {"hydrogens": self.hydrogens, "allow": self.allow}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How much is done at once, where it is kept, and which part of it."""
+
+    jobs: int = option(
+        1, "Processes at work.", panel=MANY, short="j", metavar="N", limits=(1, 1024)
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AverageOptions:
+    """What is averaged."""
+
+    average: tuple[str, ...] = option(
+        ("CH3", "NH3"), "Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
+        panel=SHIFTS, metavar="WORDS", parse=parse_exchange,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReferenceOptions(AverageOptions):
+    """How shieldings become shifts."""
+
+    references: str = option(
+        "", "Reference shieldings: C:168.64,H:30.96, a named set (probasn) or a .toml file.",
+        panel=SHIFTS, metavar="REFERENCES", shown="none; compare and rank fit an offset",
+    )  # fmt: skip
+    gradients: str = option("", "Slopes, C:-0.97.", panel=SHIFTS, metavar="SLOPES", shown="-1")
+
+    def read(self, *, alone: bool = False) -> References:
+        """The references; `alone` where a gradient needs none, since the offset is fitted."""
+        from shiftcli.nmr.shifts import parse_references
+
+        return parse_references(self.references, self.gradients, alone=alone)
+
+    @property
+    def files(self) -> list[str]:
+        """Files among the references."""
+        return [word for word in _words(self.references) if word.lower().endswith(".toml")]
+
+
+@dataclass(frozen=True)
+class ComparisonOptions(ReferenceOptions):
+    """How predicted shifts are held against measured ones."""
+
+    theory_error: dict[str, float] | None = option(
+        None, "Errors of GIPAW against experiment in ppm; none where the experiment is GIPAW.",
+        panel=SHIFTS, metavar="H:0.4,...", shown="H:0.4,C:2.2,N:5.4,O:7.2",
+        parse=parse_theory_errors,
+    )  # fmt: skip
+
+    @property
+    def theory_errors(self) -> dict[str, float]:
+        """Standard deviations in ppm by element."""
+        return parse_theory_errors("") if self.theory_error is None else self.theory_error
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the result goes."""
+
+    output: Path | None = option(None, "Write here.", short="o", metavar="FILE", shown="stdout")
+    precision: int = option(2, "Decimals of ppm.", limits=(0, 8), metavar="N")
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """A page to send."""
+
+    report: Path | None = option(
+        None, "Also a page to send: structure, tables, spectra (.html).",
+        metavar="FILE", shown="none",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """A picture beside the result."""
+
+    plot: Path | None = option(
+        None, "Also a picture here: .png, .svg or .pdf.", metavar="FILE", shown="none"
+    )
+
+    def checked(self) -> Path | None:
+        """The picture, if it can be drawn; refused before the work otherwise."""
+        if self.plot is not None:
+            from shiftcli.views.plots.figure import check_picture
+
+            check_picture(self.plot)
+        return self.plot
+
+
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """What was measured."""
+
+    experiment: str = option(
+        ..., "CSV of measured shifts: site,species,shift[,uncertainty].", metavar="FILE"
+    )
+
+    def read(self, nuclei: tuple[str, ...] | None) -> Experiment:
+        """The measured shifts, of some nuclei or all.
+
+        Raises
+        ------
+        UsageError
+            If nothing is left.
+        """
+        from shiftcli.nmr.experiment import read_experiment
+
+        measured = read_experiment(self.experiment)
+        if nuclei and not (measured := measured.only(nuclei)).peaks:
+            raise UsageError(f"--nucleus: no shift of {', '.join(nuclei)} is in {self.experiment}")
+        return measured

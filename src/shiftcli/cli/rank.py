@@ -3,49 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
-    AverageOption,
-    DeviceOption,
-    DtypeOption,
-    NucleusOption,
-    OutputOption,
-    TheoryErrorOption,
-    ViewsOption,
-    WeightsOption,
-    parse_allow,
-    parse_exchange,
-    parse_nuclei,
-    parse_theory_errors,
+    ComparisonOptions,
+    ExperimentOptions,
+    OutputOptions,
+    PlotOptions,
+    PredictorOptions,
+    StructureOptions,
 )
-from shiftcli.errors import UsageError
+
+#: Candidates differ in the third decimal of their RMSE.
+_PRECISE = OutputOptions(precision=3)
 
 
+@command
 def rank(
+    *,
     candidates: Annotated[
         list[str],
         typer.Argument(
             help="Candidate structures: files of one or many, directories, globs, or - for stdin."
         ),
     ],
-    experiment: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE", help="CSV of measured shifts: site,species,shift[,uncertainty]."
-        ),
-    ],
-    output: OutputOption = None,
+    measured: ExperimentOptions,
+    to: OutputOptions = _PRECISE,
     form: Annotated[
         Literal["table", "csv", "json"] | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Lollipop diagram here: .png, .svg or .pdf."),
-    ] = None,
+    picture: PlotOptions,
     work: Annotated[
         Path | None,
         typer.Option(
@@ -55,96 +47,48 @@ def rank(
     ] = None,
     assignment: Annotated[
         Literal["given", "best"],
-        typer.Option(
-            help="Take the labels in the column site, or find the best sites for all peaks."
-        ),
+        typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
     ] = "given",
-    nucleus: NucleusOption = None,
-    references: Annotated[
-        str,
-        typer.Option(
-            help="Fixed references, C:168.64,H:30.96, a named set (probasn) or a .toml file.",
-            show_default="an offset fitted for each candidate",
-        ),
-    ] = "",
-    gradients: Annotated[str, typer.Option(help="Slopes, C:-0.97; -1 unless given.")] = "",
-    theory_error: TheoryErrorOption = "",
-    average: AverageOption = "CH3,NH3",
-    views: ViewsOption = None,
-    hydrogens: Annotated[
-        Literal["auto", "keep", "normalise"],
-        typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
-    ] = "auto",
-    disorder: Annotated[
-        Literal["major", "error"], typer.Option(help="Keep the major component, or refuse.")
-    ] = "major",
-    allow: Annotated[
-        str,
-        typer.Option(
-            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps,valence."
-        ),
-    ] = "",
-    precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals of ppm.")] = 3,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    weights: WeightsOption = None,
-) -> None:  # fmt: skip
+    shifts: ComparisonOptions,
+    structures: StructureOptions,
+    networks: PredictorOptions,
+) -> None:
     """Rank candidate structures by how well they explain measured shifts.
 
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
-    from shiftcli.nmr.experiment import read_experiment
     from shiftcli.nmr.ranking import predict_candidates, rank, read_candidates, unassigned
-    from shiftcli.nmr.shifts import parse_references
-    from shiftcli.pipeline.store import StoredPredictor
-    from shiftcli.prediction.predictor import Predictor
     from shiftcli.readers import find_files
-    from shiftcli.views import check_writable, choose_format
-    from shiftcli.views.plots.figure import check_picture
+    from shiftcli.views import check_outputs, choose_format
     from shiftcli.views.plots.ranking import plot_ranking
     from shiftcli.views.ranking import render_ranking as render_text
     from shiftcli.views.terminal import common as render
     from shiftcli.views.terminal import ranking as render_ranking
 
+    paths, output, plot = find_files(candidates), to.output, picture.checked()
     kind = choose_format(form, output, ("table", "csv", "json"))
-    if output is not None:
-        check_writable(output)
-    if plot is not None:
-        check_picture(plot)
-    exchange = parse_exchange(average)
-    errors = parse_theory_errors(theory_error)
-    fixed = parse_references(references, gradients, alone=True)
-    measured = read_experiment(experiment)
-    if nuclei := parse_nuclei(nucleus):
-        measured = measured.only(nuclei)
-        if not measured.peaks:
-            raise UsageError(f"--nucleus: no shift of {nucleus} is in {experiment}")
+    check_outputs([output, plot], [*paths, measured.experiment, *shifts.files])
+    fixed = shifts.read(alone=True)
+    experiment = measured.read(networks.nuclei)
     if assignment == "best":
-        measured = unassigned(measured)
-    options: dict[str, Any] = {
-        "nuclei": measured.elements,
-        "device": device,
-        "views": views,
-        "dtype": dtype,
-        "hydrogens": hydrogens,
-        "allow": parse_allow(allow),
-    }
-    predictor = (
-        Predictor(weights, **options) if work is None else StoredPredictor(work, weights, **options)
-    )
+        experiment = unassigned(experiment)
+    predictor = make_predictor(networks, structures, experiment.elements, work)
     render.show_reference_notes(fixed, predictor)
-    structures = read_candidates(find_files(candidates), disorder=disorder)
-    render_ranking.show_start(len(structures), work)
+    crystals = read_candidates(paths, disorder=structures.disorder)
+    render_ranking.show_start(len(crystals), work)
     predictions = render.progress(
-        predict_candidates(predictor, structures, measured, exchange=exchange), len(structures)
+        predict_candidates(predictor, crystals, experiment, exchange=shifts.average), len(crystals)
     )
-    ranking = rank(predictions, measured, references=fixed, exchange=exchange, theory_errors=errors)
+    ranking = rank(
+        predictions, experiment, references=fixed, exchange=shifts.average,
+        theory_errors=shifts.theory_errors,
+    )  # fmt: skip
     render_ranking.show_notes(ranking, predictor)
     if kind == "table":
-        tables = [render_ranking.ranking_table(ranking, precision)] if ranking.candidates else []
+        tables = [render_ranking.ranking_table(ranking, to.precision)] if ranking.candidates else []
         render.emit_tables(tables, output)
     else:
-        render.emit(render_text(ranking, predictor, kind, precision), output)
+        render.emit(render_text(ranking, predictor, kind, to.precision), output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot)
     if ranking.failures:

@@ -7,10 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.options import DeviceOption, NucleusOption, WeightsOption, parse_nuclei
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import fetched
+from shiftcli.cli.options import NetworkOptions
 
 
+@command
 def reproduce(
+    *,
     what: Annotated[
         Literal[
             "table1",
@@ -26,23 +30,22 @@ def reproduce(
         typer.Argument(help="Table or figure of Liu et al. 2019."),
     ],
     data: Annotated[
-        list[str] | None, typer.Option("--data", help="Structures with shieldings.")
+        list[str] | None,
+        typer.Option("--data", metavar="PATH", help="Structures with shieldings."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes on two cores, not the paper's sizes.")
     ] = False,
-    nucleus: NucleusOption = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Directory for tables, pictures and runs.")
     ] = Path("reproduced"),
-    weights: WeightsOption = None,
-    device: DeviceOption = "auto",
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")] = "table",
+    networks: NetworkOptions,
 ) -> None:
     """Make a table or figure of the paper again, beside the paper's numbers.
 
     Example: shiftcli reproduce table2 --data csd-400.xyz
-    """  # fmt: skip
+    """
     import json
 
     from shiftcli.benchmark.paper import REPRODUCTIONS, Setting
@@ -51,8 +54,9 @@ def reproduce(
 
     view = render.TrainingView()
     setting = Setting(
-        data or (), output, weights, quick, device, parse_nuclei(nucleus), view.note, view.epoch
-    )
+        data or (), output, fetched(networks.weights), quick, networks.device, networks.nuclei,
+        view.note, view.epoch,
+    )  # fmt: skip
     try:
         result = REPRODUCTIONS[what](setting)
     finally:

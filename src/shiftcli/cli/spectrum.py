@@ -2,37 +2,105 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shiftcli.cli.command import command
+from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
-    AverageOption,
-    DeviceOption,
-    DtypeOption,
-    NucleusOption,
-    ViewsOption,
-    WeightsOption,
-    parse_allow,
-    parse_exchange,
-    parse_nuclei,
+    PredictorOptions,
+    ReferenceOptions,
+    StructureOptions,
+    parse_pair,
 )
 from shiftcli.errors import UsageError
+from shiftcli.options import option
+from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
-    from shiftcli.nmr.spectrum import Correlation, Spectrum
+    from shiftcli.nmr.spectrum import Correlation, Settings, Spectrum
 
 #: Suffixes of what is not a picture.
 _TEXTS = (".csv", ".txt")
 
+_PANEL = "Spectrum"
 
+
+@dataclass(frozen=True)
+class SpectrumOptions:
+    """What is drawn, and how."""
+
+    correlate: tuple[str, str] | None = option(
+        None, "Two-dimensional: bonded pairs of two nuclei.", metavar="C,H", parse=parse_pair,
+        shown="none", panel=_PANEL,
+    )  # fmt: skip
+    shape: Literal["gaussian", "lorentzian", "voigt"] = option(
+        "gaussian", "Line shape", panel=_PANEL
+    )
+    width: str = option(
+        "", "Full width at half maximum: 0.5 (ppm), 100Hz (with --field), or H:0.3,C:1.",
+        metavar="WIDTH", shown="H:0.3,C:1,N:2,O:4", panel=_PANEL,
+    )  # fmt: skip
+    mixing: float = option(
+        0.5, "Lorentzian part of --shape voigt.", limits=(0.0, 1.0), metavar="PART", panel=_PANEL
+    )
+    limits: str = option(
+        "", "Ends of the axis in its unit, 0:12 or H:0:12,C:0:200.", name="range",
+        metavar="LOW:HIGH", shown="all peaks", panel=_PANEL,
+    )  # fmt: skip
+    field: str = option(
+        "", "Magnetic field, 9.4T, or as the frequency of 1H, 400MHz: axes in Hz from the "
+        "reference.", metavar="FIELD", shown="axes in ppm", panel=_PANEL,
+    )  # fmt: skip
+    area: Literal["cell", "nucleus"] | None = option(
+        None, "Area of a spectrum: the number of nuclei in the cell, or 1",
+        shown="cell for one structure, nucleus for several", panel=_PANEL,
+    )  # fmt: skip
+
+    def settings(
+        self, shifts: ReferenceOptions, nuclei: tuple[str, ...] | None
+    ) -> tuple[tuple[str, ...] | None, Settings]:
+        """The nuclei that are drawn (None: all that are there), and how.
+
+        Raises
+        ------
+        UsageError
+            If options contradict each other, before any work is done.
+        """
+        from shiftcli.nmr.spectrum import (
+            Axis,
+            Lines,
+            Settings,
+            parse_field,
+            parse_ranges,
+            parse_widths,
+        )
+
+        if self.correlate is not None and (nuclei is not None or self.area is not None):
+            raise UsageError(
+                "--correlate names its nuclei itself, and takes no --nucleus or --area"
+            )
+        drawn = self.correlate or nuclei
+        references = shifts.read()
+        tesla = parse_field(self.field) if self.field else None
+        for element in drawn or ():
+            Axis(element, references, tesla)  # refuses a field without a reference
+        lines = Lines(self.shape, parse_widths(self.width, drawn or ELEMENTS, tesla), self.mixing)
+        ranges = parse_ranges(self.limits, drawn or ELEMENTS)
+        return drawn, Settings(references, tesla, lines, ranges, shifts.average, self.area)
+
+
+@command
 def spectrum(
+    *,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -47,146 +115,53 @@ def spectrum(
             show_default="table of peaks on stdout",
         ),
     ] = None,
-    nucleus: NucleusOption = None,
-    correlate: Annotated[
-        str | None,
-        typer.Option(metavar="C,H", help="Two-dimensional: bonded pairs of two nuclei."),
-    ] = None,
-    references: Annotated[
-        str,
-        typer.Option(
-            help="C:168.64,H:30.96, a named set (probasn) or a .toml file; else axes are of "
-            "shieldings."
-        ),
-    ] = "",
-    gradients: Annotated[str, typer.Option(help="Slopes, C:-0.97; -1 unless given.")] = "",
-    average: AverageOption = "CH3,NH3",
-    shape: Annotated[
-        Literal["gaussian", "lorentzian", "voigt"], typer.Option(help="Line shape.")
-    ] = "gaussian",
-    width: Annotated[
-        str,
-        typer.Option(
-            help="Full width at half maximum: 0.5 (ppm), 100Hz (with --field), or H:0.3,C:1.",
-            show_default="H:0.3,C:1,N:2,O:4",
-        ),
-    ] = "",
-    mixing: Annotated[
-        float, typer.Option(min=0, max=1, help="Lorentzian part of --shape voigt.")
-    ] = 0.5,
-    limits: Annotated[
-        str,
-        typer.Option(
-            "--range", metavar="LOW:HIGH",
-            help="Ends of the axis in its unit, 0:12 or H:0:12,C:0:200.",
-            show_default="all peaks",
-        ),
-    ] = "",
-    field: Annotated[
-        str | None,
-        typer.Option(
-            help="Magnetic field, 9.4T, or as the frequency of 1H, 400MHz: axes in Hz from the "
-            "reference.",
-            show_default="axes in ppm",
-        ),
-    ] = None,
-    area: Annotated[
-        Literal["cell", "nucleus"] | None,
-        typer.Option(
-            help="Area of a spectrum: the number of nuclei in the cell, or 1.",
-            show_default="cell for one structure, nucleus for several",
-        ),
-    ] = None,
-    views: ViewsOption = None,
-    hydrogens: Annotated[
-        Literal["auto", "keep", "normalise"],
-        typer.Option(help="X-H bonds of X-ray length: move to neutron lengths, or keep."),
-    ] = "auto",
-    disorder: Annotated[
-        Literal["major", "error"], typer.Option(help="Keep the major component, or refuse.")
-    ] = "major",
-    allow: Annotated[
-        str,
-        typer.Option(
-            metavar="WORDS", help="Predict in spite of elements,hydrogens,overlaps,valence."
-        ),
-    ] = "",
-    precision: Annotated[int, typer.Option(min=0, max=8, help="Decimals of the table.")] = 2,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    weights: WeightsOption = None,
+    precision: Annotated[
+        int, typer.Option(min=0, max=8, metavar="N", help="Decimals of the table.")
+    ] = 2,
+    drawing: SpectrumOptions,
+    shifts: ReferenceOptions,
+    structures: StructureOptions,
+    networks: PredictorOptions,
 ) -> None:  # fmt: skip
     """Draw spectra of crystals: lines of one nucleus, or correlations of bonded pairs.
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
-    from shiftcli.nmr.shifts import parse_references
-    from shiftcli.nmr.spectrum import (
-        Axis,
-        Lines,
-        Settings,
-        correlate_nuclei,
-        parse_field,
-        parse_ranges,
-        parse_widths,
-        simulate_spectra,
-    )
-    from shiftcli.prediction.predictor import Failure, Prediction, Predictor
+    from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
+    from shiftcli.prediction.predictor import Failure, Prediction
     from shiftcli.readers import find_files
-    from shiftcli.structure.crystal import ELEMENTS
-    from shiftcli.views import Results
+    from shiftcli.views import Results, check_outputs
     from shiftcli.views.terminal import common as render
 
-    _check_output(output)
-    pair = _parse_pair(correlate)
-    if pair is not None and (nucleus is not None or area is not None):
-        raise UsageError("--correlate names its nuclei itself, and takes no --nucleus or --area")
-    elements = pair or parse_nuclei(nucleus)
-    parsed = parse_references(references, gradients)
-    tesla = None if field is None else parse_field(field)
-    for element in elements or ():
-        Axis(element, parsed, tesla)  # refuses a field without a reference, before the work
-    lines = Lines(shape, parse_widths(width, elements or ELEMENTS, tesla), mixing)
-    ranges = parse_ranges(limits, elements or ELEMENTS)
-    settings = Settings(parsed, tesla, lines, ranges, parse_exchange(average), area)
-    predictor = Predictor(
-        weights, nuclei=elements, device=device, views=views, dtype=dtype, hydrogens=hydrogens,
-        allow=parse_allow(allow),
-    )  # fmt: skip
-    render.show_reference_notes(parsed, predictor)
     paths = find_files(files)
-    outcomes = list(render.progress(predictor.predict_files(paths, disorder=disorder), len(paths)))
+    _check_suffix(output)
+    check_outputs([output], [*paths, *shifts.files])
+    nuclei, settings = drawing.settings(shifts, networks.nuclei)
+    predictor = make_predictor(networks, structures, nuclei)
+    render.show_reference_notes(settings.references, predictor)
+    found = predictor.predict_files(paths, disorder=structures.disorder)
+    outcomes = list(render.progress(found, len(paths)))
     predictions = [o for o in outcomes if isinstance(o, Prediction)]
     failures = [o for o in outcomes if isinstance(o, Failure)]
-    render.show_notes(Results(predictor, predictions, failures, parsed, precision))
-    if predictions and pair is not None:
+    render.show_notes(Results(predictor, predictions, failures, settings.references, precision))
+    if predictions and drawing.correlate is not None:
+        pair = drawing.correlate
         _show_correlations(correlate_nuclei(predictions, pair, settings), output, precision)
     elif predictions:
-        _show_spectra(simulate_spectra(predictions, elements, settings), output, precision)
+        _show_spectra(simulate_spectra(predictions, nuclei, settings), output, precision)
     if failures:
         raise typer.Exit(1)
 
 
-def _check_output(output: Path | None) -> None:
-    from shiftcli.views import check_writable
+def _check_suffix(output: Path | None) -> None:
     from shiftcli.views.plots.figure import SUFFIXES, check_picture
 
     if output is None:
         return
     if output.suffix.lower() not in (*_TEXTS, *SUFFIXES):
         raise UsageError(f"'{output.name}' should end in {', '.join((*SUFFIXES, *_TEXTS))}")
-    check_writable(output)
     if output.suffix.lower() in SUFFIXES:
         check_picture(output)
-
-
-def _parse_pair(text: str | None) -> tuple[str, str] | None:
-    nuclei = parse_nuclei(text, "--correlate")
-    if nuclei is None:
-        return None
-    if len(nuclei) != 2:
-        raise UsageError(f"--correlate: '{text}' is not two nuclei, such as C,H")
-    return nuclei[0], nuclei[1]
 
 
 def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: int) -> None:

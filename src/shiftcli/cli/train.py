@@ -2,100 +2,104 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shiftcli.cli import training_options as options
-from shiftcli.cli.options import DeviceOption, NucleusOption, parse_nuclei
+from shiftcli.cli.command import command
+from shiftcli.cli.options import DeviceOptions, NucleiOptions, PlotOptions, parse_counts
 from shiftcli.errors import UsageError
+from shiftcli.options import option, options_of
+from shiftcli.training.config import Configuration
 
 if TYPE_CHECKING:
     from shiftcli.training import Task, Variation
 
 
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a run learns from, where it is kept, and what is varied."""
+
+    data: list[str] | None = option(
+        None, "Files or directories of structures with shieldings; the first names the level of "
+        "theory to learn, other levels get a scale and offset of their own.",
+        metavar="[LEVEL=]PATH",
+    )  # fmt: skip
+    property: str | None = option(
+        None, "Column of extended XYZ files with the shieldings.", metavar="COLUMN",
+        shown="the usual names",
+    )  # fmt: skip
+    check: bool = option(False, "Describe the data and all problems, and train nothing.")
+    output: Path | None = option(
+        None, "Run directory.", short="o", metavar="DIR", shown="runs/MODEL-TIME"
+    )
+    resume: Path | None = option(None, "Go on with the run in this directory.", metavar="DIR")
+    protocol: Literal["default", "paper"] = option(
+        "default", "Hyperparameters to begin with, the best here or the paper's Methods"
+    )
+    folds: int | None = option(
+        None, "Cross-validate in so many parts.", limits=(2, 1000), metavar="N"
+    )
+    seeds: int | None = option(None, "Repeat with so many seeds.", limits=(1, 1000), metavar="N")
+    crystals: tuple[int, ...] | None = option(
+        None, "Learning curve over numbers of training crystals.", metavar="N,N,…",
+        parse=partial(parse_counts, least=1),
+    )  # fmt: skip
+
+    @builtins.property
+    def variation(self) -> Variation | None:
+        """What differs between the runs, if options say so."""
+        from shiftcli.training import Variation
+
+        if self.folds is None and self.seeds is None and self.crystals is None:
+            return None
+        return Variation(self.folds or 0, self.seeds or 1, self.crystals or ())
+
+
+#: What a configuration file may say of a run beside the options; one layer below them.
+_FURTHER = frozenset((*options_of(Configuration), "nucleus", "nuclei", "data", "property", "run",
+                      "folds", "fold", "crystals"))  # fmt: skip
+
+
+@partial(command, further=_FURTHER)
 def train(
+    *,
     context: typer.Context,
     more: Annotated[
         list[str] | None, typer.Argument(metavar="[DATA]...", help="Further data.")
     ] = None,
-    data: options.Data = None,
-    property: options.Property = None,
-    nucleus: NucleusOption = None,
-    check: options.Check = False,
-    output: options.Output = None,
-    resume: options.Resume = None,
-    config: options.Config = None,
-    protocol: options.Protocol = "default",
-    folds: options.Folds = None,
-    seeds: options.Seeds = None,
-    crystals: options.Crystals = None,
-    plot: options.Plot = None,
-    device: DeviceOption = "auto",
-    model: options.Model = None,
-    kernel: options.Kernel = None,
-    grid: options.Grid = None,
-    crop: options.Crop = None,
-    dense: options.Dense = None,
-    dropout: options.Dropout = None,
-    start: options.Start = None,
-    members: options.Members = None,
-    orientation: options.Orientation = None,
-    augmentation: options.Augmentation = None,
-    tilt: options.Tilt = None,
-    smear: options.Smear = None,
-    copies: options.Copies = None,
-    outliers: options.Outliers = None,
-    balance: options.Balance = None,
-    auxiliary: options.Auxiliary = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    optimizer: options.Optimizer = None,
-    learning_rate: options.LearningRate = None,
-    schedule: options.Schedule = None,
-    warmup: options.Warmup = None,
-    decay: options.Decay = None,
-    weight_decay: options.WeightDecay = None,
-    l2: options.L2 = None,
-    clip: options.Clip = None,
-    precision: options.Precision = None,
-    seed: options.Seed = None,
+    run: TrainOptions,
+    nuclei: NucleiOptions,
+    picture: PlotOptions,
+    device: DeviceOptions,
+    given: Annotated[dict[str, Any], Configuration],
 ) -> None:
     """Train networks on structures with known shieldings, one for each nucleus.
 
     Example: shiftcli train --data gipaw-results/
     """
-    given = {k: v for k, v in context.params.items() if k in options.HYPERPARAMETERS}
-    given = {k: v for k, v in given.items() if v is not None}
-    places = [*(data or ()), *(more or ())]
-    nuclei = parse_nuclei(nucleus)
-    if plot is not None:
-        from shiftcli.views.plots import check_picture
-
-        check_picture(plot)
-    if resume is not None:
-        others = (nuclei, config, output, folds, seeds, crystals, property, check)
-        if places or given or any(others) or protocol != "default":
+    places, plot = [*(run.data or ()), *(more or ())], picture.checked()
+    if run.resume is not None:
+        alone = TrainOptions(resume=run.resume)
+        if places or given or nuclei.nuclei or context.params["config"] or run != alone:
             raise UsageError("--resume keeps the options of its run: leave all but --device out")
-        _run(None, None, resume, True, device, plot)
+        _run(None, None, run.resume, True, device.device, plot)
         return
-    values = _read(config)
-    task = _task(places, nuclei, property, values, protocol, given)
-    if check:
+    values = context.meta["shiftcli.further"]
+    task = _task(places, nuclei.nuclei, run.property, values, run.protocol, given)
+    if run.check:
         _check(task)
         return
-    variation = _variation(folds, seeds, crystals, values)
-    _run(task, variation, output or _new_folder(task.configuration.model), False, device, plot)
-
-
-def _read(config: Path | None) -> dict[str, Any]:
-    """What a configuration file says, if there is one."""
-    from shiftcli.training.config import read_toml
-
-    return read_toml(config) if config is not None else {}
+    varied = run.variation or _varied(values)
+    folder = run.output or _new_folder(task.configuration.model)
+    variation = None if varied is None or varied.is_one_run else varied
+    _run(task, variation, folder, False, device.device, plot)
 
 
 def _task(
@@ -118,23 +122,11 @@ def _task(
     return task
 
 
-def _variation(
-    folds: int | None, seeds: int | None, crystals: str | None, values: dict[str, Any]
-) -> Variation | None:
-    """What the options say varies or, without them, the file of a study."""
-    from shiftcli.training import Variation
-    from shiftcli.training.study import parse_variation
+def _varied(values: dict[str, Any]) -> Variation | None:
+    """What the file of a study says varies."""
+    from shiftcli.training.studies import parse_variation
 
-    if folds is None and seeds is None and crystals is None:
-        return parse_variation(values)
-    try:
-        sizes = tuple(int(n) for n in (crystals or "").split(",") if n.strip())
-    except ValueError as error:
-        raise UsageError(f"--crystals: '{crystals}' is not a list of numbers") from error
-    if crystals is not None and not sizes:
-        raise UsageError("--crystals names no number of crystals")
-    variation = Variation(folds or 0, seeds or 1, sizes)
-    return None if variation.is_one_run else variation
+    return parse_variation(values)
 
 
 def _new_folder(model: str) -> Path:
@@ -174,9 +166,8 @@ def _run(
     plot: Path | None,
 ) -> None:
     """Train, watch, and say where the networks are."""
-    from shiftcli.training import study
     from shiftcli.training.run import start_or_resume
-    from shiftcli.training.study import STUDY
+    from shiftcli.training.studies import STUDY, study
     from shiftcli.views.terminal.common import emit_tables, study_table
 
     with _stoppable(folder, resume) as view:

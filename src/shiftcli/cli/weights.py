@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.options import OutputOption
+from shiftcli.cli.command import command
 from shiftcli.errors import UsageError
 
 UrlOption = Annotated[
@@ -26,12 +27,17 @@ AllowHttpOption = Annotated[
         show_default="SHIFTCLI_ALLOW_HTTP is 1, or this machine",
     ),
 ]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
+]
 FormatOption = Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")]
 
 app = typer.Typer(no_args_is_help=True, help="List, download and verify the networks.")
 
 
 @app.command("list")
+@command
 def list_models(
     url: UrlOption = None,
     allow_http: AllowHttpOption = None,
@@ -49,6 +55,7 @@ def list_models(
 
 
 @app.command()
+@command
 def download(
     models: Annotated[
         list[str] | None, typer.Argument(help="Models.", show_default="the default model")
@@ -74,6 +81,7 @@ def download(
 
 
 @app.command()
+@command
 def verify(
     models: Annotated[
         list[str] | None,
@@ -96,6 +104,7 @@ def verify(
 
 
 @app.command()
+@command
 def path(
     model: Annotated[
         str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")
@@ -115,6 +124,7 @@ def path(
 
 
 @app.command()
+@command
 def remove(
     models: Annotated[list[str] | None, typer.Argument(help="Models.", show_default="none")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All models in the cache.")] = False,

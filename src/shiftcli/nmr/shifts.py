@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import UsageError
-from shiftcli.structure.crystal import ELEMENTS, SPECIES
+from shiftcli.options import read_toml
+from shiftcli.structure.nuclei import ELEMENTS, find_element
 
 #: No shielding, and no slope, is as large as this (ppm).
 _LARGEST = 1e5
@@ -180,12 +181,13 @@ def _join(one: References, other: References, item: str) -> References:
 
 
 def _pair(item: str, option: str) -> tuple[str, float]:
-    element, _, number = (piece.strip() for piece in item.partition(":"))
+    name, _, number = item.partition(":")
+    element = find_element(name)
     try:
         value = float(number)
     except ValueError:
         value = math.nan
-    if element not in ELEMENTS or not abs(value) < _LARGEST:
+    if element is None or not abs(value) < _LARGEST:
         names = ", ".join(NAMED)
         hint = _HINT.format(names) if option == "--references" else "write it like C:-0.97"
         raise UsageError(f"{option}: cannot read '{item.strip()}'", hint=hint)
@@ -211,24 +213,20 @@ def read_references(path: str | Path) -> References:
     UsageError
         If it cannot be read, is not TOML or holds anything else.
     """
-    import tomllib
-
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
+    document = read_toml(path)
     tables = document.get("nucleus")
     if not isinstance(tables, dict) or not tables:
         raise UsageError(f"{path}: no table [nucleus.H] or of another element")
-    known = {e: e for e in ELEMENTS} | {s: e for e, s in SPECIES.items()}
-    references, gradients = {}, {}
+    references: dict[str, float] = {}
+    gradients: dict[str, float] = {}
     for name, table in tables.items():
-        if name not in known or not isinstance(table, dict):
+        element = find_element(name)
+        if element is None or not isinstance(table, dict):
             raise UsageError(f"{path}: [nucleus.{name}] is none of {', '.join(ELEMENTS)}")
-        references[known[name]] = _number(table, "reference", None, path, name)
-        gradients[known[name]] = _number(table, "gradient", -1.0, path, name)
+        if element in references:
+            raise UsageError(f"{path}: [nucleus.{name}] names {element} twice")
+        references[element] = _number(table, "reference", None, path, name)
+        gradients[element] = _number(table, "gradient", -1.0, path, name)
     weights = document.get("weights", {})
     hashes = weights.values() if isinstance(weights, dict) else ()
     return References(references, gradients, (str(path),), frozenset(map(str, hashes)))

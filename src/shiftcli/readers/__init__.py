@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, UsageError, visible
+from shiftcli.options import Disorder as Disorder
 from shiftcli.readers.registry import Format, format_of_name, format_of_text, named, titles
 from shiftcli.readers.sources import STDIN, find_files, load, refuse_too_large, safe_text
 from shiftcli.structure.crystal import Crystal
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from shiftcli.readers.atoms import AtomTable
 
 __all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read", "read_text"]
-
-#: What to do with disorder: keep the major component, or refuse.
-Disorder = Literal["major", "error"]
 
 
 def iter_structures(

@@ -14,13 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from shiftcli.errors import visible
+from shiftcli.structure.nuclei import ELEMENTS as ELEMENTS
+from shiftcli.structure.nuclei import SPECIES as SPECIES
 from shiftcli.structure.symmetry import find_equivalent_atoms
-
-#: Elements the networks know, in the order of the density channels.
-ELEMENTS = ("H", "C", "N", "O")
-
-#: Nuclide that each element's shielding is reported for.
-SPECIES = {"H": "1H", "C": "13C", "N": "15N", "O": "17O"}
 
 
 @dataclass(frozen=True)

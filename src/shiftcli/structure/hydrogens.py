@@ -7,16 +7,14 @@ carries them. The networks learn from relaxed geometries and have never seen suc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from shiftcli.errors import UsageError
+from shiftcli.options import Hydrogens as Hydrogens
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.neighbours import find_neighbours
-
-#: What to do with hydrogens: nothing, move all, or move those of X-ray structures.
-Hydrogens = Literal["keep", "normalise", "auto"]
 
 #: Mean neutron bond lengths in Å (Allen & Bruno, Acta Cryst. B66, 380, 2010).
 NEUTRON_LENGTHS = {"C": 1.089, "N": 1.015, "O": 0.993}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from typing import Any
 from shiftcli import __version__
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import replacing
+from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.loop import EpochReport
@@ -126,7 +126,7 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
     Parameters
     ----------
     values : mapping
-        From `shiftcli.training.config.read_toml`.
+        From `shiftcli.options.read_toml`.
     *layers : mapping
         Hyperparameters that win over the file's.
     protocol : str
@@ -175,11 +175,10 @@ def load_task(folder: Path) -> Task:
 def load_record(folder: Path, name: str = "config.toml") -> dict[str, Any]:
     """What `write_task` wrote; TrainingError if it is not there."""
     try:
-        with open(folder / name, "rb") as handle:
-            return tomllib.load(handle)
-    except (OSError, ValueError) as error:
+        return read_toml(folder / name)
+    except UsageError as error:
         raise TrainingError(
-            f"no run to resume: {error}", where=str(folder), hint="start one with --output"
+            f"no run to resume: {error.message}", where=str(folder), hint="start one with --output"
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shiftcli.views.files import check_writable, write_text
+from shiftcli.views.files import check_outputs, check_writable, write_text
 from shiftcli.views.formats import (
     FORMATS,
     SUFFIXES,
@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "SUFFIXES",
     "Results",
+    "check_outputs",
     "check_references",
     "check_writable",
     "choose_format",

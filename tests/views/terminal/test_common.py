@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.study import StudyRow
+from shiftcli.training.studies import StudyRow
 from shiftcli.views.terminal import common as render
 
 KNOWN = {"nucleus": "C", "member": 1, "epoch": 1, "epochs": 3, "loss": 0.5, "train_rmse": 8.0,

@@ -15,7 +15,7 @@ from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training import Configuration, make_configuration
 from shiftcli.training.folder import Task
-from shiftcli.training.study import StudyRow, Variation, study
+from shiftcli.training.studies import StudyRow, Variation, study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

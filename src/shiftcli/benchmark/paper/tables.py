@@ -14,7 +14,7 @@ from shiftcli.training import make_configuration
 from shiftcli.training.config import SCALES
 from shiftcli.training.folder import Task
 from shiftcli.training.report import describe
-from shiftcli.training.study import Variation, study
+from shiftcli.training.studies import Variation, study
 
 #: Table 1: atoms for training and testing, without augmentation.
 _PAPER_ATOMS = {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shiftcli.prediction.predictor import Prediction, Predictor
     from shiftcli.training.loop import EpochReport
     from shiftcli.training.report import DataReport
-    from shiftcli.training.study import StudyRow
+    from shiftcli.training.studies import StudyRow
 
 T = TypeVar("T")
 

@@ -255,7 +255,7 @@ def parse_variation(values: Mapping[str, Any]) -> Variation | None:
     Parameters
     ----------
     values : mapping
-        From `shiftcli.training.config.read_toml`.
+        From `shiftcli.options.read_toml`.
 
     Returns
     -------

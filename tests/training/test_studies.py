@@ -13,7 +13,7 @@ from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training import Configuration, Task, Variation, make_configuration, study, train
 from shiftcli.training.data import split_crystals
 from shiftcli.training.run import Watcher
-from shiftcli.training.study import without_augmentation
+from shiftcli.training.studies import without_augmentation
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

@@ -1,0 +1,37 @@
+"""The nuclei that the networks know, and every way in which people write them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Elements the networks know, in the order of the density channels.
+ELEMENTS = ("H", "C", "N", "O")
+
+#: Nuclide that each element's shielding is reported for.
+SPECIES = {"H": "1H", "C": "13C", "N": "15N", "O": "17O"}
+
+_NAMES = {"hydrogen": "H", "proton": "H", "carbon": "C", "nitrogen": "N", "oxygen": "O"}
+
+
+def find_element(text: str) -> str | None:
+    """Element that a nucleus belongs to: ``H``, ``1h``, ``H-1``, ``¹³C``, ``proton``.
+
+    Parameters
+    ----------
+    text : str
+        What somebody wrote.
+
+    Returns
+    -------
+    str or None
+        H, C, N or O; None for anything else, another nuclide (``2H``, ``14N``) included.
+    """
+    word = unicodedata.normalize("NFKC", text).strip().lower()  # superscripts become digits
+    if word.removesuffix("s") in _NAMES:
+        return _NAMES[word.removesuffix("s")]
+    letter = word.strip("0123456789-")
+    mass = word.replace(letter, "", 1).strip("-") if letter else word
+    element = letter.upper()
+    if element not in ELEMENTS or mass not in ("", SPECIES[element][:-1]):
+        return None
+    return element

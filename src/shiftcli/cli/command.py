@@ -183,7 +183,8 @@ def _configure(context: typer.Context, config: Path | None) -> Path | None:
             values = _values(context, path, is_own=False)
             found |= values
             if values:
-                told = ", ".join(sorted(values))
+                flags = {one.name: one.opts[0].strip("-") for one in context.command.params}
+                told = ", ".join(sorted(flags.get(name, "hyperparameters") for name in values))
                 typer.echo(f"note: options from {visible(path)}: {told}", err=True)
     if config is not None:
         found |= _values(context, config, is_own=True)

@@ -83,7 +83,8 @@ def test_files_give_defaults_and_what_is_typed_wins(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     "text",
     [
-        "unknown = 1", "switch = 3", "count = true", "words = 1979-05-27", "first = 1", "count = [[",
+        "unknown = 1", "switch = 3", "count = true", "words = 1979-05-27", "first = 1",
+        "count = [[",
         f"count = {'1' * 5000}", "words = [[1]]", "depth = inf", "\x00", "[first]\nunknown = 1",
         "a = " + "[" * 100_000,
     ],

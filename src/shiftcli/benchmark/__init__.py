@@ -6,8 +6,8 @@ from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
 from shiftcli.benchmark.endtoend import EndToEnd, measure_end_to_end
 from shiftcli.benchmark.regression import check_extra
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
-from shiftcli.benchmark.statistics import Errors, Versus
 from shiftcli.results.machine import Machine, describe_machine
+from shiftcli.results.statistics import Errors, Versus
 
 __all__ = [
     "Accuracy",

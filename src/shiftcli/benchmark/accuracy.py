@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from shiftcli.benchmark.atoms import LabelledAtoms, collect_atoms
-from shiftcli.benchmark.statistics import Errors, compare_errors, summarise
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.prediction.uncertainty import covered
+from shiftcli.results.statistics import Errors, compare_errors, summarise
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.structure.kinds import CLASSES
 from shiftcli.training import is_validation, load_labelled

@@ -23,8 +23,8 @@ from shiftcli.benchmark.regression import (
     fit,
     soap,
 )
-from shiftcli.benchmark.statistics import Errors, Versus, compare_errors, summarise
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.results.statistics import Errors, Versus, compare_errors, summarise
 from shiftcli.structure.crystal import SPECIES, Crystal
 from shiftcli.training import is_validation, load_labelled
 from shiftcli.training.config import Configuration

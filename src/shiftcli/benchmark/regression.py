@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.benchmark.statistics import rmse
 from shiftcli.errors import UsageError
+from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import ELEMENTS, Crystal, Site
 
 #: Parameters of the descriptor: radial functions, angular momenta, σ (Å) of the densities.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shiftcli.benchmark import Accuracy, Baseline, Comparison, Errors, Speed, Versus
     from shiftcli.benchmark.endtoend import EndToEnd
     from shiftcli.benchmark.paper import Result
-    from shiftcli.benchmark.statistics import Interval
+    from shiftcli.results.statistics import Interval
 
 #: Columns of words in the paper's tables; the others are numbers.
 _WORDS = frozenset(("nucleus", "augmentation", "model", "component", "bond"))

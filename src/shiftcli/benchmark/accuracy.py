@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.benchmark.atoms import LabelledAtoms, collect_atoms
+from shiftcli.training.atoms import LabelledAtoms, collect_atoms
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.prediction.predictor import Predictor
@@ -157,7 +157,7 @@ def measure_errors(predicted: PredictedAtoms) -> Errors:
     -------
     Errors
     """
-    kinds = predicted.atoms.classes()
+    kinds = predicted.atoms.kinds()
     classes = {
         name: _measure(predicted, kinds == name)
         for name in CLASSES[predicted.atoms.element]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms
-from shiftcli.benchmark.atoms import LabelledAtoms, collect_atoms
+from shiftcli.training.atoms import LabelledAtoms, collect_atoms
 from shiftcli.benchmark.regression import (
     L_MAX,
     N_MAX,
@@ -26,7 +26,7 @@ from shiftcli.benchmark.regression import (
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.results.statistics import Errors, Versus, compare_errors, summarise
 from shiftcli.structure.crystal import SPECIES, Crystal
-from shiftcli.training import is_validation, load_labelled
+from shiftcli.training import is_validation, load_levels
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import H_RANGE, split_crystals
 
@@ -190,12 +190,13 @@ def measure_baseline(
     check_extra()
     if ours.split != "validation":
         raise UsageError("the baseline is tested on the validation crystals: --split validation")
-    known = load_labelled(data)
-    training = {k: c for k, c in known.items() if not is_validation(k)}
-    numbers = np.array(sorted(known))
+    labelled = load_levels(data)
+    known = labelled.main
+    training = {k: c for k, c in known.items() if not is_validation(labelled.families[k])}
     sizes = sorted(set(crystals)) or _halved(len(training))
     subsets = {
-        size: split_crystals(numbers, replace(Configuration(), crystals=size))[0] for size in sizes
+        size: split_crystals(labelled.families, replace(Configuration(), crystals=size))[0]
+        for size in sizes
     }
     nuclei = {}
     for species, predicted in ours.predicted.items():

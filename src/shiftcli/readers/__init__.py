@@ -22,7 +22,11 @@ __all__ = ["STDIN", "Disorder", "find_files", "iter_structures", "read", "read_t
 
 
 def iter_structures(
-    path: str | Path, *, disorder: Disorder = "major", shielding_column: str | None = None
+    path: str | Path,
+    *,
+    disorder: Disorder = "major",
+    shielding_column: str | None = None,
+    family_key: str | None = None,
 ) -> Iterator[Crystal | ReadError]:
     """Read the structures of a file one by one.
 

@@ -225,7 +225,11 @@ def compare_errors(
 
 
 def summarise(
-    predicted: np.ndarray, reference: np.ndarray, weights: np.ndarray, crystals: np.ndarray
+    predicted: np.ndarray,
+    reference: np.ndarray,
+    weights: np.ndarray,
+    crystals: np.ndarray,
+    families: np.ndarray | None = None,
 ) -> Errors:
     """Figures of a prediction without baseline, coverage and classes.
 
@@ -237,11 +241,15 @@ def summarise(
         How often each atom counts (its multiplicity), shape (n,).
     crystals : numpy.ndarray
         Number of the crystal of each, shape (n,).
+    families : numpy.ndarray, optional
+        Number of its family of like crystals, drawn as one, shape (n,); without it each is its
+        own.
 
     Returns
     -------
     Errors
     """
+    drawn = crystals if families is None else families
     error = predicted - reference
     spread = np.average((reference - np.average(reference, weights=weights)) ** 2, weights=weights)
     root = rmse(error, weights)
@@ -252,9 +260,9 @@ def summarise(
         distinct=len(error),
         crystals=len(np.unique(crystals)),
         rmse=root,
-        rmse_interval=bootstrap(squares, crystals, _root_ratio),
+        rmse_interval=bootstrap(squares, drawn, _root_ratio),
         mae=mae(error, weights),
-        mae_interval=bootstrap(sizes, crystals, lambda sums: sums[..., 0] / sums[..., 1]),
+        mae_interval=bootstrap(sizes, drawn, lambda sums: sums[..., 0] / sums[..., 1]),
         bias=float(np.average(error, weights=weights)),
         p95=percentile(np.abs(error), weights, 0.95),
         r2=float(1.0 - root**2 / spread) if spread > 0 else None,

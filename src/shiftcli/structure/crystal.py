@@ -67,6 +67,8 @@ class Crystal:
         the file states its symmetry; None where it has to be searched for.
     name : str
         Name of the structure inside its file (CIF block, ``NAME=``), may be empty.
+    family : str
+        What the file says that it is a copy of, where a column was asked for; may be empty.
     source : str
         The file, as the user named it.
     expected : mapping of str to float
@@ -94,6 +96,7 @@ class Crystal:
     labels: tuple[str, ...]
     site_ids: np.ndarray | None = None
     name: str = ""
+    family: str = ""
     source: str = ""
     expected: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,53 @@ from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load
 from shiftcli.prediction.predictor import predict_committee
 from shiftcli.prediction.uncertainty import fit
-from shiftcli.training.data import Samples
+from shiftcli.training.atoms import LabelledAtoms
 
 
-def calibrate(
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Labelled atoms of one nucleus, predicted by a committee that never saw their crystals.
+
+    Attributes
+    ----------
+    atoms : LabelledAtoms
+        n of them.
+    shielding : numpy.ndarray
+        Mean of the members in ppm, shape (n,).
+    between, within : numpy.ndarray
+        Variance between members, and between orientations, in ppm², shape (n,).
+    """
+
+    atoms: LabelledAtoms
+    shielding: np.ndarray
+    between: np.ndarray
+    within: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Prediction − reference in ppm, shape (n,)."""
+        return self.shielding - self.atoms.reference
+
+    @property
+    def rmse(self) -> float:
+        """RMSE in ppm, atoms counted with their multiplicity."""
+        return math.sqrt(np.average(self.error**2, weights=self.atoms.weights))
+
+
+def judge(
     files: Sequence[Path],
-    validation: Samples,
+    atoms: LabelledAtoms,
     device: torch.device,
     *,
-    dtype: torch.dtype = torch.bfloat16,
-) -> tuple[Calibration, float]:
-    """Measure a committee on its validation samples and calibrate its intervals.
+    dtype: torch.dtype = torch.float32,
+) -> Judged:
+    """Predict atoms whose shieldings are known by all networks of one nucleus.
 
     Parameters
     ----------
     files : sequence of pathlib.Path
-        The networks of one nucleus, all that will predict together.
-    validation : Samples
+        The networks, all that predict together.
+    atoms : LabelledAtoms
         Atoms of crystals that none of the networks learned from.
     device : torch.device
         Where to work.
@@ -39,17 +70,13 @@ def calibrate(
 
     Returns
     -------
-    calibration : Calibration
-        For the default orientations and views; `store_calibration` puts it into the files.
-    rmse : float
-        RMSE of the committee's mean in ppm, atoms counted with their multiplicity.
+    Judged
+        In the default orientations and views.
 
     Raises
     ------
     WeightsError
         If a file is no network, or they are of several nuclei.
-    TrainingError
-        If there are no samples, or a prediction is not finite.
     """
     members = [load(path) for path in files]
     if len({metadata.nucleus for _, metadata in members}) != 1:
@@ -57,17 +84,40 @@ def calibrate(
     for network, _ in members:
         # torch's stubs do not know memory_format.
         network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    found = predict_committee(members, validation.environments, device, dtype=dtype)
-    error = found.shielding - validation.targets
-    calibration = fit(
-        error,
-        found.between,
-        found.within,
-        validation.weights,
-        validation.crystals,
-        members=len(members),
+    found = predict_committee(members, atoms.environments(), device, dtype=dtype)
+    return Judged(atoms, found.shielding, found.between, found.within)
+
+
+def calibrate(judged: Judged, members: int) -> Calibration:
+    """Calibrate the intervals of a committee.
+
+    Parameters
+    ----------
+    judged : Judged
+        What it, or one like it, says of atoms whose shieldings are known.
+    members : int
+        Networks of the committee that will predict. Where single networks were judged, its
+        spread does not count.
+
+    Returns
+    -------
+    Calibration
+        For the default orientations and views; `store_calibration` puts it into the files.
+
+    Raises
+    ------
+    TrainingError
+        If there are no atoms, or a prediction is not finite.
+    """
+    atoms = judged.atoms
+    return fit(
+        judged.error,
+        judged.between,
+        judged.within,
+        atoms.weights,
+        atoms.families,
+        members=members,
     )
-    return calibration, math.sqrt(np.average(error**2, weights=validation.weights))
 
 
 def store_calibration(files: Sequence[Path], calibration: Calibration) -> None:

@@ -14,6 +14,8 @@ from shiftcli.options import check, option, typed
 from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
+    import torch
+
     from shiftcli.network.densenet import Architecture
 
 #: Divisor of the centred shieldings, in ppm (paper, Methods).
@@ -21,6 +23,16 @@ SCALES = {"H": 1.0, "C": 10.0, "N": 30.0, "O": 40.0}
 
 #: Epochs of the default protocol: what the shipped networks took.
 EPOCHS = {"H": 16, "C": 14, "N": 150, "O": 60}
+
+#: Epochs of a shared trunk, whatever the nuclei, and the share of the steps that each gets.
+SHARED_EPOCHS = 18
+SHARES = {"H": 0.36, "C": 0.26, "N": 0.16, "O": 0.22}
+
+#: What may differ between nuclei that share a trunk: what they see, and how often.
+_OF_BRANCHES = frozenset((
+    "share", "orientation", "augmentation", "tilt", "smear", "copies", "outliers", "balance",
+    "auxiliary", "max_multiplicity",
+))  # fmt: skip
 
 #: Epochs and decay α of the paper (Table 4).
 PAPER_EPOCHS = {"H": 12, "C": 15, "N": 24, "O": 24}
@@ -35,14 +47,20 @@ _NETWORK, _SAMPLES, _LEARNING = "Network", "Samples", "Learning"
 class Configuration:
     """Hyperparameters of one training run; the sentence beside each says what it does.
 
-    Those without a sentence: with `folds`, the crystals whose number leaves the rest `fold` when
-    divided by it validate, without, every eighth. `crystals` is the number of training crystals
-    to use, drawn at random, the same for all seeds; 0 for all. `nucleus` holds values that
+    Those without a sentence: with `folds`, the families of crystals whose number leaves the rest
+    `fold` when divided by it validate, without, every eighth. `crystals` is the number of
+    training families to use, drawn at random, the same for all seeds; 0 for all. `nucleus` holds values that
     differ for single nuclei: ``{"H": {"epochs": 12}}``.
     """
 
     model: Literal["paper", "medium", "compact", "mr-arch", "mr-input", "cnn"] = option(
         "compact", "Preset", panel=_NETWORK
+    )
+    trunk: Literal["separate", "shared"] = option(
+        "separate",
+        "A network for each nucleus, one after the other, or all at once with the same "
+        "convolutions and normalisations and heads of their own",
+        panel=_NETWORK,
     )
     kernel: Literal["gaussian", "slater", "form-factor"] = option(
         "gaussian", "Density", panel=_NETWORK
@@ -89,8 +107,20 @@ class Configuration:
         1.0, "Samples of other levels for each of the main one.",
         panel=_SAMPLES, limits=(0.0, 1000.0),
     )  # fmt: skip
+    max_multiplicity: float = option(
+        0.0, "Copies in the cell that an atom counts for at most, 0 for any number.",
+        panel=_SAMPLES, limits=(0.0, math.inf),
+    )  # fmt: skip
+    share: float = option(
+        0.0, "How often a step of a shared trunk takes this nucleus, beside the others' shares.",
+        panel=_SAMPLES, limits=(0.0, math.inf), shown="H 0.36, C 0.26, N 0.16, O 0.22",
+    )  # fmt: skip
     epochs: int = option(
-        0, "Passes over the data.", panel=_LEARNING, limits=(0, 10**9), shown="by nucleus"
+        0, "Passes over the data, or blocks of --steps of a shared trunk.", panel=_LEARNING,
+        limits=(0, 10**9), shown="by nucleus; 18",
+    )  # fmt: skip
+    steps: int = option(
+        500, "Steps in an epoch of a shared trunk.", panel=_LEARNING, limits=(1, 10**6)
     )
     batch_size: int = option(
         128, "Samples in a batch, of all processes.", panel=_LEARNING, limits=(2, 10**6)
@@ -116,8 +146,15 @@ class Configuration:
     clip: float = option(
         5.0, "Limit of the gradient's norm, 0 for none.", panel=_LEARNING, limits=(0.0, math.inf)
     )
-    precision: Literal["bfloat16", "float32"] = option(
-        "bfloat16", "Of densities and layers; weights are float32", panel=_LEARNING
+    ema: float = option(
+        0.0, "Keep a running average of the weights that decays so much a step, 0 for none.",
+        panel=_LEARNING, limits=(0.0, 0.99999),
+    )  # fmt: skip
+    precision: Literal["auto", "bfloat16", "float32"] = option(
+        "auto",
+        "Of densities and layers, auto: bfloat16 where the processor computes it natively; "
+        "weights are float32",
+        panel=_LEARNING,
     )
     members: int = option(
         1, "Networks of each nucleus (a committee).", panel=_NETWORK, limits=(1, 100)
@@ -127,6 +164,9 @@ class Configuration:
         "", "Network, or directory of networks, to begin with.", panel=_NETWORK,
         shown="random weights",
     )  # fmt: skip
+    validation: bool = option(
+        True, "Watch every eighth family of crystals, or learn from all.", panel=_SAMPLES
+    )
     folds: int = 0
     fold: int = 0
     crystals: int = 0
@@ -136,6 +176,8 @@ class Configuration:
         check(self)
         if not 0 < self.learning_rate < math.inf:
             raise UsageError(f"learning_rate {self.learning_rate}: a positive number is needed")
+        if self.folds and not self.validation:
+            raise UsageError("folds are watched in turn: they go with validation")
         if not 0 <= self.crystals <= 10**9:
             raise UsageError("crystals is not a number of crystals")
         if not (0 <= self.folds <= 1000 and 0 <= self.fold < max(self.folds, 1)) or self.folds == 1:
@@ -145,6 +187,12 @@ class Configuration:
                 f"l2 goes with the optimizer adam; {self.optimizer} takes weight_decay"
             )
         self.architecture()
+        for element, values in self.nucleus.items() if self.trunk == "shared" else ():
+            if other := set(values) - _OF_BRANCHES:
+                raise UsageError(
+                    f"nucleus.{element}: nuclei of a shared trunk have {min(other)} in common",
+                    hint="give it for all, or --trunk separate",
+                )
         if self.start:  # a run may be resumed from another directory
             object.__setattr__(self, "start", os.path.abspath(self.start))
         object.__setattr__(self, "nucleus", {e: self._own(e, v) for e, v in self.nucleus.items()})
@@ -162,11 +210,16 @@ class Configuration:
     def for_element(self, element: str) -> Configuration:
         """Resolve what depends on the nucleus."""
         own = replace(self, nucleus={}, **self.nucleus.get(element, {}))
-        return replace(own, epochs=own.epochs or EPOCHS[element])
+        epochs = SHARED_EPOCHS if own.trunk == "shared" else EPOCHS[element]
+        return replace(own, epochs=own.epochs or epochs, share=own.share or SHARES[element])
 
     def resolved(self) -> Configuration:
         """The same run with everything that depends on the nucleus written out."""
         each = {e: dict(self.nucleus.get(e, {})) for e in ELEMENTS}
+        if self.trunk == "shared":
+            for element, values in each.items():
+                values["share"] = self.for_element(element).share
+            return replace(self, epochs=self.epochs or SHARED_EPOCHS, nucleus=each)
         for element, values in each.items():
             values["epochs"] = self.for_element(element).epochs
         return replace(self, nucleus=each)
@@ -185,6 +238,12 @@ class Configuration:
             dense=preset.dense and self.dense,
         )
 
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """Type of densities and layers on a device."""
+        from shiftcli.network.devices import resolve_dtype
+
+        return resolve_dtype(self.precision, device)
+
     def scale(self, element: str) -> float:
         """Divisor of the centred shieldings in ppm."""
         return SCALES[element]
@@ -198,10 +257,15 @@ class Configuration:
         return json.dumps(self.to_dict(), sort_keys=True)
 
 
-#: Hyperparameters by protocol: what is best here, and the Methods of the paper to the letter.
+#: Hyperparameters by protocol: a network for each nucleus, one trunk for all of them, and the
+#: Methods of the paper to the letter.
 #: Keras adds λ·Σw² to the loss for each layer's weights.
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "default": {},
+    "shared": {
+        "trunk": "shared", "tilt": 0.15, "balance": 0.5, "auxiliary": 1 / 3, "warmup": 0.08,
+        "max_multiplicity": 8.0,
+    },
     "paper": {
         "model": "paper", "orientation": "euler", "augmentation": 8, "copies": "all",
         "optimizer": "adam", "learning_rate": 1e-3, "schedule": "exponential", "warmup": 0.0,
@@ -219,7 +283,7 @@ def make_configuration(protocol: str = "default", *layers: Mapping[str, Any]) ->
 
     Parameters
     ----------
-    protocol : {"default", "paper"}
+    protocol : {"default", "shared", "paper"}
         Where to begin.
     *layers : mapping of str to value
         Attributes of `Configuration`; a later layer wins. A value given for all nuclei also

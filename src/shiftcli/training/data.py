@@ -10,10 +10,11 @@ import numpy as np
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import Frames, local_frames
 from shiftcli.errors import TrainingError
-from shiftcli.structure.crystal import Crystal, Site
+from shiftcli.structure.crystal import Crystal
+from shiftcli.training.atoms import collect_atoms
 from shiftcli.training.config import Configuration
 
-#: Every eighth crystal of a data set validates, from the first on.
+#: Every eighth family of crystals validates, from the first on.
 VALIDATION_STEP = 8
 
 #: 1H training labels outside these shieldings (ppm) are dropped (paper, "Data").
@@ -40,8 +41,8 @@ class Samples:
         Shieldings in ppm, averaged over symmetry copies, shape (n,).
     weights : numpy.ndarray
         Multiplicities, shape (n,).
-    crystals : numpy.ndarray
-        Number of the crystal of each, shape (n,).
+    crystals, families : numpy.ndarray
+        Number of the crystal of each, and of its family, shape (n,).
     baseline : numpy.ndarray
         A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
     levels : numpy.ndarray
@@ -53,6 +54,7 @@ class Samples:
     targets: np.ndarray
     weights: np.ndarray
     crystals: np.ndarray
+    families: np.ndarray
     baseline: np.ndarray
     levels: np.ndarray
 
@@ -66,6 +68,7 @@ class Samples:
             self.targets[rows],
             self.weights[rows],
             self.crystals[rows],
+            self.families[rows],
             self.baseline[rows],
             self.levels[rows],
         )
@@ -79,6 +82,7 @@ class Samples:
             np.concatenate([p.targets for p in parts]),
             np.concatenate([p.weights for p in parts]),
             np.concatenate([p.crystals for p in parts]),
+            np.concatenate([p.families for p in parts]),
             np.concatenate([p.baseline for p in parts]),
             np.concatenate([np.full(len(p), level) for level, p in enumerate(parts)]),
         )
@@ -92,13 +96,16 @@ def _join_frames(parts: Sequence[Frames]) -> Frames:
     )
 
 
-def is_validation(index: int | np.ndarray) -> bool | np.ndarray:
-    """Whether the crystal of this 0-based index belongs to the validation set."""
-    return index % VALIDATION_STEP == 0
+def is_validation(family: int | np.ndarray) -> bool | np.ndarray:
+    """Whether the family of crystals of this 0-based number belongs to the validation set."""
+    return family % VALIDATION_STEP == 0
 
 
 def collect_samples(
-    crystals: Mapping[int, Crystal], element: str, copies: str = "distinct"
+    crystals: Mapping[int, Crystal],
+    element: str,
+    copies: str = "distinct",
+    families: Mapping[int, int] | None = None,
 ) -> Samples:
     """Gather the labelled atoms of one element.
 
@@ -110,49 +117,26 @@ def collect_samples(
         H, C, N or O.
     copies : {"distinct", "all"}
         One entry for each distinct site, or one for each atom of the cell.
+    families : mapping of int to int, optional
+        Number of the family of each crystal; without it each is its own.
 
     Returns
     -------
     Samples
         Without any, of length 0.
     """
-    parts: list[Environments] = []
-    frames: list[Frames] = []
-    targets, weights, owners, baseline = [], [], [], []
-    for index, crystal in crystals.items():
-        sites, labels = labelled_sites(crystal, element, copies)
-        if not sites:
-            continue
-        parts.append(surroundings(crystal, sites))
-        frames.append(local_frames(parts[-1]))
-        other = crystal.baseline
-        targets += labels
-        weights += [site.multiplicity for site in sites]
-        owners += [index] * len(sites)
-        baseline += [np.nan if other is None else other[site.atoms].mean() for site in sites]
+    atoms = collect_atoms(crystals, element, copies, families)
+    parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
     return Samples(
         Environments.concatenate(parts),
-        _join_frames(frames),
-        np.array(targets, dtype=float),
-        np.array(weights, dtype=float),
-        np.array(owners, dtype=int),
-        np.array(baseline, dtype=float),
-        np.zeros(len(targets), dtype=int),
+        _join_frames([local_frames(part) for part in parts]),
+        atoms.reference,
+        atoms.weights,
+        atoms.crystals,
+        atoms.families,
+        atoms.baseline,
+        np.zeros(len(atoms), dtype=int),
     )
-
-
-def labelled_sites(
-    crystal: Crystal, element: str, copies: str = "distinct"
-) -> tuple[list[Site], list[float]]:
-    """Atoms of one element that have a shielding, and these in ppm; see `collect_samples`."""
-    if crystal.shieldings is None:
-        return [], []
-    sites = [s for s in crystal.sites if s.element == element]
-    if copies == "all":
-        sites = [Site(s.label, element, np.array([k])) for s in sites for k in s.atoms]
-    labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
-    known = [k for k, label in enumerate(labels) if np.isfinite(label)]
-    return [sites[k] for k in known], [labels[k] for k in known]
 
 
 def is_usual(shieldings: np.ndarray, element: str) -> np.ndarray:
@@ -191,37 +175,48 @@ def repeats(samples: Samples, balance: float) -> np.ndarray:
 
 
 def split_crystals(
-    numbers: np.ndarray, configuration: Configuration
+    families: Mapping[int, int], configuration: Configuration
 ) -> tuple[np.ndarray, np.ndarray]:
     """Part the crystals of the main level into those to learn from and those to watch.
 
     Parameters
     ----------
-    numbers : numpy.ndarray
-        Numbers of the crystals, ascending, shape (n,).
+    families : mapping of int to int
+        Number of the family of each crystal, by the crystal's number (`Labelled.families`).
     configuration : Configuration
-        ``folds``, ``fold`` and ``crystals`` are read.
+        ``validation``, ``folds``, ``fold`` and ``crystals`` are read.
 
     Returns
     -------
     training, validation : numpy.ndarray
-        Their numbers; no crystal is in both.
+        Numbers of crystals, ascending; no family is in both.
 
     Raises
     ------
     TrainingError
-        If more training crystals are wanted than there are.
+        If more training crystals are wanted than there are families.
     """
-    if configuration.folds:
-        held_out = numbers % configuration.folds == configuration.fold
-    else:
-        held_out = is_validation(numbers)
+    numbers = np.array(sorted(families), dtype=int)
+    own = np.array([families[k] for k in numbers.tolist()], dtype=int)
+    held_out = is_held_out(own, configuration)
     training, validation = numbers[~held_out], numbers[held_out]
-    if configuration.crystals > len(training):
+    left = np.unique(own[~held_out])
+    if configuration.crystals > len(left):
         raise TrainingError(
-            f"{configuration.crystals} training crystals are wanted, the data have {len(training)}"
+            f"{configuration.crystals} training crystals are wanted, the data have {len(left)} "
+            "that are no copies of others"
         )
     if configuration.crystals:
-        order = np.random.default_rng(_SUBSET_SEED).permutation(len(training))
-        training = np.sort(training[order[: configuration.crystals]])
+        order = np.random.default_rng(_SUBSET_SEED).permutation(len(left))
+        drawn = left[order[: configuration.crystals]]
+        training = numbers[~held_out & np.isin(own, drawn)]
     return training, validation
+
+
+def is_held_out(families: np.ndarray, configuration: Configuration) -> np.ndarray:
+    """Whether a run watches families of these numbers, shape (n,), and does not learn from them."""
+    if not configuration.validation:
+        return np.zeros(families.shape, dtype=bool)
+    if configuration.folds:
+        return families % configuration.folds == configuration.fold
+    return np.asarray(is_validation(families))

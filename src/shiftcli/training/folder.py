@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,7 +22,10 @@ from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.sources import Labelled, split_level
+from shiftcli.training.sources import Labelled, load_levels, split_level
+
+#: What stands in a configuration file beside hyperparameters.
+TASK_KEYS = ("data", "nuclei", "property", "family", "run")
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
 
@@ -41,12 +44,16 @@ class Task:
         Hyperparameters.
     shielding_column : str or None
         Column of the shieldings in extended XYZ files; None for the usual names.
+    family_key : str or None
+        Key in the header of extended XYZ files that names the family of a crystal; None for its
+        name.
     """
 
     data: tuple[str, ...]
     nuclei: tuple[str, ...] | None
     configuration: Configuration
     shielding_column: str | None = None
+    family_key: str | None = None
 
     def __post_init__(self) -> None:
         for name, values in (("data", self.data), ("nuclei", self.nuclei or ())):
@@ -55,8 +62,16 @@ class Task:
         unknown = [n for n in self.nuclei or () if n not in ELEMENTS]
         if unknown or self.nuclei == ():
             raise UsageError(f"nuclei {list(self.nuclei or ())} are not of {', '.join(ELEMENTS)}")
-        if not isinstance(self.shielding_column, str | None):
-            raise UsageError(f"property = {self.shielding_column!r} is not a text")
+        for name, text in (("property", self.shielding_column), ("family", self.family_key)):
+            if not isinstance(text, str | None):
+                raise UsageError(f"{name} = {text!r} is not a text")
+
+    def load(self, on_note: Callable[[str], None]) -> Labelled:
+        """Read the data; see `shiftcli.training.load_levels`."""
+        return load_levels(
+            self.data, on_note,
+            shielding_column=self.shielding_column, family_key=self.family_key,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -114,6 +129,8 @@ def write_task(path: Path, task: Task, **further: Any) -> None:
         record["nuclei"] = list(task.nuclei)
     if task.shielding_column is not None:
         record["property"] = task.shielding_column
+    if task.family_key is not None:
+        record["family"] = task.family_key
     record |= task.configuration.resolved().to_dict()
     record["run"] = {"program": __version__, **further}
     with replacing(path) as temporary:
@@ -141,7 +158,7 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
     UsageError
         If a name or a value is none that a run knows.
     """
-    own = {k: v for k, v in values.items() if k not in ("data", "nuclei", "property", "run")}
+    own = {k: v for k, v in values.items() if k not in TASK_KEYS}
     configuration = make_configuration(protocol, own, *layers)
     data, nuclei = values.get("data", ()), values.get("nuclei")
     return Task(
@@ -149,6 +166,7 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
         tuple(nuclei) if isinstance(nuclei, list) else nuclei,
         configuration,
         values.get("property"),
+        values.get("family"),
     )
 
 

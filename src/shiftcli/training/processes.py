@@ -78,8 +78,8 @@ class Processes:
         if self.total(0.0)[0]:
             raise TrainingError("stopped, since another process of this run failed")
 
-    def parallel(self, module: nn.Module) -> nn.Module:
-        """The module as it learns from the batch of all processes.
+    def parallel(self, module: nn.Module, *, partly: bool = False) -> nn.Module:
+        """The module as it learns from the batch of all processes, a part of it in each step or all.
 
         Its gradients are averaged over them, and its batch normalisation takes the statistics
         of all their shares: what a run learns does not depend on the number of processes.
@@ -98,7 +98,7 @@ class Processes:
             devices = None
         # Sums of gradients do not keep their layout, which costs a copy and is no fault.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-        return DistributedDataParallel(module, device_ids=devices)
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=partly)
 
 
 class _Sum(torch.autograd.Function):

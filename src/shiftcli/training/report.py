@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training.data import is_usual, is_validation
+from shiftcli.training.families import family_name, find_lookalikes
 from shiftcli.training.sources import Labelled
 
 #: Parts of a level: the main one is split, the others are learned from as a whole.
@@ -62,6 +64,25 @@ class NucleusData:
 
 
 @dataclass(frozen=True)
+class Family:
+    """Crystals that stay on one side of every split though a split by crystal would part them.
+
+    Attributes
+    ----------
+    name : str
+        What they have in common.
+    part : {"training", "validation"}
+        Where they are.
+    crystals : tuple of str
+        File and name of each.
+    """
+
+    name: str
+    part: Part
+    crystals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DataReport:
     """What a data set holds.
 
@@ -72,12 +93,15 @@ class DataReport:
     rows : tuple of NucleusData
         By level (the main one first), part, and nucleus in the order H, C, N, O; without
         rows for nuclei that a part does not hold.
+    families : tuple of Family
+        Those that a split by crystal, every eighth one, would have torn.
     problems : tuple of str
         What was left out or is odd.
     """
 
     main: str
     rows: tuple[NucleusData, ...]
+    families: tuple[Family, ...]
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,6 +109,7 @@ class DataReport:
         return {
             "main_level": self.main,
             "nuclei": [asdict(row) for row in self.rows],
+            "families": [asdict(family) for family in self.families],
             "problems": list(self.problems),
         }
 
@@ -101,16 +126,46 @@ def describe(labelled: Labelled) -> DataReport:
     Returns
     -------
     DataReport
-        Split as in a run without ``folds``: every eighth crystal of the main level validates.
+        Split as in a run without ``folds``: every eighth family of crystals of the main level
+        validates.
     """
     rows: list[NucleusData] = []
-    held_out = {k: c for k, c in labelled.main.items() if is_validation(k)}
+    held_out = {k: c for k, c in labelled.main.items() if is_validation(labelled.families[k])}
     learned = {k: c for k, c in labelled.main.items() if k not in held_out}
     rows += _describe_part(labelled.level, "training", learned)
     rows += _describe_part(labelled.level, "validation", held_out)
     for level, crystals in labelled.auxiliary.items():
         rows += _describe_part(level, "all", crystals)
-    return DataReport(labelled.level, tuple(rows), labelled.problems)
+    problems = [*labelled.problems, *_lookalikes(labelled)]
+    return DataReport(labelled.level, tuple(rows), _torn(labelled), tuple(problems))
+
+
+def _torn(labelled: Labelled) -> tuple[Family, ...]:
+    """Families of which some crystals would validate, and some train, if each stood alone."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for number in labelled.main:
+        members[labelled.families[number]].append(number)
+    return tuple(
+        Family(
+            family_name(labelled.main[own[0]]),
+            "validation" if is_validation(family) else "training",
+            tuple(labelled.main[k].where for k in own),
+        )
+        for family, own in members.items()
+        if len({bool(is_validation(k)) for k in own}) > 1
+    )
+
+
+def _lookalikes(labelled: Labelled) -> list[str]:
+    """A line on crystals that may be copies of one, though their names do not say so."""
+    found = find_lookalikes(labelled.main, labelled.families)
+    if not found:
+        return []
+    one, other = (labelled.main[k].where for k in found[0])
+    return [
+        f"crystals with formula and cell of one that is not of their family: {len(found)}, first "
+        f"{one} and {other}; copies under one NAME, or one --family, keep to one side of a split"
+    ]
 
 
 def _describe_part(level: str, part: Part, crystals: Mapping[int, Crystal]) -> list[NucleusData]:

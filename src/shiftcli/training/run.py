@@ -1,7 +1,7 @@
-"""One training run: its nuclei one after the other, and their networks.
+"""One training run: its nuclei one after the other or on one trunk, and their networks.
 
 Each finished network is a ``<model>-<nucleus>.safetensors`` in the run directory
-(``<model>-<nucleus>-<member>.safetensors`` in a committee); the state of the one in progress
+(``<model>-<nucleus>-<member>.safetensors`` in a committee); the state of what is in progress
 lies beside. What else is in there is `shiftcli.training.folder`'s.
 """
 
@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from shiftcli import __version__
 from shiftcli.errors import TooFewSamples
 from shiftcli.network.checkpoint import Metadata, load, save
 from shiftcli.network.inference import DEFAULT_VIEWS
+from shiftcli.network.precedents import Precedents, describe_training
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.training.committee import calibrate, store_calibration
+from shiftcli.training.atoms import LabelledAtoms, collect_atoms, labelled_sites
+from shiftcli.training.branch import Branch, check_size, seen_as
+from shiftcli.training.committee import calibrate, judge, store_calibration
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import (
     Samples,
     collect_samples,
     drop_outliers,
     is_usual,
-    labelled_sites,
     split_crystals,
 )
 from shiftcli.training.folder import (
@@ -39,9 +40,9 @@ from shiftcli.training.folder import (
     start_run,
     writing,
 )
-from shiftcli.training.loop import EpochReport, Trainer, check_size, seen_as
+from shiftcli.training.loop import EpochReport, Trainer
 from shiftcli.training.processes import Processes, launched
-from shiftcli.training.sources import Labelled, load_levels
+from shiftcli.training.sources import Labelled
 from shiftcli.training.start import find_start
 
 
@@ -80,6 +81,7 @@ def train(
     nuclei: Sequence[str] | None = None,
     configuration: Configuration | None = None,
     shielding_column: str | None = None,
+    family_key: str | None = None,
     resume: bool = False,
     device: str = "auto",
     on_epoch: Callable[[EpochReport], None] | None = None,
@@ -87,8 +89,8 @@ def train(
 ) -> list[Path]:
     """Train networks for each nucleus on labelled crystals.
 
-    Every eighth crystal, from the first on, validates and is never learned from. Started by
-    ``torchrun``, all processes work on one run.
+    Every eighth family of crystals, from the first on, validates and is never learned from
+    (`shiftcli.training.families`). Started by ``torchrun``, all processes work on one run.
 
     Parameters
     ----------
@@ -103,6 +105,9 @@ def train(
         Hyperparameters.
     shielding_column : str, optional
         Column of extended XYZ files with the shieldings; without it the usual names.
+    family_key : str, optional
+        Key in the header of extended XYZ files that names the family of a crystal; without it
+        its name does.
     resume : bool
         Go on with the run in `output`; its own data, nuclei and configuration hold.
     device : str
@@ -127,7 +132,7 @@ def train(
     if not resume:
         nuclei = None if nuclei is None else tuple(nuclei)
         places = tuple(str(d) for d in data)
-        task = Task(places, nuclei, configuration or Configuration(), shielding_column)
+        task = Task(places, nuclei, configuration or Configuration(), shielding_column, family_key)
     return start_or_resume(task, Path(output), device=device, on_epoch=on_epoch, on_note=on_note)
 
 
@@ -143,7 +148,7 @@ def start_or_resume(
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
         wanted = task or load_task(folder)
-        labelled = load_levels(wanted.data, watcher.note, shielding_column=wanted.shielding_column)
+        labelled = wanted.load(watcher.note)
         return run_task(wanted, labelled, folder, processes, watcher, resume=task is None)
 
 
@@ -166,9 +171,11 @@ def run_task(
                 if not resume:
                     start_run(folder, task, labelled)
                 clear(folder)
+    shared = task.configuration.trunk == "shared"
+    groups = [tuple(elements)] if shared else [(element,) for element in elements]
     networks = []
-    for element in elements:
-        networks += _train_nucleus(element, task, labelled, folder, processes, watcher)
+    for group in groups:
+        networks += _train_group(group, task, labelled, folder, processes, watcher)
     return networks
 
 
@@ -230,49 +237,87 @@ def find_trainable(
 
 def _count_samples(labelled: Labelled, element: str, configuration: Configuration) -> int:
     """How many training samples of the main level `gather` will find."""
-    numbers = np.array(sorted(labelled.main), dtype=int)
-    crystals = (labelled.main[k] for k in split_crystals(numbers, configuration)[0].tolist())
+    training, _ = split_crystals(labelled.families, configuration)
+    crystals = (labelled.main[k] for k in training.tolist())
     labels = [labelled_sites(c, element, configuration.copies)[1] for c in crystals]
     values = np.array([label for own in labels for label in own])
     return len(values) if configuration.outliers else int(is_usual(values, element).sum())
 
 
-def _train_nucleus(
-    element: str,
+def _train_group(
+    elements: tuple[str, ...],
     task: Task,
     labelled: Labelled,
     folder: Path,
     processes: Processes,
     watcher: Watcher,
 ) -> list[Path]:
-    """All members of one nucleus; samples are gathered only if one is not trained yet."""
-    configuration = task.configuration.for_element(element)
-    paths = [
-        folder / f"{configuration.model}-{element}{suffix}.safetensors"
-        for suffix in _suffixes(configuration.members)
+    """All members of the nuclei that are trained together; samples are gathered where needed."""
+    each = {element: task.configuration.for_element(element) for element in elements}
+    common = each[elements[0]]
+    names = [
+        {e: folder / f"{common.model}-{e}{suffix}.safetensors" for e in elements}
+        for suffix in _suffixes(common.members)
     ]
-    parts: tuple[Samples, Samples] | None = None
-    for member, path in enumerate(paths, 1):
-        if path.exists():
-            watcher.note(f"{path.stem}: finished before, kept")
+    gathered: dict[str, tuple[Samples, Samples]] = {}
+
+    def samples(element: str) -> tuple[Samples, Samples]:
+        if element not in gathered:
+            gathered[element] = gather(labelled, element, each[element])
+        return gathered[element]
+
+    for member, paths in enumerate(names, 1):
+        first = paths[elements[0]]
+        suffix = first.stem.removeprefix(f"{common.model}-{elements[0]}")
+        state = folder / f"{common.model}-{''.join(elements)}{suffix}.state"
+        if all(path.exists() for path in paths.values()) and not state.exists():
+            for path in paths.values():
+                watcher.note(f"{path.stem}: finished before, kept")
             continue
-        parts = parts or gather(labelled, element, configuration)
-        own = replace(configuration, seed=configuration.seed + member - 1)
-        trainer = Trainer(element, *parts, own, processes, member)
+        seed = common.seed + member - 1
+        branches = [
+            Branch(e, *samples(e), replace(own, seed=seed), processes) for e, own in each.items()
+        ]
+        trainer = Trainer(branches, branches[0].configuration, processes, member)
         with writing(folder):
-            _train_member(trainer, path, watcher)
-        watcher.note(f"{path.stem}: wrote {path}")
-    with processes.together():
-        if processes.is_writer and not all(load(path)[1].calibration for path in paths):
-            _, validation = parts or gather(labelled, element, configuration)
-            if len(validation):
-                dtype = getattr(torch, configuration.precision)
-                calibration, rmse = calibrate(paths, validation, processes.device, dtype=dtype)
-                store_calibration(paths, calibration)
-                watcher.note(
-                    f"{SPECIES[element]}: validation RMSE {rmse:.3f} ppm, all orientations"
-                )
-    return paths
+            _train_member(trainer, paths, state, labelled, watcher)
+        for path in paths.values():
+            watcher.note(f"{path.stem}: wrote {path}")
+    for element in elements:
+        files = [paths[element] for paths in names]
+        with processes.together():
+            if processes.is_writer and not all(load(path)[1].calibration for path in files):
+                _calibrate(files, element, each[element], labelled, processes, watcher)
+    return [paths[element] for element in elements for paths in names]
+
+
+def _calibrate(
+    files: Sequence[Path],
+    element: str,
+    configuration: Configuration,
+    labelled: Labelled,
+    processes: Processes,
+    watcher: Watcher,
+) -> None:
+    """Calibrate the committee of one nucleus on the validation crystals, if there are any."""
+    watched = watched_atoms(labelled, element, configuration)
+    if not len(watched):
+        return
+    dtype = configuration.dtype(processes.device)
+    judged = judge(files, watched, processes.device, dtype=dtype)
+    store_calibration(files, calibrate(judged, len(files)))
+    watcher.note(
+        f"{SPECIES[element]}: validation RMSE {judged.rmse:.3f} ppm, all orientations"
+    )
+
+
+def watched_atoms(
+    labelled: Labelled, element: str, configuration: Configuration
+) -> LabelledAtoms:
+    """Distinct labelled atoms of the crystals that a run watches."""
+    _, validation = split_crystals(labelled.families, configuration)
+    crystals = {k: labelled.main[k] for k in validation.tolist()}
+    return collect_atoms(crystals, element, families=labelled.families)
 
 
 def gather(
@@ -292,67 +337,96 @@ def gather(
     Returns
     -------
     training, validation : Samples
-        Outliers are dropped from the first alone.
+        Outliers are dropped from the first alone, as are crystals of other levels whose family
+        is watched.
     """
-    numbers = np.array(sorted(labelled.main), dtype=int)
-    training, validation = split_crystals(numbers, configuration)
-    copies = configuration.copies
+    training, validation = split_crystals(labelled.families, configuration)
+    watched = {labelled.families[k] for k in validation.tolist()}
 
-    def collect(crystals: Mapping[int, Crystal]) -> Samples:
-        return collect_samples(crystals, element, copies)
+    def collect(
+        crystals: Mapping[int, Crystal], families: Mapping[int, int] | None = None
+    ) -> Samples:
+        return collect_samples(crystals, element, configuration.copies, families)
 
-    own = collect({k: labelled.main[k] for k in training.tolist()})
+    own = collect({k: labelled.main[k] for k in training.tolist()}, labelled.families)
     if not configuration.outliers:
         own = drop_outliers(own, element)
-    further = [collect(crystals) for crystals in labelled.auxiliary.values()]
+    further = []
+    for level, crystals in labelled.auxiliary.items():
+        kin = labelled.kin.get(level, {})
+        further.append(collect({k: c for k, c in crystals.items() if kin.get(k) not in watched}))
     parts = [own, *(samples for samples in further if len(samples))]
-    return Samples.concatenate(parts), collect({k: labelled.main[k] for k in validation.tolist()})
+    seen = {k: labelled.main[k] for k in validation.tolist()}
+    return Samples.concatenate(parts), collect(seen, labelled.families)
 
 
 def _suffixes(members: int) -> list[str]:
     return [""] if members == 1 else [f"-{k}" for k in range(1, members + 1)]
 
 
-def _train_member(trainer: Trainer, path: Path, watcher: Watcher) -> None:
-    """Train one network and write it; its state file goes when it is there."""
-    state = path.with_name(f"{path.stem}.state")
-    metrics = path.with_name("metrics.csv")
+def _train_member(
+    trainer: Trainer,
+    paths: Mapping[str, Path],
+    state: Path,
+    labelled: Labelled,
+    watcher: Watcher,
+) -> None:
+    """Train networks, one of each nucleus, and write them; the state goes when they are there."""
 
     def report(row: EpochReport) -> None:
-        append_metrics(metrics, row)
+        append_metrics(state.with_name("metrics.csv"), row)
         watcher.epoch(row)
 
     trainer.fit(state, report)
-    figures = _validation_figures(trainer)
-    configuration = trainer.configuration
-    metadata = Metadata(
-        nucleus=trainer.element,
-        mean=trainer.mean,
-        scale=trainer.scale,
-        architecture=trainer.network.architecture,
-        orientation=seen_as(configuration),
-        validation=figures,
-        training={
-            "configuration": configuration.to_dict(),
-            "program": __version__,
-            "samples": len(trainer.training),
-            "crystals": len(np.unique(trainer.training.crystals[trainer.main])),
-        },
-    )
+    precedents = _precedents(labelled, trainer.configuration)
+    made = [_metadata(trainer, branch, precedents) for branch in trainer.branches]
     with trainer.processes.together():
         if trainer.processes.is_writer:
-            save(path, trainer.network, metadata, half=True)
+            for branch, metadata in zip(trainer.branches, made, strict=True):
+                save(paths[branch.element], trainer.network(branch), metadata, half=True)
             state.unlink(missing_ok=True)
 
 
-def _validation_figures(trainer: Trainer) -> dict[str, Any]:
+def _metadata(trainer: Trainer, branch: Branch, precedents: Precedents) -> Metadata:
+    """What the file of a network says beside its tensors."""
+    configuration, training = branch.configuration, branch.training
+    return Metadata(
+        nucleus=branch.element,
+        mean=branch.mean,
+        scale=branch.scale,
+        architecture=branch.levelled.network.architecture,
+        orientation=seen_as(configuration),
+        validation=_validation_figures(trainer, branch),
+        training={
+            "configuration": configuration.to_dict(),
+            "program": __version__,
+            "samples": len(training),
+            "crystals": len(np.unique(training.crystals[branch.main])),
+            "families": len(np.unique(training.families[branch.main])),
+        },
+        **precedents,
+    )
+
+
+def _precedents(labelled: Labelled, configuration: Configuration) -> Precedents:
+    """What the networks have learned from: the first crystal of each family stands for it."""
+    training, _ = split_crystals(labelled.families, configuration)
+    first: dict[int, int] = {}
+    for number in training.tolist():
+        first.setdefault(labelled.families[number], number)
+    crystals = [labelled.main[k] for k in first.values()]
+    return describe_training(crystals, list(map(str, first)))
+
+
+def _validation_figures(trainer: Trainer, branch: Branch) -> dict[str, Any]:
     """What the network's file says of its errors; empty without validation samples."""
-    validation = trainer.validation
+    validation = branch.validation
     if not len(validation):
         return {}
+    views = DEFAULT_VIEWS[seen_as(branch.configuration)]
     return {
-        "rmse": trainer.validation_rmse(DEFAULT_VIEWS[seen_as(trainer.configuration)]),
-        "rmse_one_view": trainer.validation_rmse(1),
+        "rmse": trainer.validation_rmse(branch, views),
+        "rmse_one_view": trainer.validation_rmse(branch, 1),
         "n": int(validation.weights.sum()),
         "crystals": len(np.unique(validation.crystals)),
     }

@@ -17,6 +17,7 @@ from shiftcli.readers import STDIN, find_files, iter_structures
 from shiftcli.readers.atoms import ISOLATED
 from shiftcli.readers.sources import safe_text
 from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.training.families import family_name, number_families
 
 # A level holds no colon and no separator of folders, so that neither C:\a=b.xyz nor runs/a=b.xyz
 # begins with one, and no sign of a pattern.
@@ -41,20 +42,33 @@ class Labelled:
         What was left out or is odd, one line each.
     level : str
         Name of the main level, may be empty.
+    families : dict of int to int
+        Number of the family of each crystal of the main level, by first appearance; those of
+        one family stay on one side of every split.
+    kin : dict of str to dict of int to int
+        Crystals of other levels that belong to a family of the main one, and its number, by
+        level and number of the crystal.
     """
 
     main: dict[int, Crystal]
     auxiliary: dict[str, dict[int, Crystal]]
     problems: tuple[str, ...]
     level: str = ""
+    families: dict[int, int] = field(default_factory=dict)
+    kin: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            object.__setattr__(self, "families", {k: k for k in self.main})
 
     def digest(self) -> str:
-        """SHA-256 of what is learned from: numbers, elements, cells, positions, shieldings."""
+        """SHA-256 of what is learned from: numbers, families, geometries, shieldings."""
         found = hashlib.sha256()
         for name, crystals in {self.level: self.main, **self.auxiliary}.items():
             found.update(name.encode())
             for number, crystal in crystals.items():
-                found.update(f"\n{number} {' '.join(crystal.elements)}\n".encode())
+                family = (self.families if name == self.level else {}).get(number, "")
+                found.update(f"\n{number} {family} {' '.join(crystal.elements)}\n".encode())
                 for values in (crystal.cell, crystal.positions, crystal.shieldings):
                     found.update(b"" if values is None else np.ascontiguousarray(values).data)
         return found.hexdigest()
@@ -64,7 +78,7 @@ class Labelled:
 class _Level:
     """What was found of one level of theory so far."""
 
-    structures: int = 0
+    names: list[str] = field(default_factory=list)
     unlabelled: int = 0
     foreign: int = 0
     odd: int = 0
@@ -82,8 +96,12 @@ class _Level:
         elif not np.isin(crystal.elements, ELEMENTS).all():
             self.foreign += 1
         else:
-            self.crystals[self.structures] = crystal
-        self.structures += 1
+            self.crystals[len(self.names)] = crystal
+        self.names.append(family_name(crystal))
+
+    def add_unread(self) -> None:
+        """Count a structure that could not be read."""
+        self.names.append("")
 
     def problems(self, name: str) -> list[str]:
         """One line for each kind of problem."""
@@ -153,6 +171,7 @@ def load_levels(
     on_note: Callable[[str], None] = lambda text: None,
     *,
     shielding_column: str | None = None,
+    family_key: str | None = None,
 ) -> Labelled:
     """Read the crystals of a data set, each level of theory by itself.
 
@@ -169,6 +188,9 @@ def load_levels(
         O, or is odd.
     shielding_column : str, optional
         Column with the shieldings; without it the usual names.
+    family_key : str, optional
+        Key in the header of extended XYZ files that names the family of a crystal; without it
+        its name does (`shiftcli.training.families.family_name`).
 
     Returns
     -------
@@ -185,14 +207,14 @@ def load_levels(
     levels: dict[str, _Level] = {}
     main = None
     for file, given in _files_and_levels(data).items():
-        items = list(iter_structures(file, shielding_column=shielding_column))
+        items = list(iter_structures(file, shielding_column=shielding_column, family_key=family_key))
         name = given or _level_of(items)
         level = levels.setdefault(name, _Level())
         for item in items:
             if isinstance(item, ReadError):
                 problems.append(f"left out: {item}")
                 on_note(problems[-1])
-                level.structures += 1
+                level.add_unread()
             else:
                 level.add(replace(item, level=given) if given else item)
         if main is None and level.crystals:
@@ -208,7 +230,14 @@ def load_levels(
             where=", ".join(map(str, data)),
         )
     others = {k: v.crystals for k, v in levels.items() if k != main and v.crystals}
-    return Labelled(levels[main].crystals, others, tuple(problems), main)
+    numbers = number_families(levels[main].names)
+    known = {name: k for name, k in zip(levels[main].names, numbers, strict=True) if name}
+    kin = {
+        level: {k: known[name] for k, name in enumerate(levels[level].names) if name in known}
+        for level in others
+    }
+    families = {k: numbers[k] for k in levels[main].crystals}
+    return Labelled(levels[main].crystals, others, tuple(problems), main, families, kin)
 
 
 def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:

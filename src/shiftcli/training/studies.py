@@ -31,7 +31,7 @@ from shiftcli.training.folder import (
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.processes import launched
 from shiftcli.training.run import Watcher, run_task
-from shiftcli.training.sources import Labelled, load_levels
+from shiftcli.training.sources import Labelled
 
 #: File of a study's directory that says what it was asked to do.
 STUDY = "study.toml"
@@ -177,7 +177,7 @@ def study(
         resume, (task, variation) = True, _load_study(folder)
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
-        labelled = load_levels(task.data, watcher.note, shielding_column=task.shielding_column)
+        labelled = task.load(watcher.note)
         runs = list(variation.runs(task.configuration))
         _check_splits(labelled, runs)
         with processes.together():
@@ -209,9 +209,8 @@ _Result = tuple[str, Configuration, str, float]
 
 def _check_splits(labelled: Labelled, runs: Sequence[tuple[str, Configuration]]) -> None:
     """Refuse what would stop the study at one of its later runs."""
-    numbers = np.array(sorted(labelled.main), dtype=int)
     for name, configuration in runs:
-        training, validation = split_crystals(numbers, configuration)
+        training, validation = split_crystals(labelled.families, configuration)
         if not len(training) or not len(validation):
             raise TrainingError(
                 f"run {name} would have {len(training)} training and {len(validation)} "

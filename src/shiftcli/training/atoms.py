@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftcli.density.environments import Environments, surroundings
 from shiftcli.structure.crystal import Crystal, Site
+from shiftcli.structure.kinds import environment_classes
 from shiftcli.structure.kinds import environment_classes
 
 
@@ -27,8 +29,8 @@ class LabelledAtoms:
         A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
     weights : numpy.ndarray
         Multiplicities, shape (n,).
-    crystals : numpy.ndarray
-        Number of the crystal of each, shape (n,).
+    crystals, families : numpy.ndarray
+        Number of the crystal of each, and of its family, shape (n,).
     """
 
     element: str
@@ -37,20 +39,30 @@ class LabelledAtoms:
     baseline: np.ndarray
     weights: np.ndarray
     crystals: np.ndarray
+    families: np.ndarray
 
     def __len__(self) -> int:
         return len(self.reference)
 
-    def classes(self) -> np.ndarray:
-        """Kind of the environment of each, shape (n,)."""
+    def kinds(self) -> np.ndarray:
+        """Kind of the environment of each (`shiftcli.structure.kinds`), shape (n,)."""
         found = [
             environment_classes(crystal)[[site.atoms[0] for site in sites]]
             for crystal, sites in self.parts
         ]
         return np.concatenate(found) if found else np.empty(0, dtype=object)
 
+    def environments(self) -> Environments:
+        """Surroundings of each, as the networks see them."""
+        return Environments.concatenate([surroundings(c, sites) for c, sites in self.parts])
 
-def collect_atoms(crystals: Mapping[int, Crystal], element: str) -> LabelledAtoms:
+
+def collect_atoms(
+    crystals: Mapping[int, Crystal],
+    element: str,
+    copies: str = "distinct",
+    families: Mapping[int, int] | None = None,
+) -> LabelledAtoms:
     """Gather the labelled atoms of one element.
 
     Parameters
@@ -59,6 +71,10 @@ def collect_atoms(crystals: Mapping[int, Crystal], element: str) -> LabelledAtom
         Crystals by their number in the data.
     element : str
         H, C, N or O.
+    copies : {"distinct", "all"}
+        One entry for each distinct site, or one for each atom of the cell.
+    families : mapping of int to int, optional
+        Number of the family of each crystal; without it each is its own.
 
     Returns
     -------
@@ -71,15 +87,12 @@ def collect_atoms(crystals: Mapping[int, Crystal], element: str) -> LabelledAtom
     weights: list[int] = []
     numbers: list[int] = []
     for number, crystal in crystals.items():
-        labels, other = crystal.shieldings, crystal.baseline
-        if labels is None:
-            continue
-        own = [s for s in crystal.sites if s.element == element]
-        sites = tuple(s for s in own if np.isfinite(labels[s.atoms]).all())
+        sites, labels = labelled_sites(crystal, element, copies)
         if not sites:
             continue
-        parts.append((crystal, sites))
-        reference += [float(labels[s.atoms].mean()) for s in sites]
+        other = crystal.baseline
+        parts.append((crystal, tuple(sites)))
+        reference += labels
         baseline += [np.nan if other is None else float(other[s.atoms].mean()) for s in sites]
         weights += [s.multiplicity for s in sites]
         numbers += [number] * len(sites)
@@ -90,4 +103,19 @@ def collect_atoms(crystals: Mapping[int, Crystal], element: str) -> LabelledAtom
         np.array(baseline, dtype=float),
         np.array(weights, dtype=float),
         np.array(numbers, dtype=int),
+        np.array([(families or {}).get(k, k) for k in numbers], dtype=int),
     )
+
+
+def labelled_sites(
+    crystal: Crystal, element: str, copies: str = "distinct"
+) -> tuple[list[Site], list[float]]:
+    """Atoms of one element that have a shielding, and these in ppm; see `collect_atoms`."""
+    if crystal.shieldings is None:
+        return [], []
+    sites = [s for s in crystal.sites if s.element == element]
+    if copies == "all":
+        sites = [Site(s.label, element, np.array([k])) for s in sites for k in s.atoms]
+    labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
+    known = [k for k, label in enumerate(labels) if np.isfinite(label)]
+    return [sites[k] for k in known], [labels[k] for k in known]

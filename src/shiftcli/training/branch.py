@@ -1,0 +1,309 @@
+"""What a trainer holds of one nucleus: its samples, and the network that learns from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from shiftcli.errors import TooFewSamples, TrainingError
+from shiftcli.network.densenet import MR3DDenseNet
+from shiftcli.network.inference import Held, average_views, densities, prediction_views
+from shiftcli.structure.crystal import SPECIES
+from shiftcli.training.augmentation import Augmentation
+from shiftcli.training.config import Configuration
+from shiftcli.training.data import Samples, repeats
+from shiftcli.training.processes import Processes
+from shiftcli.training.start import start_from
+
+#: Densities, targets, weights and levels of a process's share of a batch, and the weight of
+#: the whole batch.
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, float]
+
+
+class LevelledNetwork(nn.Module):
+    """A network with an output scale and offset for each further level of theory.
+
+    Level 0 is the network's own: y₀ = f(x); level k has y_k = a_k·f(x) + b_k.
+
+    Parameters
+    ----------
+    network : MR3DDenseNet
+        f.
+    levels : int
+        Levels of theory, the main one counted.
+    """
+
+    def __init__(self, network: MR3DDenseNet, levels: int) -> None:
+        super().__init__()
+        self.network = network
+        # Without a further level both are empty, and nothing may wait for their gradients.
+        further = levels - 1
+        self.scale = nn.Parameter(torch.ones(further), requires_grad=further > 0)
+        self.offset = nn.Parameter(torch.zeros(further), requires_grad=further > 0)
+
+    def forward(self, volume: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Scaled shieldings, shape (n,), of densities with their levels, shape (n,)."""
+        output = self.network(volume).float()
+        if not len(self.scale):
+            return output
+        scale = torch.cat([self.scale.new_ones(1), self.scale])
+        offset = torch.cat([self.offset.new_zeros(1), self.offset])
+        return scale[level] * output + offset[level]
+
+
+class Branches(nn.Module):
+    """The networks of several nuclei, whose convolutions are the same tensors.
+
+    Batch normalisations and heads are each nucleus's own, so that every network can be used and
+    stored without the others.
+
+    Parameters
+    ----------
+    networks : dict of str to LevelledNetwork
+        By element; the first one's convolutions become those of all.
+
+    Raises
+    ------
+    TrainingError
+        If the networks begin with convolutions that differ.
+    """
+
+    def __init__(self, networks: dict[str, LevelledNetwork]) -> None:
+        super().__init__()
+        self.of = nn.ModuleDict(networks)
+        first, *others = (_convolutions(levelled.network) for levelled in networks.values())
+        for other in others:
+            for own, shared in zip(other, first, strict=True):
+                if not torch.equal(own.weight, shared.weight):
+                    raise TrainingError(
+                        "the networks to start from do not share their convolutions",
+                        hint="give --start one network, or a directory of --trunk shared",
+                    )
+                own.weight = shared.weight
+
+    def forward(self, element: str, volume: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Scaled shieldings of one nucleus; see `LevelledNetwork`."""
+        output: torch.Tensor = self.of[element](volume, level)
+        return output
+
+
+def _convolutions(network: MR3DDenseNet) -> list[nn.Conv3d]:
+    return [layer for layer in network.features.modules() if isinstance(layer, nn.Conv3d)]
+
+
+class Branch:
+    """The samples of one nucleus, and the network that learns from them.
+
+    Parameters
+    ----------
+    element : str
+        H, C, N or O.
+    training, validation : Samples
+        Samples to learn from, of all levels of theory, and to watch; the second may be empty.
+    configuration : Configuration
+        Hyperparameters, resolved for this nucleus and member.
+    processes : Processes
+        Where to train.
+
+    Attributes
+    ----------
+    levelled : LevelledNetwork
+        The network, as it was begun with, on the device.
+    means : list of float
+        Weighted mean of each level's training shieldings in ppm.
+    scale : float
+        Divisor of the centred shieldings in ppm.
+    """
+
+    def __init__(
+        self,
+        element: str,
+        training: Samples,
+        validation: Samples,
+        configuration: Configuration,
+        processes: Processes,
+    ) -> None:
+        self.element, self.configuration, self.processes = element, configuration, processes
+        self.training, self.validation = training, validation
+        self.device = processes.device
+        self.held = Held.on(self.device, training.environments)
+        self.main = np.flatnonzero(training.levels == 0)
+        self.further = np.flatnonzero(training.levels > 0)
+        check_size(element, len(self.main), configuration, processes.count)
+        self.repeats = repeats(training[self.main], configuration.balance)
+        self.augmentation = Augmentation(training.frames, configuration)
+        levels = int(training.levels.max(initial=0)) + 1
+        self.means = [_mean(training, level) for level in range(levels)]
+        self.scale = configuration.scale(element)
+        self.weights = training.weights
+        if configuration.max_multiplicity:
+            self.weights = np.minimum(self.weights, configuration.max_multiplicity)
+        torch.manual_seed(configuration.seed)
+        network = MR3DDenseNet(configuration.architecture())
+        if configuration.start:
+            start_from(network, Path(configuration.start), element)
+        # torch's stubs do not know memory_format.
+        network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.levelled = LevelledNetwork(network, levels).to(self.device)
+
+    @property
+    def mean(self) -> float:
+        """Weighted mean of the main level's training shieldings in ppm."""
+        return self.means[0]
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """The items of one pass in random order: sample · copies + orientation."""
+        copies = self.augmentation.copies
+        main = np.repeat(self.main, self.repeats.astype(int))
+        rest = self.repeats % 1.0
+        if rest.any():
+            more = rng.choice(self.main, round(rest.sum()), replace=False, p=rest / rest.sum())
+            main = np.concatenate([main, more])
+        items = (main[:, None] * copies + np.arange(copies)).ravel()
+        wanted = round(self.configuration.auxiliary * len(items))
+        extra = (self.further[:, None] * copies + np.arange(copies)).ravel()
+        if len(extra) > wanted:
+            extra = rng.choice(extra, wanted, replace=False)
+        return rng.permutation(np.concatenate([items, extra]))
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """The items of one batch, drawn: rare kinds, and small levels, more often than their share.
+
+        Samples of the main level are drawn as often as `repeats` says, further levels as often
+        as the square root of their size.
+        """
+        size, share = self.configuration.batch_size, self.configuration.auxiliary
+        extra = round(size * share / (1.0 + share)) if len(self.further) else 0
+        p = self.repeats / self.repeats.sum()
+        rows = [rng.choice(self.main, size - extra, p=p)]
+        if extra:
+            levels, own, counts = np.unique(
+                self.training.levels[self.further], return_inverse=True, return_counts=True
+            )
+            each = counts[own] ** -0.5
+            rows.append(rng.choice(self.further, extra, p=each / each.sum()))
+        copies = self.augmentation.copies
+        drawn = np.concatenate(rows)
+        return drawn * copies + rng.integers(copies, size=size)
+
+    def batch(
+        self, network: MR3DDenseNet, items: np.ndarray, rng: np.random.Generator, dtype: torch.dtype
+    ) -> Batch:
+        """This process's share of a batch.
+
+        All processes draw the same random numbers, so that what a run sees does not depend on
+        their number.
+        """
+        samples, share = self.training, self.processes.share
+        rows = items // self.augmentation.copies
+        rotations = self.augmentation.rotations(items, rng)
+        total = float(self.weights[rows].sum())
+        if self.configuration.smear:
+            displaced = self.augmentation.displaced(samples.environments[rows], rng)
+            own = Held.on(self.device, share(displaced))
+        else:
+            own = self.held[share(rows)]
+        rows, rotations = share(rows), share(rotations)
+        volume = densities(network, own, rotations, dtype)
+        means = np.array(self.means)[samples.levels[rows]]
+        target = torch.from_numpy((samples.targets[rows] - means) / self.scale).float()
+        weight = torch.from_numpy(self.weights[rows]).float()
+        level = torch.from_numpy(samples.levels[rows])
+        on = self.device
+        return volume, target.to(on), weight.to(on), level.to(on), total
+
+    def validation_rmse(self, network: MR3DDenseNet, views: int, dtype: torch.dtype) -> float:
+        """Error on the validation samples, atoms counted with their multiplicity.
+
+        Parameters
+        ----------
+        network : MR3DDenseNet
+            The network as it is now; it is left in evaluation mode.
+        views : int
+            Orientations of each atom at most.
+        dtype : torch.dtype
+            Precision.
+
+        Returns
+        -------
+        float
+            RMSE in ppm; NaN without validation samples.
+        """
+        if not len(self.validation):
+            return math.nan
+        own = self.validation[self.processes.share(np.arange(len(self.validation)))]
+        squared = weight = 0.0
+        if len(own):
+            turned = prediction_views(own.environments, seen_as(self.configuration), views)
+            mean = average_views(network.eval(), own.environments, turned, self.device, dtype)
+            error = self.mean + self.scale * mean - own.targets
+            squared, weight = float((own.weights * error**2).sum()), float(own.weights.sum())
+        squared, weight = self.processes.total(squared, weight)
+        return math.sqrt(squared / weight)
+
+    @property
+    def baseline_rmse(self) -> float:
+        """RMSE in ppm of the second prediction in the data on the validation samples."""
+        watched = self.validation
+        if not len(watched):
+            return math.nan
+        return math.sqrt(
+            np.average((watched.baseline - watched.targets) ** 2, weights=watched.weights)
+        )
+
+
+def check_size(element: str, samples: int, configuration: Configuration, processes: int) -> None:
+    """Refuse what makes no batch.
+
+    Parameters
+    ----------
+    element : str
+        H, C, N or O.
+    samples : int
+        Training samples of the main level.
+    configuration : Configuration
+        ``batch_size`` and ``augmentation`` are read.
+    processes : int
+        Processes that share a batch.
+
+    Raises
+    ------
+    TooFewSamples
+        If the samples, in all their orientations, are fewer than a batch.
+    TrainingError
+        If a batch cannot be shared.
+    """
+    if not samples:
+        raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")
+    items, size = samples * max(configuration.augmentation, 1), configuration.batch_size
+    if items < size:
+        raise TooFewSamples(
+            f"{items} training samples of {element} are fewer than one batch ({size})",
+            hint="give more crystals or a smaller --batch-size",
+        )
+    if size < 2 * processes:
+        raise TrainingError(
+            f"a batch of {size} cannot be shared by {processes} processes",
+            hint="each needs two samples at least: a larger --batch-size",
+        )
+
+
+def seen_as(configuration: Configuration) -> str:
+    """The orientations that a network so trained is asked in: ``frames`` or ``random``."""
+    return "frames" if configuration.orientation == "frames" else "random"
+
+
+def choose_shares(branches: Sequence[Branch]) -> np.ndarray:
+    """Fraction of the steps that each nucleus gets, by its ``share``, shape (k,)."""
+    shares = np.array([branch.configuration.share for branch in branches])
+    return np.asarray(shares / shares.sum())
+
+
+def _mean(samples: Samples, level: int) -> float:
+    rows = samples.levels == level
+    return float(np.average(samples.targets[rows], weights=samples.weights[rows]))

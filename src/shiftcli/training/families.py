@@ -1,0 +1,83 @@
+"""Which crystals are of one family.
+
+Copies of one crystal (relaxed, rattled, determined twice) err alike: one that was learned from
+flatters the error of another. What belongs together is told by names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.fingerprint import Fingerprint, fingerprint
+
+#: A refcode of the Cambridge Structural Database: its family, and the number within it, behind
+#: which more may be said of one with a number.
+_REFCODE = re.compile(r"([A-Z]{6})(?:[0-9]{2}(?:[^A-Za-z0-9].*)?)?")
+
+#: What readers call a structure without a name: its position says nothing of what it is.
+_POSITION = re.compile(r"#[0-9]+")
+
+
+def family_name(crystal: Crystal) -> str:
+    """Name of the family that a crystal belongs to.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        Its ``family`` counts, else its name, else the file's if that is a refcode.
+
+    Returns
+    -------
+    str
+        A refcode without its number, or the name as it is; empty where the crystal is a family
+        of its own.
+    """
+    if crystal.family:
+        return crystal.family
+    name = "" if _POSITION.fullmatch(crystal.name) else crystal.name
+    for text in (name, PurePath(crystal.source).name.partition(".")[0]):
+        if match := _REFCODE.fullmatch(text):
+            return match[1]
+    return name
+
+
+def number_families(names: Iterable[str]) -> list[int]:
+    """Number families by their first appearance; an empty name is a family of its own."""
+    known: dict[str, int] = {}
+    numbers = []
+    for position, name in enumerate(names):
+        # No family is called by a number.
+        numbers.append(known.setdefault(name or f"\0{position}", len(known)))
+    return numbers
+
+
+def find_lookalikes(
+    crystals: Mapping[int, Crystal], families: Mapping[int, int]
+) -> list[tuple[int, int]]:
+    """Crystals that look like one of another family.
+
+    Parameters
+    ----------
+    crystals : mapping of int to Crystal
+        Crystals by number.
+    families : mapping of int to int
+        Number of the family of each.
+
+    Returns
+    -------
+    list of (int, int)
+        Number of the crystal, and that of the first one that it looks like.
+    """
+    before: dict[str, list[tuple[int, Fingerprint]]] = defaultdict(list)
+    found = []
+    for number, crystal in crystals.items():
+        own = fingerprint(crystal)
+        alike = [k for k, other in before[own.formula] if own.matches(other)]
+        if alike and all(families[k] != families[number] for k in alike):
+            found.append((number, alike[0]))
+        before[own.formula].append((number, own))
+    return found

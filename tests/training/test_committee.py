@@ -13,8 +13,8 @@ from shiftcli.network.checkpoint import Metadata, amend, load, read_tensors, sav
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.prediction.predictor import Predictor, predict_committee
 from shiftcli.training import load_labelled
-from shiftcli.training.committee import calibrate, store_calibration
-from shiftcli.training.data import collect_samples
+from shiftcli.training.atoms import collect_atoms
+from shiftcli.training.committee import calibrate, judge, store_calibration
 
 CPU = torch.device("cpu")
 RMSE = (3.0, 4.0)
@@ -51,12 +51,13 @@ def files(originals, tmp_path):
 @pytest.fixture(scope="module")
 def samples(labelled_file):
     crystals = load_labelled([labelled_file])
-    return collect_samples({k: crystals[k] for k in range(8)}, "O")
+    return collect_atoms({k: crystals[k] for k in range(8)}, "O")
 
 
 @pytest.fixture(scope="module")
 def calibrated(originals, samples):
-    return calibrate(originals, samples, CPU)
+    judged = judge(originals, samples, CPU, dtype=torch.bfloat16)
+    return calibrate(judged, 2), judged.rmse
 
 
 def sites(folder, urea):
@@ -65,7 +66,7 @@ def sites(folder, urea):
 
 def test_members_are_averaged_and_their_variance_is_known(originals, samples):
     members = [load(path) for path in originals]
-    some = samples.environments[:5]
+    some = samples.environments()[:5]
     both = predict_committee(members, some, CPU)
     alone = [predict_committee([member], some, CPU) for member in members]
     first, second = (a.shielding for a in alone)
@@ -80,8 +81,8 @@ def test_members_are_averaged_and_their_variance_is_known(originals, samples):
 def test_figures_are_those_of_the_mean(calibrated, originals, samples):
     calibration, rmse = calibrated
     members = [load(path) for path in originals]
-    found = predict_committee(members, samples.environments, CPU, dtype=torch.bfloat16)
-    error = found.shielding - samples.targets
+    found = predict_committee(members, samples.environments(), CPU, dtype=torch.bfloat16)
+    error = found.shielding - samples.reference
     assert rmse == pytest.approx(np.sqrt(np.average(error**2, weights=samples.weights)), rel=1e-6)
     assert (calibration.members, calibration.n, calibration.crystals) == (2, len(samples), 8)
     half68, half95 = calibration.half_widths(found.between, found.within)

@@ -100,7 +100,7 @@ def test_architecture_follows_the_options():
         ({"optimizer": "sgd"}, "is none of muon, adamw, adam"),
         ({"schedule": "step"}, "is none of cycle, exponential"),
         ({"copies": "some"}, "is none of distinct, all"),
-        ({"precision": "float16"}, "is none of bfloat16, float32"),
+        ({"precision": "float16"}, "is none of auto, bfloat16, float32"),
         ({"epochs": -1}, "epochs -1 is not within"),
         ({"batch_size": 1}, "batch_size 1 is not within"),
         ({"members": 0}, "members 0 is not within"),
@@ -130,11 +130,11 @@ def test_what_makes_no_sense(values, message):
 
 
 def test_unknown_protocol():
-    with pytest.raises(UsageError, match="'best' is none of default, paper"):
+    with pytest.raises(UsageError, match="'best' is none of default, shared, paper"):
         make_configuration("best")
 
 
-@pytest.mark.parametrize("protocol", ["default", "paper"])
+@pytest.mark.parametrize("protocol", ["default", "shared", "paper"])
 def test_what_a_run_writes_is_read_back(tmp_path, protocol):
     path = tmp_path / "config.toml"
     own = {"nucleus": {"N": {"augmentation": 2}}, "learning_rate": 1e-3 / 3, "clip": math.inf}

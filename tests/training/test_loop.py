@@ -14,7 +14,8 @@ from shiftcli.network.checkpoint import read_tensors, write_tensors
 from shiftcli.network.inference import Held, densities
 from shiftcli.training import Configuration, load_labelled, make_configuration
 from shiftcli.training.data import collect_samples
-from shiftcli.training.loop import LevelledNetwork, Trainer
+from shiftcli.training.branch import Branch, LevelledNetwork
+from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
 from shiftcli.training.run import gather
 
@@ -31,8 +32,14 @@ def samples(molecules):
     return collect_samples(load_labelled([molecules]), "C")
 
 
+def make(parts, configuration=QUICK, processes=ALONE):
+    """A trainer of carbon, and its branch."""
+    branch = Branch("C", *parts, configuration, processes)
+    return Trainer([branch], configuration, processes), branch
+
+
 def trainer(samples, configuration=QUICK, processes=ALONE, **values):
-    return Trainer("C", samples, samples, replace(configuration, **values), processes)
+    return make((samples, samples), replace(configuration, **values), processes)[0]
 
 
 class Doubling(nn.Module):
@@ -81,22 +88,22 @@ def test_slope_and_offset_are_found_where_the_network_is_right():
 
 def test_two_levels_train_together(two_levels):
     configuration = replace(QUICK, batch_size=16, epochs=6, learning_rate=0.03, warmup=0.0)
-    both = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)
+    running, both = make(gather(two_levels, "C", configuration), configuration)
     own, other = both.means
     assert own == pytest.approx(both.training.targets[both.training.levels == 0].mean())
     assert other == pytest.approx(both.training.targets[both.training.levels == 1].mean())
     # What is learned is centred at each level's own mean and divided by 10 ppm.
     true_offset = (SLOPE * own + OFFSET - other) / 10.0
     assert true_offset < -0.5
-    before = both.validation_rmse(views=1)
+    before = running.validation_rmse(both, views=1)
     scales, offsets = [1.0], [0.0]
     for _ in range(configuration.epochs):
-        both._run_epoch()
+        running._run_epoch()
         scales.append(both.levelled.scale.item())
         offsets.append(both.levelled.offset.item())
     assert abs(scales[-1] - SLOPE) < 0.6 * abs(1.0 - SLOPE)
     assert abs(offsets[-1] - true_offset) < abs(true_offset) - 0.03
-    assert both.validation_rmse(views=1) < 0.5 * before
+    assert running.validation_rmse(both, views=1) < 0.5 * before
 
 
 @pytest.mark.parametrize(
@@ -105,9 +112,9 @@ def test_two_levels_train_together(two_levels):
 )
 def test_samples_of_other_levels_in_an_epoch(two_levels, auxiliary, augmentation, expected):
     configuration = replace(QUICK, auxiliary=auxiliary, augmentation=augmentation)
-    made = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)
+    running, made = make(gather(two_levels, "C", configuration), configuration)
     copies = augmentation or 1
-    orders = [made._order(np.random.default_rng(seed)) for seed in (0, 1)]
+    orders = [made.order(np.random.default_rng(seed)) for seed in (0, 1)]
     for order in orders:
         assert len(np.unique(order)) == len(order)
         rows = order // copies
@@ -115,7 +122,7 @@ def test_samples_of_other_levels_in_an_epoch(two_levels, auxiliary, augmentation
         # The main level's whole, each sample in each orientation once.
         assert np.bincount(main, minlength=56)[:56].tolist() == [copies] * 56
         assert len(rows) - len(main) == expected
-    assert made.steps_per_epoch == (56 * copies + expected) // 8
+    assert running.steps_per_epoch == (56 * copies + expected) // 8
     assert not np.array_equal(*orders)
     if 0 < expected < 96:  # others in the next epoch
         assert {*orders[0].tolist()} != {*orders[1].tolist()}
@@ -123,10 +130,10 @@ def test_samples_of_other_levels_in_an_epoch(two_levels, auxiliary, augmentation
 
 def test_rare_kinds_are_seen_more_often_in_an_epoch(two_levels):
     configuration = replace(QUICK, auxiliary=0.0, balance=0.0)
-    made = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)
+    _, made = make(gather(two_levels, "C", configuration), configuration)
     made.repeats = np.where(np.arange(56) < 10, 2.5, 1.0)
     for seed in (0, 1):
-        counts = np.bincount(made._order(np.random.default_rng(seed)), minlength=56)
+        counts = np.bincount(made.order(np.random.default_rng(seed)), minlength=56)
         assert counts.sum() == 56 + 15
         assert sorted(counts[:10].tolist()) == [2] * 5 + [3] * 5
         assert set(counts[10:56].tolist()) == {1}
@@ -134,8 +141,8 @@ def test_rare_kinds_are_seen_more_often_in_an_epoch(two_levels):
 
 def test_an_epoch_without_other_levels_leaves_their_slope(two_levels):
     configuration = replace(QUICK, auxiliary=0.0, batch_size=28)
-    made = Trainer("C", *gather(two_levels, "C", configuration), configuration, ALONE)
-    made._run_epoch()
+    running, made = make(gather(two_levels, "C", configuration), configuration)
+    running._run_epoch()
     assert (made.levelled.scale.item(), made.levelled.offset.item()) == (1.0, 0.0)
 
 
@@ -173,11 +180,10 @@ def test_an_epoch_depends_on_its_number_and_the_seed_alone(samples):
     def after_one(seed, epoch):
         made = trainer(samples, seed=seed, epochs=5, smear=0.01)
         made.epoch = epoch
-        made.network.load_state_dict(start)
-        loss, _ = made._run_epoch()
-        return loss
+        made.networks.load_state_dict(start)
+        return made._run_epoch()[0, 0]
 
-    start = trainer(samples).network.state_dict()
+    start = trainer(samples).networks.state_dict()
     start = {k: v.clone() for k, v in start.items()}
     first = after_one(0, 0)
     assert after_one(0, 0) == first
@@ -186,18 +192,19 @@ def test_an_epoch_depends_on_its_number_and_the_seed_alone(samples):
 
 
 def test_validation_error_by_hand(samples):
-    made = trainer(samples, orientation="euler")
+    running, made = make((samples, samples), replace(QUICK, orientation="euler"))
+    network = running.network(made)
     weights = np.arange(1.0, len(samples) + 1)
     made.validation = replace(samples, weights=weights)
-    made.network.eval()
+    network.eval()
     turned = np.tile(np.eye(3, dtype=np.float32), (len(samples), 1, 1))
-    volume = densities(made.network, Held.on(CPU, samples.environments), turned, torch.float32)
+    volume = densities(network, Held.on(CPU, samples.environments), turned, torch.float32)
     with torch.inference_mode():
-        predicted = made.mean + 10.0 * made.network(volume).numpy()
+        predicted = made.mean + 10.0 * network(volume).numpy()
     expected = np.sqrt(np.average((predicted - samples.targets) ** 2, weights=weights))
-    assert made.validation_rmse(views=1) == pytest.approx(expected, rel=1e-5)
+    assert running.validation_rmse(made, views=1) == pytest.approx(expected, rel=1e-5)
     made.validation = samples[np.array([], dtype=int)]
-    assert math.isnan(made.validation_rmse(views=1))
+    assert math.isnan(running.validation_rmse(made, views=1))
     assert math.isnan(made.baseline_rmse)
 
 
@@ -205,7 +212,7 @@ def test_validation_error_by_hand(samples):
 def test_what_a_run_sees_does_not_depend_on_the_number_of_processes(
     samples, monkeypatch, batch_size
 ):
-    monkeypatch.setattr(Processes, "parallel", lambda self, module: module)
+    monkeypatch.setattr(Processes, "parallel", lambda self, module, **more: module)
     configuration = replace(QUICK, smear=0.05, orientation="random", batch_size=batch_size)
     alone = trainer(samples, configuration)
     both = [trainer(samples, configuration, Processes(rank, 2, CPU)) for rank in (0, 1)]
@@ -213,7 +220,7 @@ def test_what_a_run_sees_does_not_depend_on_the_number_of_processes(
     for step in range(2):
         items = np.arange(step * batch_size, (step + 1) * batch_size)
         whole, *parts = (
-            made._batch(items, generator)
+            made.branches[0].batch(made.network(made.branches[0]), items, generator, torch.float32)
             for made, generator in zip((alone, *both), generators, strict=True)
         )
         for rank, part in enumerate(parts):
@@ -238,7 +245,7 @@ def test_eight_orientations_of_few_samples_make_a_batch(samples):
 
 def test_long_run_is_no_diverging_one(samples, tmp_path):
     made = trainer(samples, epochs=1)
-    for name, count in made.network.named_buffers():
+    for name, count in made.networks.named_buffers():
         if name.endswith("num_batches_tracked"):
             count.fill_(100_000)  # more than a float16 holds
     made.fit(tmp_path / "state", lambda row: None)
@@ -290,7 +297,7 @@ def test_state_of_a_run_with_other_options(samples, state):
 
 def test_options_that_are_newer_than_a_state_had_their_default(samples, state, tmp_path):
     stored = json.loads(read_tensors(state)[1]["configuration"])
-    del stored["smear"], stored["auxiliary"]
+    del stored["C"]["smear"], stored["C"]["auxiliary"]
     path = with_header(state, tmp_path / "old", configuration=json.dumps(stored))
     trainer(samples, epochs=1).fit(path, pytest.fail)
     with pytest.raises(TrainingError, match="started with other options"):

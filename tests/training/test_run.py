@@ -16,6 +16,7 @@ from shiftcli.network.inference import densities
 from shiftcli.options import read_toml
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
+from shiftcli.training.branch import Branch
 from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes
@@ -92,7 +93,8 @@ def test_resumed_state_is_bit_identical_in_float32(labelled_file, tmp_path):
     configuration = replace(QUICK, epochs=3, batch_size=14)
 
     def trainer():
-        return loop.Trainer("C", samples, samples, configuration, ALONE)
+        branch = Branch("C", samples, samples, configuration, ALONE)
+        return loop.Trainer([branch], configuration, ALONE)
 
     def stop(report):
         if report.epoch == 2:
@@ -391,7 +393,7 @@ def test_precision_is_that_of_validation_and_calibration_too(molecules, tmp_path
         return densities(network, environments, rotations, dtype)
 
     monkeypatch.setattr("shiftcli.network.inference.densities", spy)
-    monkeypatch.setattr("shiftcli.training.loop.densities", spy)
+    monkeypatch.setattr("shiftcli.training.branch.densities", spy)
     configuration = replace(QUICK, epochs=1, batch_size=28, precision="float32")
     train([molecules], tmp_path / "r", nuclei=["C"], configuration=configuration, device="cpu")
     assert seen == {torch.float32}
@@ -405,7 +407,7 @@ def test_figures_are_of_as_many_orientations_as_predictions(
     validation_rmse = loop.Trainer.validation_rmse
     monkeypatch.setattr(
         loop.Trainer, "validation_rmse",
-        lambda self, views: asked.append(views) or validation_rmse(self, views),
+        lambda self, branch, views: asked.append(views) or validation_rmse(self, branch, views),
     )  # fmt: skip
     configuration = replace(QUICK, epochs=1, batch_size=28, orientation=orientation)
     (path,) = train(

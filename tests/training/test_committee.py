@@ -138,7 +138,7 @@ def test_a_member_that_is_gone(calibrated, files, urea):
 
 
 def test_one_network(originals, samples):
-    calibration, _ = calibrate(originals[:1], samples, CPU)
+    calibration = calibrate(judge(originals[:1], samples, CPU), 1)
     assert (calibration.members, calibration.between) == (1, 0.0)
 
 
@@ -153,12 +153,12 @@ def test_two_nuclei_are_no_committee(files, samples, tmp_path):
     network, metadata = load(files[0])
     save(other, network, replace(metadata, nucleus="N"))
     with pytest.raises(WeightsError, match="one nucleus"):
-        calibrate([files[0], other], samples, CPU)
+        judge([files[0], other], samples, CPU)
 
 
-def test_no_validation_samples(files, samples):
+def test_no_validation_samples(files):
     with pytest.raises(TrainingError, match="no atoms"):
-        calibrate(files, samples[np.array([], dtype=int)], CPU)
+        calibrate(judge(files, collect_atoms({}, "O"), CPU), 2)
 
 
 def test_a_full_disk_leaves_the_files(calibrated, files, monkeypatch):

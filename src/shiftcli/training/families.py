@@ -38,11 +38,11 @@ def family_name(crystal: Crystal) -> str:
     """
     if crystal.family:
         return crystal.family
-    name = "" if _POSITION.fullmatch(crystal.name) else crystal.name
-    for text in (name, PurePath(crystal.source).name.partition(".")[0]):
-        if match := _REFCODE.fullmatch(text):
-            return match[1]
-    return name
+    if _POSITION.fullmatch(crystal.name):
+        return ""
+    text = crystal.name or PurePath(crystal.source).name.partition(".")[0]
+    match = _REFCODE.fullmatch(text)
+    return match[1] if match else crystal.name
 
 
 def number_families(names: Iterable[str]) -> list[int]:

@@ -7,10 +7,10 @@ import pytest
 
 from shiftcli.benchmark import baseline, measure_baseline, regression
 from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_errors
-from shiftcli.training.atoms import collect_atoms
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training import load_labelled
+from shiftcli.training.atoms import collect_atoms
 
 
 @pytest.fixture(scope="module")

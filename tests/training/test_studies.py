@@ -60,7 +60,9 @@ def test_subsets_are_nested_and_never_validate():
             assert smaller <= {*training}
             assert (np.diff(training) > 0).all()
         smaller = {*training}
-    assert np.array_equal(split_crystals(alone(numbers), Configuration(crystals=len(whole)))[0], whole)
+    assert np.array_equal(
+        split_crystals(alone(numbers), Configuration(crystals=len(whole)))[0], whole
+    )
     with pytest.raises(TrainingError, match=f"{len(whole) + 1} training crystals are wanted, the"):
         split_crystals(alone(numbers), Configuration(crystals=len(whole) + 1))
 

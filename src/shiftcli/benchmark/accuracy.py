@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.training.atoms import LabelledAtoms, collect_atoms
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.prediction.predictor import Predictor
@@ -19,6 +18,7 @@ from shiftcli.results.statistics import Errors, compare_errors, summarise
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.structure.kinds import CLASSES
 from shiftcli.training import is_validation, load_labelled
+from shiftcli.training.atoms import LabelledAtoms, collect_atoms
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")

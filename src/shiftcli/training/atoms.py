@@ -10,7 +10,6 @@ import numpy as np
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.structure.crystal import Crystal, Site
 from shiftcli.structure.kinds import environment_classes
-from shiftcli.structure.kinds import environment_classes
 
 
 @dataclass(frozen=True, eq=False)

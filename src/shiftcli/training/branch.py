@@ -182,7 +182,7 @@ class Branch:
         p = self.repeats / self.repeats.sum()
         rows = [rng.choice(self.main, size - extra, p=p)]
         if extra:
-            levels, own, counts = np.unique(
+            _, own, counts = np.unique(
                 self.training.levels[self.further], return_inverse=True, return_counts=True
             )
             each = counts[own] ** -0.5

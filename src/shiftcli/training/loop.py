@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,8 +117,10 @@ class Trainer:
             self.steps_per_epoch = items // configuration.batch_size
 
     def network(self, branch: Branch) -> MR3DDenseNet:
-        """The network of a nucleus as it would be stored now: the running average, if there is one."""
-        networks = self.networks if self.average is None else self.average.module
+        """The network of a nucleus as it would be stored now, averaged if the run averages."""
+        if self.average is None:
+            return branch.levelled.network
+        networks: Any = self.average.module
         network: MR3DDenseNet = networks.of[branch.element].network
         return network
 

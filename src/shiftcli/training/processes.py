@@ -79,7 +79,7 @@ class Processes:
             raise TrainingError("stopped, since another process of this run failed")
 
     def parallel(self, module: nn.Module, *, partly: bool = False) -> nn.Module:
-        """The module as it learns from the batch of all processes, a part of it in each step or all.
+        """The module, or in each step a part of it, as it learns from the batch of all processes.
 
         Its gradients are averaged over them, and its batch normalisation takes the statistics
         of all their shares: what a run learns does not depend on the number of processes.

@@ -306,14 +306,10 @@ def _calibrate(
     dtype = configuration.dtype(processes.device)
     judged = judge(files, watched, processes.device, dtype=dtype)
     store_calibration(files, calibrate(judged, len(files)))
-    watcher.note(
-        f"{SPECIES[element]}: validation RMSE {judged.rmse:.3f} ppm, all orientations"
-    )
+    watcher.note(f"{SPECIES[element]}: validation RMSE {judged.rmse:.3f} ppm, all orientations")
 
 
-def watched_atoms(
-    labelled: Labelled, element: str, configuration: Configuration
-) -> LabelledAtoms:
+def watched_atoms(labelled: Labelled, element: str, configuration: Configuration) -> LabelledAtoms:
     """Distinct labelled atoms of the crystals that a run watches."""
     _, validation = split_crystals(labelled.families, configuration)
     crystals = {k: labelled.main[k] for k in validation.tolist()}

@@ -207,7 +207,9 @@ def load_levels(
     levels: dict[str, _Level] = {}
     main = None
     for file, given in _files_and_levels(data).items():
-        items = list(iter_structures(file, shielding_column=shielding_column, family_key=family_key))
+        items = list(
+            iter_structures(file, shielding_column=shielding_column, family_key=family_key)
+        )
         name = given or _level_of(items)
         level = levels.setdefault(name, _Level())
         for item in items:

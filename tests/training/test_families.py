@@ -35,8 +35,17 @@ def test_name_of_a_family(urea, name, source, family):
     assert family_name(replace(urea, name=name, source=source)) == family
 
 
-def test_what_the_file_says_wins(urea):
-    assert family_name(replace(urea, name="COBHUW01", family="mine")) == "mine"
+def test_what_the_file_says_under_a_key_wins(urea, copies, tmp_path):
+    crystal = replace(urea, name="COBHUW01", info={"parent": "mine"})
+    assert family_name(crystal, "parent") == "mine"
+    assert family_name(crystal, "other") == family_name(crystal) == "COBHUW"
+    text = copies[0].read_text().splitlines()
+    own = [f"{line} parent={k // 8}" if "NAME" in line else line for k, line in enumerate(text)]
+    (tmp_path / "own.xyz").write_text("\n".join(own) + "\n")
+    labelled = load_levels([tmp_path / "own.xyz"], family_key="parent")
+    assert [*labelled.families.values()] == [k // 2 for k in range(20)]
+    with pytest.raises(UsageError, match="'grandparent' in its header"):
+        load_levels([tmp_path / "own.xyz"], family_key="grandparent")
 
 
 def test_families_are_numbered_by_first_appearance():
@@ -154,10 +163,10 @@ def test_published_copies(published):
     if not rattled.is_file():
         pytest.skip("the rattled crystals are not here")
     relaxed = [family_name(crystal) for crystal in published]
-    copies = re.findall(r" NAME=(\S+) ", rattled.read_text())
+    copies = re.findall(r" NAME=([A-Z]{6})", rattled.read_text())
     numbers = number_families([*relaxed, *copies])
     assert numbers[:400] == list(range(400))
     _, validation = split_crystals(dict(enumerate(numbers)), Configuration())
     assert [k for k in validation.tolist() if k < 400] == list(range(0, 400, 8))
     watched = {relaxed[k] for k in range(0, 400, 8)}
-    assert {copies[k - 400][:6] for k in validation.tolist() if k >= 400} <= watched
+    assert {copies[k - 400] for k in validation.tolist() if k >= 400} <= watched

@@ -26,7 +26,6 @@ def iter_structures(
     *,
     disorder: Disorder = "major",
     shielding_column: str | None = None,
-    family_key: str | None = None,
 ) -> Iterator[Crystal | ReadError]:
     """Read the structures of a file one by one.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,8 @@ class AtomTable:
         The file, and the structure in it.
     level : str
         As in `Crystal`.
+    info : mapping of str to str
+        As in `Crystal`.
     warnings : tuple of str
         What the user should know.
     """
@@ -93,6 +95,7 @@ class AtomTable:
     source: str = ""
     name: str = ""
     level: str = ""
+    info: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

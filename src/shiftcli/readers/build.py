@@ -117,6 +117,7 @@ def _make_crystal(
         shieldings=of_atoms(table.shieldings),
         baseline=of_atoms(table.baseline),
         level=table.level,
+        info=table.info,
         **others,
     )
 

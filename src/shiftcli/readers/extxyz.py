@@ -126,6 +126,7 @@ def _read_frame(frame: list[str], where: str, shielding_column: str | None) -> A
         shieldings=shieldings,
         baseline=baseline,
         name=str(name) if is_extended else comment.strip(),
+        info={k: str(v) for k, v in atoms.info.items()} if is_extended else {},
         warnings=tuple(warnings),
     ).with_warning(warning)
 

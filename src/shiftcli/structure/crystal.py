@@ -67,8 +67,8 @@ class Crystal:
         the file states its symmetry; None where it has to be searched for.
     name : str
         Name of the structure inside its file (CIF block, ``NAME=``), may be empty.
-    family : str
-        What the file says that it is a copy of, where a column was asked for; may be empty.
+    info : mapping of str to str
+        What else the file says of the structure by a key, such as an extended XYZ header.
     source : str
         The file, as the user named it.
     expected : mapping of str to float
@@ -96,7 +96,7 @@ class Crystal:
     labels: tuple[str, ...]
     site_ids: np.ndarray | None = None
     name: str = ""
-    family: str = ""
+    info: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     expected: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -22,13 +22,15 @@ _REFCODE = re.compile(r"([A-Z]{6})(?:[0-9]{2}(?:[^A-Za-z0-9].*)?)?")
 _POSITION = re.compile(r"#[0-9]+")
 
 
-def family_name(crystal: Crystal) -> str:
+def family_name(crystal: Crystal, key: str | None = None) -> str:
     """Name of the family that a crystal belongs to.
 
     Parameters
     ----------
     crystal : Crystal
-        Its ``family`` counts, else its name, else the file's if that is a refcode.
+        Its name counts, else that of its file if that is a refcode.
+    key : str, optional
+        What the file's header says under this key counts first.
 
     Returns
     -------
@@ -36,8 +38,8 @@ def family_name(crystal: Crystal) -> str:
         A refcode without its number, or the name as it is; empty where the crystal is a family
         of its own.
     """
-    if crystal.family:
-        return crystal.family
+    if key is not None and key in crystal.info:
+        return crystal.info[key]
     if _POSITION.fullmatch(crystal.name):
         return ""
     text = crystal.name or PurePath(crystal.source).name.partition(".")[0]

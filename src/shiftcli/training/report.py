@@ -147,7 +147,7 @@ def _torn(labelled: Labelled) -> tuple[Family, ...]:
         members[labelled.families[number]].append(number)
     return tuple(
         Family(
-            family_name(labelled.main[own[0]]),
+            family_name(labelled.main[own[0]], labelled.family_key),
             "validation" if is_validation(family) else "training",
             tuple(labelled.main[k].where for k in own),
         )

@@ -48,6 +48,8 @@ class Labelled:
     kin : dict of str to dict of int to int
         Crystals of other levels that belong to a family of the main one, and its number, by
         level and number of the crystal.
+    family_key : str or None
+        What the user says that names the family.
     """
 
     main: dict[int, Crystal]
@@ -56,6 +58,7 @@ class Labelled:
     level: str = ""
     families: dict[int, int] = field(default_factory=dict)
     kin: dict[str, dict[int, int]] = field(default_factory=dict)
+    family_key: str | None = None
 
     def __post_init__(self) -> None:
         if not self.families:
@@ -78,6 +81,7 @@ class Labelled:
 class _Level:
     """What was found of one level of theory so far."""
 
+    family_key: str | None = None
     names: list[str] = field(default_factory=list)
     unlabelled: int = 0
     foreign: int = 0
@@ -97,7 +101,7 @@ class _Level:
             self.foreign += 1
         else:
             self.crystals[len(self.names)] = crystal
-        self.names.append(family_name(crystal))
+        self.names.append(family_name(crystal, self.family_key))
 
     def add_unread(self) -> None:
         """Count a structure that could not be read."""
@@ -207,11 +211,9 @@ def load_levels(
     levels: dict[str, _Level] = {}
     main = None
     for file, given in _files_and_levels(data).items():
-        items = list(
-            iter_structures(file, shielding_column=shielding_column, family_key=family_key)
-        )
+        items = list(iter_structures(file, shielding_column=shielding_column))
         name = given or _level_of(items)
-        level = levels.setdefault(name, _Level())
+        level = levels.setdefault(name, _Level(family_key))
         for item in items:
             if isinstance(item, ReadError):
                 problems.append(f"left out: {item}")
@@ -232,6 +234,8 @@ def load_levels(
             where=", ".join(map(str, data)),
         )
     others = {k: v.crystals for k, v in levels.items() if k != main and v.crystals}
+    if family_key and not any(family_key in c.info for c in levels[main].crystals.values()):
+        raise UsageError(f"no structure of the data has '{family_key}' in its header")
     numbers = number_families(levels[main].names)
     known = {name: k for name, k in zip(levels[main].names, numbers, strict=True) if name}
     kin = {
@@ -239,7 +243,7 @@ def load_levels(
         for level in others
     }
     families = {k: numbers[k] for k in levels[main].crystals}
-    return Labelled(levels[main].crystals, others, tuple(problems), main, families, kin)
+    return Labelled(levels[main].crystals, others, tuple(problems), main, families, kin, family_key)
 
 
 def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:

@@ -17,7 +17,6 @@ from shiftcli.options import read_toml
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.training import Configuration, load_labelled, loop, train
 from shiftcli.training.branch import Branch
-from shiftcli.training.config import read_toml
 from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes

@@ -35,13 +35,19 @@ class TrainOptions:
         None, "Column of extended XYZ files with the shieldings.", metavar="COLUMN",
         shown="the usual names",
     )  # fmt: skip
+    family: str | None = option(
+        None, "Key in the header of extended XYZ files; crystals of which it says the same stay on "
+        "one side of every split.", metavar="KEY", shown="the name, a refcode without its number",
+    )  # fmt: skip
     check: bool = option(False, "Describe the data and all problems, and train nothing.")
     output: Path | None = option(
         None, "Run directory.", short="o", metavar="DIR", shown="runs/MODEL-TIME"
     )
     resume: Path | None = option(None, "Go on with the run in this directory.", metavar="DIR")
-    protocol: Literal["default", "paper"] = option(
-        "default", "Hyperparameters to begin with, the best here or the paper's Methods"
+    protocol: Literal["default", "shared", "paper"] = option(
+        "default",
+        "Hyperparameters to begin with: networks one by one, all on one trunk, or the paper's "
+        "Methods",
     )
     folds: int | None = option(
         None, "Cross-validate in so many parts.", limits=(2, 1000), metavar="N"
@@ -63,8 +69,8 @@ class TrainOptions:
 
 
 #: What a configuration file may say of a run beside the options; one layer below them.
-_FURTHER = frozenset((*options_of(Configuration), "nucleus", "nuclei", "data", "property", "run",
-                      "folds", "fold", "crystals"))  # fmt: skip
+_FURTHER = frozenset((*options_of(Configuration), "nucleus", "nuclei", "data", "property", "family",
+                      "run", "folds", "fold", "crystals"))  # fmt: skip
 
 
 @partial(command, further=_FURTHER)
@@ -92,7 +98,9 @@ def train(
         _run(None, None, run.resume, True, device.device, plot)
         return
     values = context.meta["shiftcli.further"]
-    task = _task(places, nuclei.nuclei, run.property, values, run.protocol, given)
+    own = {"data": places, "nuclei": nuclei.nuclei}
+    own |= {"property": run.property, "family": run.family}
+    task = _task(values | {k: v for k, v in own.items() if v}, run.protocol, given)
     if run.check:
         _check(task)
         return
@@ -102,20 +110,10 @@ def train(
     _run(task, variation, folder, False, device.device, plot)
 
 
-def _task(
-    places: list[str],
-    nuclei: tuple[str, ...] | None,
-    column: str | None,
-    values: dict[str, Any],
-    protocol: str,
-    given: dict[str, Any],
-) -> Task:
+def _task(values: dict[str, Any], protocol: str, given: dict[str, Any]) -> Task:
     """What the file and the options ask for; options win."""
     from shiftcli.training.folder import parse_task
 
-    values = values | ({"data": places} if places else {})
-    values |= {"nuclei": nuclei} if nuclei else {}
-    values |= {"property": column} if column else {}
     task = parse_task(values, given, protocol=protocol)
     if not task.data:
         raise UsageError("give --data, to start a run, or --resume DIR")
@@ -145,10 +143,9 @@ def _check(task: Task) -> None:
 
     from shiftcli.training.report import describe
     from shiftcli.training.run import find_trainable
-    from shiftcli.training.sources import load_levels
     from shiftcli.views.terminal.common import data_tables, emit_tables
 
-    labelled = load_levels(task.data, shielding_column=task.shielding_column)
+    labelled = task.load(lambda text: None)
     report = describe(labelled)
     problems = [*report.problems]
     try:

@@ -49,8 +49,8 @@ class Configuration:
 
     Those without a sentence: with `folds`, the families of crystals whose number leaves the rest
     `fold` when divided by it validate, without, every eighth. `crystals` is the number of
-    training families to use, drawn at random, the same for all seeds; 0 for all. `nucleus` holds values that
-    differ for single nuclei: ``{"H": {"epochs": 12}}``.
+    training families to use, drawn at random, the same for all seeds; 0 for all. `nucleus` holds
+    values that differ for single nuclei: ``{"H": {"epochs": 12}}``.
     """
 
     model: Literal["paper", "medium", "compact", "mr-arch", "mr-input", "cnn"] = option(

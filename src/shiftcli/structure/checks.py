@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from shiftcli.errors import StructureError
 from shiftcli.structure.bonds import Bonds, find_bonds
 from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.structure.neighbours import find_neighbours
+from shiftcli.structure.valences import incomplete_carbons, net_charge
 
 #: Refusals that the user may override, and the flag each leaves on its rows.
 OVERRIDES = {
@@ -22,6 +23,12 @@ OVERRIDES = {
 
 #: Two atoms closer than this (Å) are taken for a mistake.
 OVERLAP_DISTANCE = 0.6
+
+#: Space for each atom (Å³) in the 500 published crystals of H, C, N and O.
+VOLUMES = (7.5, 11.3)
+
+#: Space for each atom (Å³) from which a cell holds a part of a crystal: one ion, one molecule.
+DENSE = 16.0
 
 #: More neighbours than this within bonding distance are disorder that the file does not mark.
 MOST_BONDS = {"C": 4, "N": 4, "O": 3}
@@ -47,8 +54,8 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
     ------
     StructureError
         If the structure has no atoms or too many (`shiftcli.limits`), NaN coordinates, an
-        unusable cell, no H, C, N or O, other elements, too few hydrogens, overlapping atoms,
-        or atoms with more bonds than they can have.
+        unusable cell, no H, C, N or O, other elements, atoms or hydrogens that are missing by
+        formula or chemistry, overlapping atoms, or atoms with more bonds than they can have.
     """
     _check_geometry(crystal)
     known = np.isin(crystal.elements, ELEMENTS)
@@ -64,6 +71,8 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
                 problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
             )
         crystal = crystal.with_flag(atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
+    for note in (_odd_volume(crystal), _odd_charge(crystal, bonds)):
+        crystal = crystal.with_warning(note) if note else crystal
     # Last, for the other checks need to see what the known atoms are bonded to.
     return crystal if known.all() else crystal.take(known)
 
@@ -129,22 +138,58 @@ def _other_elements(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
 
 
 def _missing_hydrogens(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
+    reasons = (_no_hydrogens, _fewer_than_formula, _bare_atoms, _bare_carbons, _lone_anions)
+    text = next(filter(None, (reason(crystal, bonds) for reason in reasons)), "")
+    return text, np.arange(len(crystal))  # what is bonded to them by hydrogen bonds suffers most
+
+
+def _no_hydrogens(crystal: Crystal, bonds: Bonds) -> str:
+    return "" if (crystal.elements == "H").any() else "no hydrogen atoms"
+
+
+def _fewer_than_formula(crystal: Crystal, bonds: Bonds) -> str:
     found = int((crystal.elements == "H").sum())
     wanted = round(crystal.expected.get("H", 0))
-    everything = np.arange(len(crystal))
-    if found == 0:
-        return "no hydrogen atoms", everything
     # The count says something about hydrogens only where the rest of the cell is complete.
     heavy = {e: n for e, n in crystal.expected.items() if e != "H"}
     complete = all(round(n) == int((crystal.elements == e).sum()) for e, n in heavy.items())
     if complete and found < wanted:
-        return f"{found} hydrogen atoms in the cell, the formula says {wanted}", everything
-    bare = np.isin(crystal.elements, list(MOST_BONDS)) & (bonds.coordination == 0)
-    if bare.any():
-        labels = dict.fromkeys(crystal.labels[k] for k in np.flatnonzero(bare))
-        text = f"no atom is bonded to {_some(labels)}: its hydrogen atoms are missing"
-        return text, everything  # what is bonded to them by hydrogen bonds suffers most
-    return "", everything
+        return f"{found} hydrogen atoms in the cell, the formula says {wanted}"
+    return ""
+
+
+def _bare_atoms(crystal: Crystal, bonds: Bonds) -> str:
+    bare = np.isin(crystal.elements, ELEMENTS) & (bonds.coordination == 0)
+    if not bare.any():
+        return ""
+    text = f"no atom is bonded to {_labels(crystal, bare)}"
+    return (
+        text if (crystal.elements[bare] == "H").any() else f"{text}: its hydrogen atoms are missing"
+    )
+
+
+def _bare_carbons(crystal: Crystal, bonds: Bonds) -> str:
+    found = incomplete_carbons(bonds)
+    if not len(found):
+        return ""
+    return f"too few neighbours at {_labels(crystal, found)}: hydrogen or other atoms are missing"
+
+
+def _lone_anions(crystal: Crystal, bonds: Bonds) -> str:
+    charge = net_charge(crystal, bonds) if _is_dense(crystal) else 0
+    if charge >= 0:
+        return ""
+    return f"bonded like this the cell has a charge of {charge}: hydrogen atoms are missing"
+
+
+def _is_dense(crystal: Crystal) -> bool:
+    """Whether a cell is filled like a crystal's, and not around a part of its atoms."""
+    return crystal.cell is not None and _volume(crystal) < DENSE
+
+
+def _volume(crystal: Crystal) -> float:
+    """Space for each atom in Å³, NaN without a cell."""
+    return np.nan if crystal.cell is None else abs(np.linalg.det(crystal.cell)) / len(crystal)
 
 
 def _overlapping_atoms(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
@@ -166,8 +211,27 @@ def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
     return text, crowded
 
 
-def _some(labels: Iterable[str]) -> str:
-    names = list(labels)
+def _odd_volume(crystal: Crystal) -> str:
+    volume = _volume(crystal)
+    least, most = VOLUMES
+    if (
+        not volume < DENSE
+        or least <= volume <= most
+        or not np.isin(crystal.elements, ELEMENTS).all()
+    ):
+        return ""
+    return f"{volume:.1f} Å³ for each atom; organic crystals have {least} to {most}"
+
+
+def _odd_charge(crystal: Crystal, bonds: Bonds) -> str:
+    charge = net_charge(crystal, bonds)
+    if not charge or (charge < 0 and _is_dense(crystal)):
+        return ""  # the latter has been refused, or allowed with a note
+    return f"a charge of {charge:+d} by the valences of the atoms: ions, radicals, or wrong atoms?"
+
+
+def _labels(crystal: Crystal, atoms: np.ndarray) -> str:
+    names = list(dict.fromkeys(np.asarray(crystal.labels, dtype=object)[atoms]))
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 

@@ -51,7 +51,7 @@ def test_modes():
     assert normalise_hydrogens(crystal(), "keep").warnings == ()
     moved = normalise_hydrogens(crystal(length=1.11), "normalise")
     np.testing.assert_allclose(measure_bonds(moved).length, 1.089)
-    with pytest.raises(UsageError, match="keep, normalise, auto, not 'always'"):
+    with pytest.raises(UsageError, match="auto, keep, normalise, not 'always'"):
         normalise_hydrogens(crystal(), "always")
 
 

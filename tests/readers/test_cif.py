@@ -34,6 +34,11 @@ def cif(
     return f"{text}loop_\n{tags}{rows}"
 
 
+def notes(crystal):
+    """The warnings, but for that of the space: the cells here are roomy."""
+    return tuple(text for text in crystal.warnings if "Å³ for each atom" not in text)
+
+
 def one(text, **options):
     (item,) = read_text(text, "cif", "f.cif", **options)
     if isinstance(item, ReadError):
@@ -55,7 +60,7 @@ def test_symmetry_makes_the_cell_and_its_sites():
     assert crystal.labels == ("O1", "O1", "H1", "H1", "H2", "H2")
     assert [site.multiplicity for site in crystal.sites] == [2, 2, 2]
     assert crystal.expected == {"H": 4.0, "O": 2.0}
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
     assert crystal.name == "a"
     np.testing.assert_allclose(np.linalg.norm(crystal.cell, axis=1), [7, 8, 9])
 
@@ -117,7 +122,7 @@ def test_non_standard_setting_by_its_operations():
     pn += "'1/2-x,1/2+y,1/2-z'\n"
     crystal = one(cif(symmetry=pn, z="4", cell=cell))
     assert len(crystal) == 12
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 def test_incomplete_operations_are_completed_from_the_name():
@@ -165,11 +170,11 @@ def test_without_symmetry_the_formula_decides():
 def test_without_symmetry_and_formula_the_density_decides():
     small = CELL.replace("7.0(1)", "3").replace("8.0", "4").replace("9.0", "4")
     crystal = one(cif(symmetry="", formula="", cell=small))
-    assert crystal.warnings == ("no symmetry is stated: taken as P 1",)
+    assert notes(crystal) == ("no symmetry is stated: taken as P 1",)
 
 
 def test_other_contents_than_formula_times_z():
-    (warning,) = one(cif(z="4")).warnings
+    (warning,) = notes(one(cif(z="4")))
     assert "6 atoms" in warning
     assert "12" in warning
 
@@ -189,7 +194,7 @@ def test_missing_hydrogen_is_refused_by_the_check():
 
 def test_odd_formula_is_a_warning():
     assert "not understood" in one(cif(formula="2(H2 O)")).warnings[0]
-    assert one(cif(formula="D2 O1")).warnings == ()
+    assert notes(one(cif(formula="D2 O1"))) == ()
 
 
 def test_labels_missing_or_repeated():
@@ -198,7 +203,7 @@ def test_labels_missing_or_repeated():
     assert [site.label for site in crystal.sites] == ["O1", "H1", "H2"]
     crystal = one(cif(WATER.replace("H2 H", "H1 H")))
     assert [site.label for site in crystal.sites] == ["O1", "H1", "H1_2"]
-    assert crystal.warnings == ("repeated labels made distinct: H1",)
+    assert notes(crystal) == ("repeated labels made distinct: H1",)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +252,7 @@ def test_deuterium_is_a_hydrogen_that_keeps_its_label():
     crystal = one(cif(WATER.replace("H2 H", "D2 D"), formula="H D O"))
     assert crystal.elements.tolist() == ["O", "O", "H", "H", "H", "H"]
     assert crystal.labels[-1] == "D2"
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 def test_dummies_and_zero_occupancy_are_left_out():
@@ -261,7 +266,7 @@ CG C 0.1 0.4 0.1 d 0.00
 """
     crystal = one(cif(rows, COLUMNS + " calc_flag occupancy"))
     assert len(crystal) == 6
-    assert crystal.warnings == (
+    assert notes(crystal) == (
         "dummy atoms left out: X1, Q2, C9",
         "sites of zero occupancy left out: CG",
     )
@@ -370,7 +375,7 @@ def test_major_group_is_kept(assembly):
     rows = METHYL.replace(" A ", f" {assembly} ")
     crystal = one(cif(rows, DISORDER_COLUMNS, formula="C2 H3"))
     assert {site.label for site in crystal.sites} == {"C1", "C2", "H1", "H2", "H3"}
-    assert crystal.warnings == (
+    assert notes(crystal) == (
         "disorder: 3 minor sites left out: H4, H5, H6",
         "disorder: 3 partly occupied sites taken as full: H1, H2, H3",
     )
@@ -434,7 +439,7 @@ def test_disorder_that_stays_in_conflict():
 
 def test_groups_with_full_occupancy_and_no_alternative_are_no_disorder():
     rows = "".join(f"{line} 1 . 1\n" for line in WATER.splitlines())
-    assert one(cif(rows, DISORDER_COLUMNS), disorder="error").warnings == ()
+    assert notes(one(cif(rows, DISORDER_COLUMNS), disorder="error")) == ()
 
 
 def test_shieldings_in_a_column():

@@ -20,6 +20,11 @@ def frames(text, **options):
     return list(read_text(text, "extxyz", "f.xyz", **options))
 
 
+def notes(crystal):
+    """The warnings, but for that of the space: the cells here are roomy."""
+    return tuple(text for text in crystal.warnings if "Å³ for each atom" not in text)
+
+
 def one(text, **options):
     (item,) = frames(text, **options)
     if isinstance(item, ReadError):
@@ -31,7 +36,7 @@ def test_cell_name_shieldings_and_baseline():
     crystal = one(FRAME)
     assert crystal.name == "WATER"
     assert crystal.labels == ("O1", "H1", "H2")
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
     np.testing.assert_array_equal(crystal.shieldings, [250, 25, 26])
     np.testing.assert_array_equal(crystal.baseline, [251.5, 25.5, 26.5])
     np.testing.assert_array_equal(np.diag(crystal.cell), [5, 6, 7])
@@ -95,7 +100,7 @@ def test_column_of_a_strange_width_is_left_out():
 def test_without_a_lattice_it_is_a_molecule(text):
     crystal = one(text)
     assert crystal.cell is None
-    assert crystal.warnings == ("no unit cell: predicted as an isolated molecule",)
+    assert notes(crystal) == ("no unit cell: predicted as an isolated molecule",)
     assert crystal.elements.tolist() == ["O", "H", "H"]
 
 
@@ -132,14 +137,14 @@ def test_label_and_index_as_in_magres(species, indices, labels):
         text = text.replace(old, " ".join(new))
     crystal = one(text)
     assert crystal.labels == labels
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 def test_repeated_labels_are_told_apart_but_not_copies_of_a_site():
     text = FRAME.replace("CS:R:2", "labels:S:1:CS:R:1").replace(" 250.0", " O")
     crystal = one(text.replace(" 25.0", " H").replace(" 26.0", " H"))
     assert crystal.labels == ("O", "H", "H_2")
-    assert crystal.warnings == ("repeated labels made distinct: H",)
+    assert notes(crystal) == ("repeated labels made distinct: H",)
     assert one(PLAIN.replace("O 1", "H2 1")).labels == ("H2", "H2_2", "H3")
     copies = f"""4
 {LATTICE} Properties=species:S:1:pos:R:3:labels:S:1
@@ -150,7 +155,7 @@ H 3.1 5.0 6.0 B
 """
     crystal = one(copies)
     assert crystal.labels == ("A", "A", "B", "B")
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 def test_atoms_far_outside_their_cell_are_brought_back():

@@ -24,6 +24,11 @@ def magres(atoms=ATOMS, tensors=TENSORS, head=HEAD):
     return f"{head}{atoms}[/atoms]\n[magres]\nunits ms ppm\n{tensors}[/magres]\n"
 
 
+def notes(crystal):
+    """The warnings, but for that of the space: the cells here are roomy."""
+    return tuple(text for text in crystal.warnings if "Å³ for each atom" not in text)
+
+
 def one(text):
     (item,) = read_text(text, "magres", "f.magres")
     if isinstance(item, ReadError):
@@ -36,7 +41,7 @@ def test_labels_and_isotropic_shieldings():
     assert crystal.labels == ("O1", "H1", "H2")
     np.testing.assert_allclose(crystal.shieldings, [250, np.nan, 26])
     np.testing.assert_array_equal(np.diag(crystal.cell), [5, 6, 7])
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 def test_asymmetric_unit_is_expanded():

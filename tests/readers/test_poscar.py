@@ -21,12 +21,17 @@ Direct
 """
 
 
+def notes(crystal):
+    """The warnings, but for that of the space: the cells here are roomy."""
+    return tuple(text for text in crystal.warnings if "Å³ for each atom" not in text)
+
+
 def test_poscar_with_selective_dynamics():
     (crystal,) = read_text(POSCAR, "poscar", "POSCAR")
     assert crystal.name == "urea"
     assert crystal.labels == ("O1", "H1", "H2")
     np.testing.assert_allclose(crystal.positions[1], [1.0, 1.2, 2.1])
-    assert crystal.warnings == ()
+    assert notes(crystal) == ()
 
 
 @pytest.mark.parametrize("text", [POSCAR[:-40], "x\n", POSCAR.replace("1 2\n", "a b\n")])

@@ -60,15 +60,15 @@ class AtomTable:
     symmetries : tuple of Symmetry
         What the file says about its symmetry, the most trusted first.
     occupancies : numpy.ndarray
-        From 0 to 1, shape (n,); ones where the file gives none.
+        Shape (n,); ones where the file gives none.
     assemblies, groups : sequence of str
         Disorder assembly and group, empty where the file gives none.
     shieldings, baseline : numpy.ndarray or None
         As in `Crystal`, shape (n,).
     formula : str
         Formula of one unit as the file has it, or empty.
-    z : float
-        Formula units in the cell, NaN where not given.
+    z, volume, density : float
+        Formula units in the cell, its volume in Å³ and density in g/cm³, NaN where not given.
     source, name : str
         The file, and the structure in it.
     level : str
@@ -92,6 +92,8 @@ class AtomTable:
     baseline: np.ndarray | None = None
     formula: str = ""
     z: float = float("nan")
+    volume: float = float("nan")
+    density: float = float("nan")
     source: str = ""
     name: str = ""
     level: str = ""

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from shiftcli import limits
 from shiftcli.errors import ReadError, StructureError
-from shiftcli.readers.atoms import ISOLATED, AtomTable, distinct, listed, refuse_too_many
+from shiftcli.readers.atoms import ISOLATED, AtomTable, distinct, refuse_too_many
+from shiftcli.readers.choice import Contents, choose_symmetry
 from shiftcli.readers.copies import count_once
-from shiftcli.readers.disorder import FULL, expand_disordered, is_disordered, keep_major
-from shiftcli.readers.formula import (
-    compare,
-    counts,
-    parse_formula,
-    same_heavy_atoms,
-    units_in_cell,
-)
+from shiftcli.readers.disorder import is_disordered, keep_major_component
+from shiftcli.readers.evidence import is_odd_space
+from shiftcli.readers.formula import compare, mass, parse_formula, same_heavy_atoms, units_in_cell
+from shiftcli.readers.occupancies import refuse_above_one, refuse_lost_atoms
 from shiftcli.readers.sources import safe_text
-from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell
 from shiftcli.structure.checks import odd_shape
 from shiftcli.structure.crystal import Crystal
 
-#: Space for each atom (Å³) from which a cell is odd; organic crystals have 8 to 12.
-ROOMY = 100.0
+#: Relative difference up to which two volumes, or densities, are the same.
+SAME_VOLUME = 0.005
+
+#: g/cm³ of one dalton in one Å³.
+DALTON_PER_A3 = 1.66054
 
 #: Around a molecule without a cell, so large that no image is near.
 _BOX = 1e5 * np.eye(3)
-
-#: Space for each atom (Å³) up to which a cell of unknown symmetry counts as complete: a centre
-#: of inversion would leave at least 16.
-DENSE = 16.0
-
-
-@dataclass(frozen=True)
-class _Expansion:
-    """All atoms that one candidate symmetry makes."""
-
-    symmetry: Symmetry
-    table: AtomTable
-    images: np.ndarray
-    site: np.ndarray
-    warning: str
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return counts(self.table.elements[self.site].tolist())
 
 
 def build_crystal(table: AtomTable, disorder: str = "major") -> Crystal:
@@ -78,6 +59,8 @@ def build_crystal(table: AtomTable, disorder: str = "major") -> Crystal:
         _refuse_bad_cell(table.cell, table.where)
     _refuse_bad_positions(table)
     try:
+        refuse_above_one(table)
+        table = replace(table, occupancies=np.minimum(table.occupancies, 1.0))
         if table.whole:
             table = count_once(table)
             return _with_distinct_labels(_make_crystal(table, table.coordinates))
@@ -102,6 +85,12 @@ def _make_crystal(
         # Atoms that drifted over many cells would make every search for images slow.
         if fractional.min() < -1.0 or fractional.max() > 2.0:
             positions = (fractional - np.floor(fractional)) @ table.cell
+        space = abs(np.linalg.det(table.cell)) / len(site)
+        if is_odd_space(table.elements, space):
+            warnings += (
+                f"{space:.1f} Å³ for each atom, organic crystals have 7.6 to 11.2: "
+                "are atoms missing, or too many?",
+            )
 
     def of_atoms(values: np.ndarray | None) -> np.ndarray | None:
         return None if values is None else values[site]
@@ -157,30 +146,31 @@ def _with_distinct_labels(crystal: Crystal) -> Crystal:
 
 
 def _build_molecule(table: AtomTable, disorder: str) -> Crystal:
-    boxed = replace(table, coordinates=table.coordinates @ np.linalg.inv(_BOX))
-    kept = _major_component(boxed, _BOX, disorder)
-    return _make_crystal(kept, kept.coordinates @ _BOX)
+    boxed = replace(table, coordinates=table.coordinates @ np.linalg.inv(_BOX), cell=_BOX)
+    kept = keep_major_component(boxed, disorder)
+    return _make_crystal(replace(kept, cell=None), kept.coordinates @ _BOX)
 
 
 def _build(table: AtomTable, disorder: str) -> Crystal:
-    """Resolve disorder, apply the symmetry, and compare with the formula."""
-    cell = table.cell
-    assert cell is not None  # as the caller saw
+    """Apply the symmetry, resolve disorder, and compare with what else the file says."""
+    assert table.cell is not None  # as the caller saw
     table = replace(table, coordinates=table.coordinates - np.floor(table.coordinates))
-    table = _major_component(table, cell, disorder)
     unit, z = parse_formula(table.formula), table.z
     if table.formula and not unit:
         table = table.with_warning(f"formula '{safe_text(table.formula, 40)}' not understood")
     expected = {e: n * z for e, n in unit.items()} if 0 < z < limits.ATOMS else {}
-    chosen, warnings = _expand(table, cell, expected)
+    chosen, notes = choose_symmetry(table, Contents(unit, expected, disorder))
     if unit and not z > 0:
         z = units_in_cell(unit, chosen.counts)
         expected = {e: n * z for e, n in unit.items()} if z else {}
-    warnings += _odd_contents(chosen, cell, table.formula if unit else "", z, expected)
+    if is_disordered(chosen.given).any():
+        refuse_lost_atoms(chosen.given, chosen.symmetry, chosen.counts, expected)
+    notes += _odd_contents(table.formula if unit else "", z, expected, chosen.counts)
+    notes += _odd_volume(table, chosen.counts, bool(unit), expected)
     stated = len(chosen.symmetry) > 1 and not chosen.warning
     return _make_crystal(
-        chosen.table.with_warning(*warnings),
-        chosen.images @ cell,
+        chosen.table.with_warning(*notes, chosen.warning),
+        chosen.images @ table.cell,
         chosen.site,
         site_ids=chosen.site if stated else None,
         operations=chosen.symmetry.triplets if stated else (),
@@ -189,85 +179,38 @@ def _build(table: AtomTable, disorder: str) -> Crystal:
 
 
 def _odd_contents(
-    chosen: _Expansion, cell: np.ndarray, formula: str, z: float, expected: dict[str, float]
+    formula: str, z: float, expected: dict[str, float], found: dict[str, int]
 ) -> list[str]:
-    """Warnings about a cell that holds something else than the file says."""
-    warnings = []
+    """Notes about a cell that holds something else than the formula says."""
     if formula and not expected:
-        warnings.append(
+        return [
             f"Z is not given, and no number of formula units {safe_text(formula, 40)} makes "
-            f"the {len(chosen.site)} atoms in the cell"
-        )
-    if expected and (text := compare(formula, z, expected, chosen.counts)):
-        warnings.append(text)
-    volume = abs(np.linalg.det(cell)) / len(chosen.site)
-    if volume > ROOMY:
-        warnings.append(
-            f"{volume:.0f} Å³ for each atom: the cell is mostly empty, or atoms are missing"
-        )
-    return warnings + ([chosen.warning] if chosen.warning else [])
+            f"the {sum(found.values())} atoms in the cell"
+        ]
+    return [compare(formula, z, expected, found)] if expected else []
 
 
-def _major_component(table: AtomTable, cell: np.ndarray, disorder: str) -> AtomTable:
-    disordered = is_disordered(table)
-    if not disordered.any():
-        return table
-    first = int(np.argmax(disordered))
-    if disorder == "error":
+def _odd_volume(
+    table: AtomTable, found: dict[str, int], has_formula: bool, expected: dict[str, float]
+) -> list[str]:
+    """Notes about a volume or density that is not the cell's; refused with a wrong formula."""
+    assert table.cell is not None
+    volume = abs(np.linalg.det(table.cell))
+    atoms = expected or found
+    density = mass(atoms) / volume * DALTON_PER_A3
+    # Deuterium is counted as hydrogen.
+    has_isotopes = re.search(r"\b[DT]\d*\b", table.formula) is not None
+    notes = [
+        f"the file says {what} {stated:g} {unit}, its cell has {own:.5g}"
+        for what, stated, own, unit in (
+            ("a volume of", table.volume, volume, "Å³"),
+            ("a density of", table.density if not has_isotopes else np.nan, density, "g/cm³"),
+        )
+        if abs(stated / own - 1.0) > SAME_VOLUME
+    ]
+    if notes and has_formula and not (expected and same_heavy_atoms(expected, found)):
         raise ReadError(
-            f"disorder at {int(disordered.sum())} of {len(table)} atom sites, "
-            f"first at {safe_text(table.labels[first], 20)}",
-            where=table.where,
-            hint="--disorder major keeps the major component",
-        )
-    keep = keep_major(table, cell)
-    if not keep.any():
-        raise ReadError("disorder: no atom site is half occupied", where=table.where)
-    labels = np.array(table.labels, dtype=object)
-    dropped, partial = labels[~keep], labels[keep & (table.occupancies < FULL)]
-    warnings = [
-        f"disorder: {len(names)} {what}: {listed(names)}"
-        for what, names in (
-            ("minor sites left out", dropped), ("partly occupied sites taken as full", partial),
-        )
-        if len(names)
-    ]  # fmt: skip
-    return table.take(keep).with_warning(*warnings)
-
-
-def _expand(
-    rows: AtomTable, cell: np.ndarray, expected: dict[str, float]
-) -> tuple[_Expansion, list[str]]:
-    """Atoms of the first symmetry that makes formula × Z, else of the first, and warnings."""
-    candidates, where = rows.symmetries, rows.where
-    fitting = [s for s in candidates if fits_cell(s, cell)]
-    if candidates and not fitting:
-        raise ReadError(
-            f"the cell does not obey its symmetry ({candidates[0].origin})", where=where,
-            hint="check the cell and the space group",
+            f"{notes[0]}, and the atoms are not those of the formula", where=table.where,
+            hint="check the cell and the symmetry",
         )  # fmt: skip
-    # Made one by one: a candidate that is not needed may be one that cannot be expanded.
-    expansions = (
-        _Expansion(s, once, *expand_disordered(once, cell, s, where))
-        for s in (fitting or [IDENTITY])
-        for once in [count_once(rows, s)]
-    )
-    expansion = next(expansions)
-    if expected and not same_heavy_atoms(expected, expansion.counts):
-        others = (e for e in expansions if same_heavy_atoms(expected, e.counts))
-        expansion = next(others, expansion)
-    room = abs(np.linalg.det(cell)) / len(expansion.site)
-    is_whole = same_heavy_atoms(expected, expansion.counts) if expected else room < DENSE
-    if not candidates and not is_whole:
-        raise ReadError(
-            f"no symmetry operations, and {len(rows)} atom sites are not the whole cell"
-            + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),
-            where=where,
-            hint="add the symmetry operations or the space group",
-        )
-    warnings = []
-    if not candidates:
-        warnings.append("no symmetry is stated: taken as P 1")
-    elif expansion.symmetry.origin != LISTED:
-        warnings.append(f"symmetry taken from {expansion.symmetry.origin}")
-    return expansion, warnings
+    return notes

@@ -23,6 +23,7 @@ from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import AtomTable, element_of, listed, numbered, refuse_too_many
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
+from shiftcli.readers.spacegroups import stated
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
@@ -172,13 +173,15 @@ def _read_block(block: gemmi.cif.Block, name: str, where: str) -> AtomTable:
         coordinates,
         cell,
         labels,
-        symmetries=tuple(_symmetries(block, where)) if cell is not None else (),
+        symmetries=_symmetries(block, where) if cell is not None else (),
         occupancies=occupancies,
         assemblies=assemblies,
         groups=groups,
         shieldings=table.shieldings(keep),
         formula=_value(block, _FORMULA),
         z=_number(_value(block, "_cell_formula_units_Z")),
+        volume=_number(_value(block, "_cell_volume")),
+        density=_number(_value(block, "_exptl_crystal_density_diffrn")),
         name=name,
         warnings=(*warnings, *dropped),
     )
@@ -278,7 +281,7 @@ class _Table:
                 f"atom {safe_text(self.label(row), 20)}: occupancy {safe_text(text, 20)}",
                 where=self.where,
             )
-        return min(value, 1.0)
+        return value
 
     def keep(self) -> tuple[list[int], list[str]]:
         """Rows of atoms that are there, and warnings about the others."""
@@ -379,30 +382,26 @@ class _Table:
         return occupancies, texts("disorder_assembly"), texts("disorder_group")
 
 
-def _symmetries(block: gemmi.cif.Block, where: str) -> list[sym.Symmetry]:
-    """Symmetries that the file states: its operations, then its space-group name."""
-    named = _named_symmetry(block)
+def _symmetries(block: gemmi.cif.Block, where: str) -> tuple[sym.Symmetry, ...]:
+    """Symmetries that the file states: its operations, then what its words may mean."""
+    names = [name for tag in _HERMANN_MAUGUIN if (name := _value(block, tag))]
+    named, problem = stated(_value(block, *_HALL), names, _number(_value(block, *_NUMBER)))
     listed_operations = _listed_operations(block, where)
     if not listed_operations:
-        return [named] if named else []
+        if problem:
+            raise ReadError(problem, where=where, hint="add the symmetry operations")
+        return named
     own = sym.from_operations(listed_operations, sym.LISTED)
     missing = sym.missing_operation(listed_operations)
     if not missing:
-        return [own] if named is None or len(named) == len(own) else [own, named]
-    if named is not None and _contains(named, own):
-        return [replace(named, origin=f"{named.origin} (the list lacks {missing})")]
-    raise ReadError(
-        f"the symmetry operations are no space group: {missing} is missing", where=where,
-        hint="correct the list of operations",
-    )  # fmt: skip
-
-
-def _contains(group: sym.Symmetry, part: sym.Symmetry) -> bool:
-    def keys(s: sym.Symmetry) -> set[bytes]:
-        whole = np.concatenate([s.rotations.reshape(-1, 9), s.translations % 1.0], axis=1)
-        return {np.rint(row * 24).astype(int).tobytes() for row in whole}
-
-    return keys(part) <= keys(group)
+        return (own, *named)
+    whole = [s for s in named if own.keys <= s.keys]
+    if not whole:
+        raise ReadError(
+            f"the symmetry operations are no space group: {missing} is missing", where=where,
+            hint="correct the list of operations",
+        )  # fmt: skip
+    return tuple(replace(s, origin=f"{s.origin} (the list lacks {missing})") for s in whole)
 
 
 def _listed_operations(block: gemmi.cif.Block, where: str) -> list[gemmi.Op]:
@@ -419,24 +418,3 @@ def _listed_operations(block: gemmi.cif.Block, where: str) -> list[gemmi.Op]:
         if operations:
             return operations
     return []
-
-
-def _named_symmetry(block: gemmi.cif.Block) -> sym.Symmetry | None:
-    """Symmetry by Hall symbol, Hermann–Mauguin name or number, the first that is known."""
-    if hall := _value(block, *_HALL):
-        try:
-            operations = list(gemmi.symops_from_hall(hall))
-            return sym.from_operations(operations, f"the Hall symbol {safe_text(hall, 20)}")
-        except (RuntimeError, ValueError):
-            pass  # a misspelt symbol; the name may be right
-    group = None
-    if name := _value(block, *_HERMANN_MAUGUIN):
-        alpha, gamma = (_number(_value(block, f"_cell_angle_{a}")) for a in ("alpha", "gamma"))
-        angles = (alpha, gamma) if np.isfinite([alpha, gamma]).all() else (0.0, 0.0)
-        group = gemmi.find_spacegroup_by_name(name, *angles)
-    number = _number(_value(block, *_NUMBER))
-    if group is None and 1 <= number <= 230:
-        group = gemmi.find_spacegroup_by_number(int(number))
-    if group is None:
-        return None
-    return sym.from_operations(list(group.operations()), f"the space group {group.xhm()}")

@@ -15,6 +15,7 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError
 from shiftcli.readers.atoms import AtomTable, listed
+from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
 from shiftcli.structure.neighbours import find_neighbours
 
@@ -42,15 +43,47 @@ def is_disordered(rows: AtomTable) -> np.ndarray:
     return (rows.occupancies < FULL) | np.array(alternative, dtype=bool)
 
 
-def keep_major(rows: AtomTable, cell: np.ndarray) -> np.ndarray:
+def keep_major_component(table: AtomTable, disorder: str) -> AtomTable:
+    """The sites of the major component, with warnings of what was left out.
+
+    Raises
+    ------
+    ReadError
+        If there is disorder and `disorder` is ``"error"``, or nothing of it can be kept.
+    """
+    disordered = is_disordered(table)
+    if not disordered.any():
+        return table
+    first = int(np.argmax(disordered))
+    if disorder == "error":
+        raise ReadError(
+            f"disorder at {int(disordered.sum())} of {len(table)} atom sites, "
+            f"first at {safe_text(table.labels[first], 20)}",
+            where=table.where,
+            hint="--disorder major keeps the major component",
+        )
+    keep = keep_major(table)
+    if not keep.any():
+        raise ReadError("disorder: no atom site is half occupied", where=table.where)
+    labels = np.array(table.labels, dtype=object)
+    dropped, partial = labels[~keep], labels[keep & (table.occupancies < FULL)]
+    warnings = [
+        f"disorder: {len(names)} {what}: {listed(names)}"
+        for what, names in (
+            ("minor sites left out", dropped), ("partly occupied sites taken as full", partial),
+        )
+        if len(names)
+    ]  # fmt: skip
+    return table.take(keep).with_warning(*warnings)
+
+
+def keep_major(rows: AtomTable) -> np.ndarray:
     """Choose the major component among the rows of a disordered structure.
 
     Parameters
     ----------
     rows : AtomTable
         Atom sites, none of zero occupancy.
-    cell : numpy.ndarray
-        Lattice vectors as rows in Å, shape (3, 3).
 
     Returns
     -------
@@ -69,13 +102,13 @@ def keep_major(rows: AtomTable, cell: np.ndarray) -> np.ndarray:
     keep = np.ones(len(rows), dtype=bool)
     disordered = is_disordered(rows)
     grouped = disordered & np.array([bool(g) for g in rows.groups], dtype=bool)
-    for region in _regions(rows, cell, np.flatnonzero(grouped)):
-        keep[region] = _major_groups(rows, cell, region)
-    _thin_out(rows, cell, keep, np.flatnonzero(disordered & ~grouped))
+    for region in _regions(rows, np.flatnonzero(grouped)):
+        keep[region] = _major_groups(rows, region)
+    _thin_out(rows, keep, np.flatnonzero(disordered & ~grouped))
     return keep
 
 
-def _regions(rows: AtomTable, cell: np.ndarray, atoms: np.ndarray) -> Iterator[np.ndarray]:
+def _regions(rows: AtomTable, atoms: np.ndarray) -> Iterator[np.ndarray]:
     """Split disordered atoms into independent sets, by assembly or by distance."""
     assemblies: dict[str, list[int]] = defaultdict(list)
     for atom in atoms.tolist():
@@ -84,18 +117,22 @@ def _regions(rows: AtomTable, cell: np.ndarray, atoms: np.ndarray) -> Iterator[n
         if assembly:
             yield np.array(members)
         else:
-            yield from _components(rows, cell, np.array(members))
+            yield from _components(rows, np.array(members))
 
 
-def _components(rows: AtomTable, cell: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
+def fragments(rows: AtomTable) -> list[np.ndarray]:
+    """Sites that are bonded to each other, or in each other's place, as rows of each such set."""
+    return list(_components(rows, np.arange(len(rows))))
+
+
+def _components(rows: AtomTable, members: np.ndarray) -> Iterator[np.ndarray]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    elements, positions = rows.elements[members], rows.coordinates[members] @ cell
     pairs = np.array(
         [
             (i, j)
-            for i, j, d, h in _near(elements, positions, cell, 1.9)
+            for i, j, d, h in _near(rows, rows.coordinates[members], members, 1.9)
             if d < BOND[h] or d < CLASH[h]
         ]
     ).reshape(-1, 2)
@@ -106,7 +143,7 @@ def _components(rows: AtomTable, cell: np.ndarray, members: np.ndarray) -> Itera
         yield members[component == k]
 
 
-def _major_groups(rows: AtomTable, cell: np.ndarray, region: np.ndarray) -> np.ndarray:
+def _major_groups(rows: AtomTable, region: np.ndarray) -> np.ndarray:
     groups = [rows.groups[k] for k in region]
     members: dict[str, list[float]] = defaultdict(list)
     for k in region:
@@ -119,7 +156,7 @@ def _major_groups(rows: AtomTable, cell: np.ndarray, region: np.ndarray) -> np.n
     occupancy = {group: float(np.mean(values)) for group, values in members.items()}
     # Groups in each other's place are alternatives, whatever their occupancies (some files
     # leave them out, which makes them 1).
-    near = _near(rows.elements[region], rows.coordinates[region] @ cell, cell, max(CLASH.values()))
+    near = _near(rows, rows.coordinates[region], region, max(CLASH.values()))
     rivals = {(groups[i], groups[j]) for i, j, d, h in near if d < CLASH[h]}
     kept: dict[str, float] = {}
     for group, value in sorted(occupancy.items(), key=lambda item: -item[1]):
@@ -132,13 +169,13 @@ def _major_groups(rows: AtomTable, cell: np.ndarray, region: np.ndarray) -> np.n
     return np.array([group in kept for group in groups])
 
 
-def _thin_out(rows: AtomTable, cell: np.ndarray, keep: np.ndarray, atoms: np.ndarray) -> None:
+def _thin_out(rows: AtomTable, keep: np.ndarray, atoms: np.ndarray) -> None:
     """Drop partly occupied rows without a group that are rare or in a better one's place."""
     if not len(atoms):
         return
     rivals: dict[int, list[int]] = defaultdict(list)
     bonds: dict[int, list[int]] = defaultdict(list)
-    for i, j, d, h in _near(rows.elements, rows.coordinates @ cell, cell, 1.3):
+    for i, j, d, h in _near(rows, rows.coordinates, np.arange(len(rows)), 1.3):
         if i != j and d < CLASH[h]:
             rivals[i].append(j)
         elif i != j and h == 1:
@@ -155,31 +192,26 @@ def _thin_out(rows: AtomTable, cell: np.ndarray, keep: np.ndarray, atoms: np.nda
 
 
 def _near(
-    elements: np.ndarray, positions: np.ndarray, cell: np.ndarray, reach: float
+    rows: AtomTable, fractional: np.ndarray, row: np.ndarray, reach: float
 ) -> Iterator[tuple[int, int, float, int]]:
-    """Ordered pairs of atoms with distance and number of hydrogens, images included."""
-    near = find_neighbours(cell, positions, reach)
-    is_hydrogen = (elements == "H").astype(int)
+    """Ordered pairs of atoms, copies of some rows, with distance and number of hydrogens."""
+    assert rows.cell is not None  # disorder is looked for in cells alone
+    near = find_neighbours(rows.cell, fractional @ rows.cell, reach)
+    is_hydrogen = (rows.elements[row] == "H").astype(int)
     hydrogens = is_hydrogen[near.first] + is_hydrogen[near.second]
     columns = (near.first, near.second, near.distances, hydrogens)
     yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
-def expand_disordered(
-    rows: AtomTable, cell: np.ndarray, symmetry: Symmetry, where: str
-) -> tuple[np.ndarray, np.ndarray, str]:
+def expand_disordered(rows: AtomTable, symmetry: Symmetry) -> tuple[np.ndarray, np.ndarray, str]:
     """Apply the symmetry to rows of which some overlap with their own images.
 
     Parameters
     ----------
     rows : AtomTable
         The kept rows.
-    cell : numpy.ndarray
-        Lattice vectors as rows in Å, shape (3, 3).
     symmetry : Symmetry
         The operations.
-    where : str
-        File and block, for messages.
 
     Returns
     -------
@@ -196,16 +228,17 @@ def expand_disordered(
     ReadError
         If atoms still overlap.
     """
-    images, site, operation = expand(rows.coordinates, cell, symmetry)
+    assert rows.cell is not None  # as whoever has a symmetry to apply
+    images, site, operation = expand(rows.coordinates, rows.cell, symmetry)
     partial = is_disordered(rows)
     if not partial.any():
         return images, site, ""
     fragment = np.full(len(rows), -1)
-    for number, members in enumerate(_components(rows, cell, np.flatnonzero(partial))):
+    for number, members in enumerate(_components(rows, np.flatnonzero(partial))):
         fragment[members] = number
-    keep, dropped = _choose_images(rows, cell, images, site, operation, fragment)
+    keep, dropped = _choose_images(rows, images, site, operation, fragment)
     images, site = images[keep], site[keep]
-    _refuse_overlaps(rows, cell, images, site, partial, where)
+    _refuse_overlaps(rows, images, site, partial)
     if not dropped:
         return images, site, ""
     labels = [rows.labels[k] for k in sorted(dropped)]
@@ -217,7 +250,6 @@ def expand_disordered(
 
 def _choose_images(
     rows: AtomTable,
-    cell: np.ndarray,
     images: np.ndarray,
     site: np.ndarray,
     operation: np.ndarray,
@@ -226,7 +258,7 @@ def _choose_images(
     """Keep whole images of disordered fragments so that no two kept ones overlap."""
     conflicts: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
     unit = [(int(fragment[s]), int(g)) for s, g in zip(site, operation, strict=True)]
-    for i, j, d, h in _near(rows.elements[site], images @ cell, cell, max(CLASH.values())):
+    for i, j, d, h in _near(rows, images, site, max(CLASH.values())):
         overlap = SPECIAL_POSITION_TOLERANCE <= d < CLASH[h] or (
             d < CLASH[h] and site[i] != site[j]
         )
@@ -248,18 +280,16 @@ def _choose_images(
 
 def _refuse_overlaps(
     rows: AtomTable,
-    cell: np.ndarray,
     images: np.ndarray,
     site: np.ndarray,
     partial: np.ndarray,
-    where: str,
 ) -> None:
-    for i, j, d, h in _near(rows.elements[site], images @ cell, cell, max(CLASH.values())):
+    for i, j, d, h in _near(rows, images, site, max(CLASH.values())):
         # Real geometries of poor quality come closer than those that are taken for rivals.
         if (partial[site[i]] or partial[site[j]]) and d < 0.8 * CLASH[h]:
             names = f"{rows.labels[site[i]]} and {rows.labels[site[j]]}"
             raise ReadError(
                 f"disorder that cannot be resolved: atoms {names} stay {d:.2f} Å apart",
-                where=where,
+                where=rows.where,
                 hint="leave one component in the file",
             )

@@ -36,6 +36,13 @@ def parse_formula(text: str) -> dict[str, float]:
     return counts if sum(counts.values()) < limits.ATOMS else {}
 
 
+def mass(atoms: Mapping[str, float]) -> float:
+    """Mass in dalton."""
+    import gemmi
+
+    return sum(n * gemmi.Element(element).weight for element, n in atoms.items())
+
+
 def units_in_cell(formula: Mapping[str, float], found: Mapping[str, int]) -> int:
     """Formula units that explain all atoms but hydrogen, 0 where no whole number does."""
     heavy = {e: n for e, n in formula.items() if e != "H" and n > 0}

@@ -117,7 +117,7 @@ def _read_model(
         cell,
         labels,
         symmetries=symmetries,
-        occupancies=np.array([min(atom.occ, 1.0) for _, atom in atoms]),
+        occupancies=np.array([atom.occ for _, atom in atoms]),
         assemblies=tuple(place if g else "" for (place, _), g in zip(atoms, groups, strict=True)),
         groups=groups,
         name=name,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -36,11 +38,14 @@ class Symmetry:
         Translation parts, shape (m, 3).
     origin : str
         Where the operations come from, for messages.
+    number : int
+        Number of the space group, 0 where it was not looked for.
     """
 
     rotations: np.ndarray
     translations: np.ndarray
     origin: str
+    number: int = 0
 
     def __len__(self) -> int:
         return len(self.rotations)
@@ -57,6 +62,14 @@ class Symmetry:
             operation.tran = np.rint(translation * gemmi.Op.DEN).astype(int).tolist()
             texts.append(operation.triplet())
         return tuple(texts)
+
+    @cached_property
+    def keys(self) -> frozenset[bytes]:
+        """The operations as a set that can be compared."""
+        rotations = np.rint(self.rotations.reshape(-1, 9)).astype(int)
+        translations = np.rint(self.translations * 24).astype(int) % 24
+        rows = np.concatenate([rotations, translations], axis=1)
+        return frozenset(row.tobytes() for row in rows)
 
     def images(self, fractional: np.ndarray) -> np.ndarray:
         """Images of sites, shape (sites, operations, 3), wrapped into the cell.
@@ -79,7 +92,7 @@ class Symmetry:
 IDENTITY = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
 
 
-def from_operations(operations: list[gemmi.Op], origin: str) -> Symmetry:
+def from_operations(operations: list[gemmi.Op], origin: str, number: int = 0) -> Symmetry:
     """Make a `Symmetry` of gemmi's operations; repeated ones count once."""
     unique = {op.wrap().triplet(): op for op in operations}
     den = 24.0  # gemmi.Op.DEN
@@ -87,7 +100,32 @@ def from_operations(operations: list[gemmi.Op], origin: str) -> Symmetry:
         np.array([op.rot for op in unique.values()]) / den,
         np.array([op.tran for op in unique.values()]) / den,
         origin,
+        number,
     )
+
+
+def group_number(symmetry: Symmetry, cell: np.ndarray | None) -> int:
+    """Number of the space group in any setting, 0 where the operations are none."""
+    import spglib
+
+    rotations = np.rint(symmetry.rotations).astype(np.intc)
+    with warnings.catch_warnings():
+        # spglib announces its next interface at every call; as an error it would hide the answer.
+        warnings.simplefilter("ignore")
+        try:
+            found = spglib.get_spacegroup_type_from_symmetry(rotations, symmetry.translations, cell)
+        except Exception:  # spglib's own errors differ between its versions
+            found = None
+    return 0 if found is None else int(found.number)
+
+
+def multiplicities(
+    fractional: np.ndarray, cell: np.ndarray | None, symmetry: Symmetry
+) -> np.ndarray:
+    """Copies of each site in the cell, shape (n,): fewer than operations on special positions."""
+    images = symmetry.images(fractional)
+    distance = np.linalg.norm(_shortest(images - fractional[:, None]) @ cell, axis=2)
+    return len(symmetry) / (distance < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
 
 
 def missing_operation(operations: list[gemmi.Op]) -> str:
@@ -111,8 +149,9 @@ def missing_operation(operations: list[gemmi.Op]) -> str:
     return ""
 
 
-def fits_cell(symmetry: Symmetry, cell: np.ndarray) -> bool:
+def fits_cell(symmetry: Symmetry, cell: np.ndarray | None) -> bool:
     """Whether all operations leave the cell's metric as it is."""
+    assert cell is not None  # a molecule has no symmetry to be told
     metric = cell @ cell.T
     lengths = np.sqrt(np.diag(metric))
     turned = symmetry.rotations.transpose(0, 2, 1) @ metric @ symmetry.rotations

@@ -1,0 +1,212 @@
+"""Which of the symmetries that a file states makes its crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from shiftcli.errors import ReadError, StructureError
+from shiftcli.readers.atoms import AtomTable
+from shiftcli.readers.copies import count_once
+from shiftcli.readers.disorder import expand_disordered, keep_major_component
+from shiftcli.readers.evidence import is_odd_space, is_sound
+from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
+from shiftcli.readers.occupancies import take_as_full
+from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell, group_number
+from shiftcli.structure.crystal import Crystal
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the unit cell should hold.
+
+    Attributes
+    ----------
+    unit : dict of str to float
+        Atoms of one formula unit, empty without a formula.
+    expected : dict of str to float
+        Atoms of the cell, empty without Z.
+    disorder : {"major", "error"}
+        What to do with disorder.
+    """
+
+    unit: dict[str, float]
+    expected: dict[str, float]
+    disorder: str
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """All atoms that one symmetry makes.
+
+    Attributes
+    ----------
+    symmetry : Symmetry
+        The operations.
+    given : AtomTable
+        The sites as the file has them, occupancies understood.
+    table : AtomTable
+        Those of the major component, each once.
+    images : numpy.ndarray
+        Fractional coordinates of the atoms, shape (atoms, 3).
+    site : numpy.ndarray
+        Row of each atom in `table`, shape (atoms,).
+    warning : str
+        Which images were left out, empty where none was.
+    """
+
+    symmetry: Symmetry
+    given: AtomTable
+    table: AtomTable
+    images: np.ndarray
+    site: np.ndarray
+    warning: str
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Atoms of each element."""
+        return counts(self.table.elements[self.site].tolist())
+
+    def fits(self, contents: Contents) -> bool:
+        """Whether formula and Z, the space for each atom, bonds and contacts agree with it."""
+        if contents.expected and not same_heavy_atoms(contents.expected, self.counts):
+            return False
+        cell, atoms = self.table.cell, float(len(self.site))
+        assert cell is not None
+        if contents.unit and not contents.expected:
+            z = units_in_cell(contents.unit, self.counts)
+            if not z:
+                return False
+            atoms = z * sum(contents.unit.values())
+        elements = self.table.elements[self.site]
+        if not contents.expected and is_odd_space(elements, abs(np.linalg.det(cell)) / atoms):
+            return False
+        return is_sound(Crystal(elements, self.images @ cell, cell, ("",) * len(self.site)))
+
+
+def _expand(table: AtomTable, symmetry: Symmetry, contents: Contents) -> Expansion:
+    given = take_as_full(table, symmetry, contents.unit, contents.expected)
+    once = count_once(keep_major_component(given, contents.disorder), symmetry)
+    return Expansion(symmetry, given, once, *expand_disordered(once, symmetry))
+
+
+def choose_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, list[str]]:
+    """Make the atoms of the cell by the symmetry that the file states.
+
+    Parameters
+    ----------
+    table : AtomTable
+        The sites, and what the file says about their symmetry.
+    contents : Contents
+        What the cell should hold.
+
+    Returns
+    -------
+    expansion : Expansion
+        The atoms.
+    notes : list of str
+        Where the symmetry comes from, if not from the file's own operations alone.
+
+    Raises
+    ------
+    ReadError
+        If the cell obeys no stated symmetry, if several are stated of which none, or more than
+        one, makes a crystal, or if none is stated and the sites are not the whole cell.
+    """
+    fitting = [s for s in table.symmetries if fits_cell(s, table.cell)]
+    if table.symmetries and not fitting:
+        raise ReadError(
+            f"the cell does not obey its symmetry ({table.symmetries[0].origin})",
+            where=table.where, hint="check the cell and the space group",
+        )  # fmt: skip
+    own = [s for s in fitting if s.origin == LISTED]
+    named = [s for s in fitting if s.origin != LISTED]
+    if not fitting:
+        return _without_symmetry(table, contents)
+    if own and (not named or _agree(own[0], named, table.cell)):
+        return _expand(table, own[0], contents), []
+    if own:
+        return _settle(own[0], named, table, contents)
+    return _choose_setting(named, table, contents)
+
+
+def _without_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, list[str]]:
+    made = _expand(table, IDENTITY, contents)
+    expected, cell = contents.expected, table.cell
+    assert cell is not None
+    room = abs(np.linalg.det(cell)) / len(made.site)
+    if not (same_heavy_atoms(expected, made.counts) if expected else room < DENSE):
+        raise ReadError(
+            f"no symmetry operations, and {len(table)} atom sites are not the whole cell"
+            + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),
+            where=table.where,
+            hint="add the symmetry operations or the space group",
+        )
+    return made, ["no symmetry is stated: taken as P 1"]
+
+
+#: Space for each atom (Å³) up to which a cell of unknown symmetry counts as complete: a centre
+#: of inversion would leave at least 16.
+DENSE = 16.0
+
+
+def _agree(own: Symmetry, named: Sequence[Symmetry], cell: np.ndarray | None) -> bool:
+    """Whether listed operations are those of the named group, perhaps in another setting."""
+    if any(s.keys == own.keys for s in named):
+        return True
+    return group_number(own, cell) in {s.number for s in named}
+
+
+def _good(symmetries: Sequence[Symmetry], table: AtomTable, contents: Contents) -> list[Expansion]:
+    """The expansions that agree with all that is known."""
+    found = []
+    for symmetry in symmetries:
+        try:
+            made = _expand(table, symmetry, contents)
+            found += [made] if made.fits(contents) else []
+        except (ReadError, StructureError):
+            continue  # its atoms overlap
+    return found
+
+
+def _settle(
+    own: Symmetry, named: Sequence[Symmetry], table: AtomTable, contents: Contents
+) -> tuple[Expansion, list[str]]:
+    """Operations and name disagree: take the one that makes a crystal."""
+    what = f"{len(own)} symmetry operations are listed, {named[0].origin} has {len(named[0])}"
+    if len(own) == len(named[0]):
+        what = f"the symmetry operations are not those of {named[0].origin}"
+    by_list, by_name = _good([own], table, contents), _good(named, table, contents)
+    if by_list and all(e.counts == by_list[0].counts for e in by_name):
+        return by_list[0], [f"{what}: the list makes a sound crystal and is taken"]
+    if by_name and not by_list and len(by_name) == 1:
+        return by_name[0], [f"{what}: the name makes a sound crystal and is taken"]
+    raise ReadError(
+        f"{what}, and {'both make' if by_list else 'neither makes'} a sound crystal",
+        where=table.where, hint="correct the list of operations or the name",
+    )  # fmt: skip
+
+
+def _choose_setting(
+    named: Sequence[Symmetry], table: AtomTable, contents: Contents
+) -> tuple[Expansion, list[str]]:
+    """Of the settings that the words leave open, the one that makes a crystal."""
+    if len(named) == 1:
+        return _expand(table, named[0], contents), [f"symmetry taken from {named[0].origin}"]
+    usual = [s for s in named if s.origin.split(":")[0] == named[0].origin.split(":")[0]]
+    good = _good(usual, table, contents) or _good(
+        [s for s in named if s not in usual], table, contents
+    )
+    if len(good) != 1:
+        settings = ", ".join(s.origin.removeprefix("the space group ") for s in named)
+        raise ReadError(
+            f"the file leaves open which setting it means ({settings}), and "
+            f"{len(good) or 'none'} of them make a sound crystal",
+            where=table.where,
+            hint="add the symmetry operations",
+        )
+    origin = good[0].symmetry.origin
+    return good[0], [f"symmetry taken from {origin}: the one setting that makes a sound crystal"]

@@ -1,0 +1,187 @@
+"""What a file says of its symmetry, its contents and its volume, held against each other."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shiftcli.errors import ReadError
+from shiftcli.readers import iter_structures, read, read_text
+from shiftcli.structure.neighbours import find_neighbours
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+UREA = (Path(__file__).parents[2] / "examples" / "urea.cif").read_text()
+OPERATIONS = UREA[UREA.index("loop_") : UREA.index("loop_\n_atom_site")]
+
+
+def urea(operations=OPERATIONS, more="", **changes):
+    """The example with other operations, further lines, and some of its items replaced."""
+    text = UREA.replace(OPERATIONS, operations)
+    for item, value in changes.items():
+        text = re.sub(
+            rf"^(_\S*{re.escape(item)}\s+).*$", rf"\g<1>{value}", text, flags=re.MULTILINE
+        )
+    return text.replace("loop_", f"{more}\nloop_", 1)
+
+
+def one(text):
+    (item,) = read_text(text, "cif", "f.cif")
+    if isinstance(item, ReadError):
+        raise item
+    return item
+
+
+def listed(*operations):
+    return "loop_\n_space_group_symop_operation_xyz\n" + "\n".join(operations) + "\n"
+
+
+def fingerprint(crystal):
+    """Sorted distances (Å) of each kind of site to its twelve nearest."""
+    near = find_neighbours(crystal.cell, crystal.positions, 4.0)
+    found = []
+    for site in crystal.sites:
+        distances = np.sort(near.distances[near.first == site.atoms[0]])[:12]
+        found.append((site.element, site.multiplicity / len(crystal), distances))
+    return sorted(found, key=lambda kind: (*kind[:2], kind[2].sum()))
+
+
+def same(crystal, other):
+    assert crystal.elements.tolist().count("H") * len(other) == len(crystal) * (
+        other.elements.tolist().count("H")
+    )
+    for a, b in zip(fingerprint(crystal), fingerprint(other), strict=True):
+        assert a[:2] == b[:2]
+        assert a[2] == pytest.approx(b[2], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [listed("x,y,z"), listed("x,y,z", "-x,-y,z"), listed("x,y,z", "-x,-y,z", "y,-x,-z", "-y,x,-z")],
+)
+@pytest.mark.parametrize("formula", ["'C H4 N2 O'", "?"])
+def test_fewer_operations_than_the_name_has(operations, formula):
+    crystal = one(urea(operations, formula_sum=formula, formula_units_Z="?"))
+    same(crystal, one(UREA))
+    # Four of the eight make the same crystal, for all atoms lie on special positions.
+    assert "makes a sound crystal and is taken" in crystal.warnings[0]
+
+
+def test_all_atoms_listed_beside_the_name_of_their_group():
+    """The list is right, and short; so is the name."""
+    crystal = one(UREA)
+    fractional = crystal.positions @ np.linalg.inv(crystal.cell)
+    rows = "".join(
+        f"{e}{k} {e} {x:.6f} {y:.6f} {z:.6f}\n"
+        for k, (e, (x, y, z)) in enumerate(zip(crystal.elements, fractional.tolist(), strict=True))
+    )
+    head = urea(listed("x,y,z"))
+    whole = one(head[: head.index("C1 C")] + rows)
+    same(whole, crystal)
+    assert "1 symmetry operations are listed" in whole.warnings[0]
+
+
+def test_neither_operations_nor_name():
+    text = urea(listed("x,y,z"), formula_units_Z="8")
+    with pytest.raises(ReadError, match=r"operations are listed, .* has 8, and neither makes"):
+        one(text)
+    with pytest.raises(ReadError, match="not those of the space group P -4 m 2"):
+        one(urea(**{"name_H-M_alt": "'P -4 m 2'", "formula_units_Z": "8"}))
+
+
+def test_operations_of_another_group_than_the_name():
+    crystal = one(urea(**{"name_H-M_alt": "'P -4 m 2'"}))
+    same(crystal, one(UREA))
+    assert "not those of the space group P -4 m 2: the list makes" in crystal.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["P -4 2(1) m", "P-42_1m", "P -4 2~1~ m (113)", "P-42sub1m"])
+def test_names_without_operations(name):
+    same(one(urea("", **{"name_H-M_alt": f"'{name}'"})), one(UREA))
+
+
+def test_a_name_that_is_not_understood_is_not_replaced_by_its_number():
+    with pytest.raises(ReadError, match=r"'P -4 2x m' is not known \(add the symmetry operations"):
+        one(urea("", **{"name_H-M_alt": "'P -4 2x m'"}))
+    with pytest.raises(ReadError, match="space groups that disagree: the number is 114"):
+        one(urea("", IT_number="114"))
+    assert len(one(urea("", **{"name_H-M_alt": "?"}))) == 16
+    assert len(one(urea(**{"name_H-M_alt": "'P -4 2x m'"}))) == 16  # the operations are enough
+
+
+def test_volume_and_density_of_the_file():
+    assert (
+        one(urea(more="_cell_volume 145.06(3)\n_exptl_crystal_density_diffrn 1.375")).warnings == ()
+    )
+    (note,) = one(urea(more="_cell_volume 149.0")).warnings
+    assert note == "the file says a volume of 149 Å³, its cell has 145.06"
+    (note,) = one(urea(more="_exptl_crystal_density_diffrn 1.30")).warnings
+    assert note == "the file says a density of 1.3 g/cm³, its cell has 1.3749"
+    with pytest.raises(ReadError, match=r"a volume of 149 Å³.*not those of the formula"):
+        one(urea(more="_cell_volume 149.0", formula_units_Z="4"))
+
+
+def test_space_for_an_atom():
+    assert "72.6 Å³ for each atom" in one(urea(length_c="37.5")).warnings[-1]
+
+
+COLUMN = "_atom_site_fract_z\n"
+
+
+def occupancies(*values, text=UREA):
+    head, rows = text.split(COLUMN)
+    lines = [f"{r} {v}" for r, v in zip(rows.splitlines(), values, strict=True)]
+    return f"{head}{COLUMN}_atom_site_occupancy\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("formula", ["'C H4 N2 O'", "?"])
+def test_occupancies_with_the_multiplicity(formula):
+    text = occupancies(0.25, 0.25, 0.5, 0.5, 0.5, text=urea(formula_sum=formula))
+    crystal = one(text)
+    same(crystal, one(UREA))
+    assert "include the multiplicity of special positions" in crystal.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ((1, 1, 1, 1, 1.2), "atom H2: occupancy 1.2, above 1"),
+        ((0.4, 1, 1, 1, 1), "the cell would hold 0 C instead of 0.8"),
+        ((1, 1, 0.4, 1, 1), "the cell would hold 0 N instead of 1.6"),
+        ((1, 1, 1, 1, 0.3), "the cell would hold 4 H instead of 5.2"),
+    ],
+)
+@pytest.mark.parametrize("formula", ["'C H4 N2 O'", "?"])
+def test_occupancies_that_tear_a_molecule(values, match, formula):
+    with pytest.raises(ReadError, match=match):
+        one(occupancies(*values, text=urea(formula_sum=formula)))
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize(
+    ("folder", "names", "like"),
+    [
+        ("space-group-names", "n01_name_only n02_name_only n08_name_only o0_markup o1_markup "
+         "b1_c_unique b4_c_unique e2_cell_choice3 b_p21n_ops a_p21c_ops", "b9_c_unique_ops"),
+        ("origin-choice", "b_name_only e_number_only", "a_ops_origin2"),
+        ("rhombohedral", "r7_name r8_name_nonumber", "r0_ops"),
+        ("operations-against-name", "b_xyz_only_noformula e_half_list_group", "a_full"),
+    ],
+)  # fmt: skip
+def test_cases(folder, names, like):
+    (right,) = read(CASES / folder / f"{like}.cif")
+    for name in names.split():
+        (crystal,) = read(CASES / folder / f"{name}.cif")
+        same(crystal, right)
+        assert crystal.warnings or name.endswith("_ops")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+def test_cases_of_urea():
+    for name in (
+        "operations-against-name/m5_urea_identity_only",
+        "occupancies/a_occupancy_m_over_M",
+    ):
+        (crystal,) = iter_structures(CASES / f"{name}.cif")
+        same(crystal, one(UREA))
+        assert crystal.warnings

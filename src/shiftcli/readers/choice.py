@@ -15,6 +15,7 @@ from shiftcli.readers.disorder import expand_disordered, keep_major_component
 from shiftcli.readers.evidence import is_odd_space, is_sound
 from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import take_as_full
+from shiftcli.readers.spacegroups import settings
 from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell, group_number
 from shiftcli.structure.crystal import Crystal
 
@@ -148,6 +149,9 @@ def _without_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, 
     return made, ["no symmetry is stated: taken as P 1"]
 
 
+#: Numbers of the monoclinic space groups.
+MONOCLINIC = range(3, 16)
+
 #: Space for each atom (Å³) up to which a cell of unknown symmetry counts as complete: a centre
 #: of inversion would leave at least 16.
 DENSE = 16.0
@@ -194,19 +198,26 @@ def _choose_setting(
     named: Sequence[Symmetry], table: AtomTable, contents: Contents
 ) -> tuple[Expansion, list[str]]:
     """Of the settings that the words leave open, the one that makes a crystal."""
-    if len(named) == 1:
-        return _expand(table, named[0], contents), [f"symmetry taken from {named[0].origin}"]
-    usual = [s for s in named if s.origin.split(":")[0] == named[0].origin.split(":")[0]]
-    good = _good(usual, table, contents) or _good(
-        [s for s in named if s not in usual], table, contents
-    )
+    usual = [s for s in named if s.setting == named[0].setting]
+    note = "" if len(named) == 1 else ": the one setting that makes a sound crystal"
+    good = _good(usual, table, contents)
+    if not good:
+        # The name may be that of another setting: P 21/b and P 21/a are often mixed up.
+        others = [s for s in settings(named[0].number) if fits_cell(s, table.cell)]
+        seen = {s.keys for s in usual}
+        good = _good([s for s in others if s.keys not in seen], table, contents)
+        if len(named) == 1 and named[0].number in MONOCLINIC:
+            good = good[:1]  # cell choice 1 of this unique axis: what a bare P 21/x should mean
+        if not good and len(named) == 1:
+            good = [_expand(table, named[0], contents)]
+        elif len(named) == 1:
+            note = f" in place of {named[0].origin}, which makes no sound crystal"
     if len(good) != 1:
-        settings = ", ".join(s.origin.removeprefix("the space group ") for s in named)
+        left = ", ".join(s.setting for s in named)
         raise ReadError(
-            f"the file leaves open which setting it means ({settings}), and "
-            f"{len(good) or 'none'} of them make a sound crystal",
+            f"the file does not say which setting it means ({left}), and {len(good) or 'none'} of "
+            "them make a sound crystal",
             where=table.where,
             hint="add the symmetry operations",
         )
-    origin = good[0].symmetry.origin
-    return good[0], [f"symmetry taken from {origin}: the one setting that makes a sound crystal"]
+    return good[0], [f"symmetry taken from {good[0].symmetry.origin}{note}"]

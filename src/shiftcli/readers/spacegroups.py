@@ -145,11 +145,16 @@ def _known() -> dict[tuple[str, str], list[tuple[tuple[str, ...], gemmi.SpaceGro
     return known
 
 
-def find_by_number(number: float) -> list[gemmi.SpaceGroup]:
-    """All settings of a space group's number, the reference setting's names first."""
-    settings = [g for g in gemmi.spacegroup_table() if g.number == number]
-    usual = {g.hm for g in settings if g.is_reference_setting()}
-    return sorted(settings, key=lambda g: g.hm not in usual)
+def settings(number: float) -> tuple[Symmetry, ...]:
+    """All settings of a space group, those of its reference name first."""
+    groups = [g for g in gemmi.spacegroup_table() if g.number == number]
+    usual = {g.hm for g in groups if g.is_reference_setting()}
+    return tuple(map(_symmetry, sorted(groups, key=lambda g: g.hm not in usual)))
+
+
+def _symmetry(group: gemmi.SpaceGroup) -> Symmetry:
+    operations = list(group.operations())
+    return from_operations(operations, f"the space group {group.xhm()}", group.number, group.hm)
 
 
 def stated(hall: str, names: Iterable[str], number: float) -> tuple[tuple[Symmetry, ...], str]:
@@ -200,13 +205,9 @@ def stated(hall: str, names: Iterable[str], number: float) -> tuple[tuple[Symmet
             groups = both or groups or named.groups
     if groups:
         problem = ""
-    elif not problem:
-        groups = find_by_number(number)
     if len(set(numbers.values())) > 1:
         said = ", ".join(f"{words} is {n}" for words, n in numbers.items())
         problem = f"space groups that disagree: {said}"
-    found = found or [
-        from_operations(list(g.operations()), f"the space group {g.xhm()}", g.number)
-        for g in groups
-    ]
-    return tuple(found), problem
+    if found or groups:
+        return tuple(found) or tuple(map(_symmetry, groups)), problem
+    return settings(number), problem

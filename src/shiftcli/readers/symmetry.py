@@ -40,12 +40,15 @@ class Symmetry:
         Where the operations come from, for messages.
     number : int
         Number of the space group, 0 where it was not looked for.
+    setting : str
+        Its name in this setting, without the choice of the origin or of rhombohedral axes.
     """
 
     rotations: np.ndarray
     translations: np.ndarray
     origin: str
     number: int = 0
+    setting: str = ""
 
     def __len__(self) -> int:
         return len(self.rotations)
@@ -92,7 +95,9 @@ class Symmetry:
 IDENTITY = Symmetry(np.eye(3)[None], np.zeros((1, 3)), "no operations")
 
 
-def from_operations(operations: list[gemmi.Op], origin: str, number: int = 0) -> Symmetry:
+def from_operations(
+    operations: list[gemmi.Op], origin: str, number: int = 0, setting: str = ""
+) -> Symmetry:
     """Make a `Symmetry` of gemmi's operations; repeated ones count once."""
     unique = {op.wrap().triplet(): op for op in operations}
     den = 24.0  # gemmi.Op.DEN
@@ -101,6 +106,7 @@ def from_operations(operations: list[gemmi.Op], origin: str, number: int = 0) ->
         np.array([op.tran for op in unique.values()]) / den,
         origin,
         number,
+        setting,
     )
 
 

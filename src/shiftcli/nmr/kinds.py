@@ -1,0 +1,126 @@
+"""What an experiment can say of the sites of a crystal beside their names: kinds, numbers, bonds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftcli.benchmark.classes import environment_classes
+from shiftcli.structure.bonds import find_bonds
+from shiftcli.structure.crystal import Crystal
+
+if TYPE_CHECKING:
+    from shiftcli.prediction.predictor import SitePrediction
+
+#: Words for what a peak may belong to: the heavy atom and its hydrogens (NH and OH stand for any
+#: number of them), any carbon with three neighbours that is no C=O, or a hydrogen of it, and C=O.
+KINDS = (
+    *("CH3", "CH2", "CH", "C", "NH", "NH2", "NH3", "N", "OH", "OH2", "O"),
+    *("aromatic", "CO"),
+)
+
+#: Distance (Å) within which two nuclei are near.
+NEAR = 3.0
+
+
+@dataclass(frozen=True)
+class Surrounding:
+    """What is around a row of a prediction.
+
+    Attributes
+    ----------
+    environment : str
+        Class of its environment, of `shiftcli.nmr.kinds.environment_classes`.
+    words : frozenset of str
+        Which of `KINDS` it is.
+    protons : int
+        Atoms of a hydrogen row in one molecule.
+    bonded, near : frozenset of int
+        Positions of the rows that its atoms are bonded to, or within `NEAR` of.
+    """
+
+    environment: str = "other"
+    words: frozenset[str] = frozenset()
+    protons: int = 1
+    bonded: frozenset[int] = frozenset()
+    near: frozenset[int] = frozenset()
+
+
+def row_of_atom(rows: Sequence[SitePrediction]) -> dict[int, int]:
+    """Position of the row of each atom that has one."""
+    return {atom: k for k, row in enumerate(rows) for atom in row.site.atoms.tolist()}
+
+
+def describe(
+    crystal: Crystal, rows: Sequence[SitePrediction], *, near: bool = False
+) -> tuple[Surrounding, ...]:
+    """Describe what is around the rows of a prediction.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        As it was predicted.
+    rows : sequence of SitePrediction
+        From `shiftcli.nmr.averaging.average`.
+    near : bool
+        Whether to look for rows that are near.
+
+    Returns
+    -------
+    tuple of Surrounding
+        One for each row.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    holder = row_of_atom(rows)
+    bonds = find_bonds(crystal)
+    classes, hydrogens = environment_classes(crystal), bonds.count("H")
+    ends = [(i, j) for i, partners in enumerate(bonds.neighbours) for j in partners.tolist()]
+    first, second = np.array(ends, dtype=int).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(crystal), len(crystal)))
+    molecule = connected_components(graph, directed=False)[1]
+    found = []
+    for row in rows:
+        atoms = row.site.atoms
+        partners = bonds.neighbours[atoms[0]]
+        is_hydrogen = row.site.element == "H"
+        carrier = partners[0] if is_hydrogen and len(partners) else atoms[0]
+        environment = str(classes[atoms[0]])
+        joined = {b for a in atoms.tolist() for b in bonds.neighbours[a].tolist()}
+        found.append(
+            Surrounding(
+                environment,
+                _words(str(bonds.elements[carrier]), int(hydrogens[carrier]), environment),
+                int(np.count_nonzero(molecule[atoms] == molecule[atoms[0]])) if is_hydrogen else 1,
+                frozenset(holder[b] for b in joined if b in holder),
+                frozenset(_near(crystal, atoms, holder)) if near else frozenset(),
+            )
+        )
+    return tuple(found)
+
+
+def _words(carrier: str, hydrogens: int, environment: str) -> frozenset[str]:
+    """Words for a row whose heavy atom carries so many hydrogens."""
+    count = "" if hydrogens == 1 else str(hydrogens)
+    words = {f"{carrier}H{count}" if hydrogens else carrier}
+    if carrier != "C" and hydrogens:
+        words.add(f"{carrier}H")
+    if "aromatic" in environment:
+        words.add("aromatic")
+    if carrier == "C" and environment.startswith("carbonyl"):
+        words.add("CO")
+    return frozenset(words)
+
+
+def _near(crystal: Crystal, atoms: Collection[int], holder: dict[int, int]) -> set[int]:
+    from scipy.spatial import cKDTree
+
+    from shiftcli.structure.crystal import periodic_images
+
+    points, origin = periodic_images(crystal.cell, crystal.positions, NEAR)
+    hits = cKDTree(points).query_ball_point(crystal.positions[list(atoms)[:1]], NEAR)[0]
+    return {holder[int(origin[k])] for k in hits if int(origin[k]) in holder}

@@ -1,0 +1,385 @@
+"""Labels that the molecule carries: which atom of a candidate an experiment's label means.
+
+Candidates of other cells number their atoms otherwise, so a label counts for an atom of the
+reference structure, and for every atom that has the same place in its molecule. The molecule is
+the graph of its heavy atoms, each coloured by its element and its hydrogens. Places are told
+apart by what an NMR spectrum can tell:
+
+- The handedness of carbons and other atoms with four bonds is kept all over, or turned all
+  over: the other enantiomer. Other diastereomers are other molecules.
+- The two hydrogens of CH2 by the sign of the volume that they span with the two other
+  neighbours, which is turned for the other enantiomer; those of a flat NH2 or CH2 by which is
+  near to the next atom of the skeleton; those of water not at all.
+- Three hydrogens of one atom are a set, each of them standing for all.
+
+Where several maps are possible (phenyl flips, symmetric molecules, several molecules in the
+asymmetric unit) all of them are listed, and `shiftcli.nmr.likelihood` sums over them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftcli.errors import ExperimentError
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.molecules import Molecule, molecules
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+#: Maps of one molecule to another that are tried at most, and ways to name a crystal's atoms
+#: that are kept at most; of more, a random choice stands for all.
+MOST_MAPS, MOST_LABELLINGS = 20_000, 512
+
+#: Rounds of refinement of the colours of a graph, only to find maps faster.
+_ROUNDS = 4
+
+#: Least difference (Å) of the distances of two hydrogens to the next atom that tells them apart.
+_APART = 0.3
+
+#: One way to name atoms: for each atom of the reference those of the candidate.
+AtomMap = Mapping[int, frozenset[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A molecule as the graph of its heavy atoms.
+
+    Attributes
+    ----------
+    graph : networkx.Graph
+        Nodes are indices in the crystal with the attribute ``colour``.
+    hydrogens : mapping of int to tuple of int
+        Hydrogens of each heavy atom.
+    places : mapping of int to numpy.ndarray
+        Coordinates in Å of all atoms, the molecule in one piece.
+    formula : str
+        Its atoms, such as ``C2 H6 O``.
+    """
+
+    graph: nx.Graph
+    hydrogens: Mapping[int, tuple[int, ...]]
+    places: Mapping[int, np.ndarray]
+    formula: str
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """What molecules with the same graph have in common."""
+        return tuple(sorted(colour for _, colour in self.graph.nodes(data="colour")))
+
+    def volume(self, atom: int, ends: Sequence[int]) -> float:
+        """Volume in Å³, with its sign, of the ways from an atom to three others."""
+        ways = [self.places[end] - self.places[atom] for end in ends]
+        return float(np.linalg.det(np.array(ways)))
+
+    def centres(self) -> dict[int, tuple[int, ...]]:
+        """Atoms with four bonds, three or four of them to heavy atoms, with three of those."""
+        found = {}
+        for atom in self.graph:
+            near = sorted(self.graph[atom])
+            if len(near) >= 3 and len(near) + len(self.hydrogens[atom]) == 4:
+                found[atom] = tuple(near[:3])
+        return found
+
+
+def find_skeletons(crystal: Crystal) -> list[Skeleton]:
+    """The symmetry-distinct molecules of a crystal.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+
+    Returns
+    -------
+    list of Skeleton
+        One of each set of symmetry copies, in the order of their first atoms; hydrogens that
+        are bonded to nothing but hydrogen are in none.
+    """
+    site = np.empty(len(crystal), dtype=int)
+    for k, own in enumerate(crystal.sites):
+        site[own.atoms] = k
+    found: dict[tuple[int, ...], Skeleton] = {}
+    for molecule in molecules(crystal):
+        key = tuple(sorted(site[molecule.atoms].tolist()))
+        if key not in found and (crystal.elements[molecule.atoms] != "H").any():
+            found[key] = _skeleton(molecule)
+    return list(found.values())
+
+
+def _skeleton(molecule: Molecule) -> Skeleton:
+    import networkx as nx
+
+    element = dict(molecule.graph.nodes(data="element"))
+    heavy = [k for k, e in element.items() if e != "H"]
+    hydrogens = {
+        k: tuple(sorted(n for n in molecule.graph[k] if element[n] == "H")) for k in heavy
+    }
+    graph: nx.Graph = molecule.graph.subgraph(heavy).copy()
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    for k in heavy:
+        graph.nodes[k]["colour"] = f"{element[k]}{len(hydrogens[k])}"
+    if graph.number_of_edges():
+        refined = nx.weisfeiler_lehman_subgraph_hashes(
+            graph, node_attr="colour", iterations=_ROUNDS
+        )
+        nx.set_node_attributes(graph, {k: names[-1] for k, names in refined.items()}, "colour")
+    counts = Counter(element.values())
+    formula = " ".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(counts.items()))
+    places = dict(zip(molecule.atoms.tolist(), molecule.positions, strict=True))
+    return Skeleton(graph, hydrogens, places, formula)
+
+
+def find_maps(one: Skeleton, other: Skeleton) -> Iterator[AtomMap]:
+    """All ways to lay a molecule on another of the same kind.
+
+    Parameters
+    ----------
+    one, other : Skeleton
+        Two molecules.
+
+    Yields
+    ------
+    mapping of int to frozenset of int
+        For each atom of the one, hydrogens too, the atoms of the other that it may stand for.
+    """
+    from networkx.algorithms.isomorphism import GraphMatcher, categorical_node_match
+
+    matcher = GraphMatcher(one.graph, other.graph, categorical_node_match("colour", ""))
+    centres = one.centres()
+    hands = {k: one.volume(k, ends) > 0 for k, ends in centres.items()}
+    for heavy in itertools.islice(matcher.isomorphisms_iter(), MOST_MAPS):
+        turned = {
+            (other.volume(heavy[k], [heavy[end] for end in ends]) > 0) != hands[k]
+            for k, ends in centres.items()
+        }
+        for mirrored in turned if len(turned) == 1 else (False, True) if not turned else ():
+            yield from _with_hydrogens(one, other, heavy, mirrored)
+
+
+def _with_hydrogens(
+    one: Skeleton, other: Skeleton, heavy: Mapping[int, int], mirrored: bool
+) -> Iterator[AtomMap]:
+    fixed = {k: frozenset([target]) for k, target in heavy.items()}
+    loose: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    for atom, target in heavy.items():
+        own, theirs = one.hydrogens[atom], other.hydrogens[target]
+        if len(own) != 2:
+            fixed.update(dict.fromkeys(own, frozenset(theirs)))
+            continue
+        ends, swaps = _axis(one, atom)
+        there = _in_order(other, target, theirs, [heavy[end] for end in ends])
+        here = _in_order(one, atom, own, ends)
+        if here is None or there is None:
+            loose.append((own, theirs))
+        else:
+            there = there[::-1] if mirrored and swaps else there
+            fixed.update({h: frozenset([t]) for h, t in zip(here, there, strict=True)})
+    for order in itertools.product((1, -1), repeat=min(len(loose), 8)):
+        made = dict(fixed)
+        for (own, theirs), way in zip(loose, order, strict=False):
+            made.update({h: frozenset([t]) for h, t in zip(own, theirs[::way], strict=True)})
+        for own, theirs in loose[8:]:
+            made.update(dict.fromkeys(own, frozenset(theirs)))
+        yield made
+
+
+def _axis(skeleton: Skeleton, atom: int) -> tuple[list[int], bool]:
+    """Atoms that tell two hydrogens of one apart, and whether a mirror swaps these."""
+    near = sorted(skeleton.graph[atom])
+    if len(near) == 2:
+        return near, True
+    if len(near) == 1:
+        return sorted(k for k in skeleton.graph[near[0]] if k != atom)[:1], False
+    return [], False
+
+
+def _in_order(
+    skeleton: Skeleton, atom: int, hydrogens: tuple[int, ...], ends: Sequence[int]
+) -> tuple[int, ...] | None:
+    """The two hydrogens in an order that the skeleton gives; None where it gives none."""
+    if len(ends) == 2:
+        values = [skeleton.volume(atom, [*ends, h]) for h in hydrogens]
+        if values[0] * values[1] >= 0:
+            return None
+    elif len(ends) == 1:
+        end = skeleton.places[ends[0]]
+        values = [float(-np.linalg.norm(skeleton.places[h] - end)) for h in hydrogens]
+        if abs(values[0] - values[1]) < _APART:
+            return None
+    else:
+        return None
+    return hydrogens if values[0] > values[1] else hydrogens[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Labellings:
+    """The ways in which an experiment's peaks may be a crystal's groups.
+
+    Attributes
+    ----------
+    columns : tuple
+        For each way, for each peak the positions of its groups; empty where it names no site.
+    notes : tuple of str
+        What the user should know.
+    """
+
+    columns: tuple[tuple[tuple[int, ...], ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+class CarriedLabels:
+    """Peaks that name atoms of a reference structure, for all candidates of its molecules.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The reference structure.
+    atoms : sequence of collection of int
+        For each peak the atoms of the reference that it names; empty where it names none.
+    """
+
+    def __init__(self, crystal: Crystal, atoms: Sequence[frozenset[int]]) -> None:
+        self.crystal, self.atoms = crystal, tuple(atoms)
+        named = frozenset().union(*self.atoms)
+        self._by_kind: dict[tuple[str, ...], list[Skeleton]] = defaultdict(list)
+        skeletons = find_skeletons(crystal)
+        for skeleton in skeletons:
+            if named.intersection(skeleton.places):
+                self._by_kind[skeleton.signature].append(skeleton)
+        # One copy of the molecule will do; a peak may name atoms of others by their own labels.
+        held = frozenset().union(*(s.places for own in self._by_kind.values() for s in own), ())
+        self._named = [frozenset(own & held) for own in self.atoms]
+        self._kinds = Counter(s.signature for s in skeletons)
+        if any(own and not kept for own, kept in zip(self.atoms, self._named, strict=True)):
+            raise ExperimentError(
+                "labels of hydrogens that are bonded to no other atom cannot be carried over",
+                where=crystal.where,
+            )
+
+    def carry(self, crystal: Crystal, group_of: Mapping[int, int]) -> Labellings:
+        """Find the atoms of a candidate that the labels mean.
+
+        Parameters
+        ----------
+        crystal : Crystal
+            The candidate.
+        group_of : mapping of int to int
+            Group of each of its atoms, where it has one.
+
+        Returns
+        -------
+        Labellings
+
+        Raises
+        ------
+        ExperimentError
+            If the candidate has other molecules.
+        """
+        theirs: dict[tuple[str, ...], list[Skeleton]] = defaultdict(list)
+        skeletons = find_skeletons(crystal)
+        for skeleton in skeletons:
+            theirs[skeleton.signature].append(skeleton)
+        parts, capped = [], False
+        for kind, own in self._by_kind.items():
+            if kind not in theirs:
+                raise ExperimentError(
+                    f"no molecule is {own[0].formula} bonded as in {self.crystal.where}",
+                    where=crystal.where,
+                    hint="another tautomer, or another compound; it has "
+                    + ", ".join(sorted({s.formula for s in skeletons})),
+                )
+            ways, more = self._lay(own, theirs[kind], group_of)
+            if not ways:
+                raise ExperimentError(
+                    f"its {own[0].formula} is another diastereomer than in {self.crystal.where}",
+                    where=crystal.where,
+                )
+            parts.append(ways)
+            capped |= more
+        found, more = _some(parts)
+        columns = {
+            tuple(tuple(sorted(frozenset().union(*(part[k] for part in way)))) for k in range(n))
+            for n in (len(self.atoms),) for way in found
+        }  # fmt: skip
+        notes = []
+        if capped or more:
+            notes.append(f"more than {MOST_LABELLINGS} ways to carry the labels over: a sample")
+        if Counter(s.signature for s in skeletons).keys() != self._kinds.keys():
+            notes.append(f"other molecules beside those of {self.crystal.where}")
+        return Labellings(tuple(sorted(columns)), tuple(notes))
+
+    def _lay(
+        self, own: Sequence[Skeleton], theirs: Sequence[Skeleton], group_of: Mapping[int, int]
+    ) -> tuple[list[tuple[frozenset[int], ...]], bool]:
+        """Ways to lay molecules of one kind on those of a candidate: for each peak its groups."""
+        # Every molecule of the side that has more of them has one of the other to itself or not,
+        # so that those of fewer are all used.
+        each = {
+            (i, j): self._images(one, other, group_of)
+            for i, one in enumerate(own) for j, other in enumerate(theirs)
+        }  # fmt: skip
+        if not all(each.values()):
+            return [], False
+        ways: dict[tuple[frozenset[int], ...], None] = {}
+        pairings, capped = _pairings(len(own), len(theirs))
+        for pairs in pairings:
+            found, more = _some([each[pair] for pair in pairs])
+            capped |= more
+            for way in found:
+                joined = tuple(
+                    frozenset().union(*(part[k] for part in way)) for k in range(len(self.atoms))
+                )
+                ways.setdefault(joined)
+        return list(ways), capped
+
+    def _images(
+        self, one: Skeleton, other: Skeleton, group_of: Mapping[int, int]
+    ) -> list[tuple[frozenset[int], ...]]:
+        """For each way, for each peak the groups that its atoms in this molecule become."""
+        found: dict[tuple[frozenset[int], ...], None] = {}
+        for way in find_maps(one, other):
+            images = tuple(
+                frozenset(
+                    group_of[target]
+                    for atom in named
+                    if atom in one.places
+                    for target in way[atom]
+                    if target in group_of
+                )
+                for named in self._named
+            )
+            found.setdefault(images)
+        return list(found)
+
+
+def _pairings(own: int, theirs: int) -> tuple[list[list[tuple[int, int]]], bool]:
+    """Ways to pair molecules so that all of both sides have a partner, and whether by chance."""
+    many, few = max(own, theirs), min(own, theirs)
+    if few**many <= MOST_MAPS:
+        choices = [c for c in itertools.product(range(few), repeat=many) if len(set(c)) == few]
+    else:
+        draw = np.random.default_rng(many * few)
+        shuffled = (draw.permutation(np.arange(many) % few) for _ in range(MOST_LABELLINGS))
+        choices = [tuple(choice.tolist()) for choice in shuffled]
+    pairs = [[(i, j) if own >= theirs else (j, i) for i, j in enumerate(c)] for c in choices]
+    return pairs, few**many > MOST_MAPS
+
+
+def _some(parts: Sequence[Sequence[tuple[frozenset[int], ...]]]) -> tuple[list, bool]:  # type: ignore[type-arg]
+    """All combinations of one of each, or a random choice of them, and whether it is that."""
+    number = math.prod(len(part) for part in parts)
+    if number <= MOST_LABELLINGS:
+        return list(itertools.product(*parts)), False
+    draw = np.random.default_rng(number)
+    return [
+        tuple(part[int(draw.integers(len(part)))] for part in parts)
+        for _ in range(MOST_LABELLINGS)
+    ], True

@@ -81,10 +81,10 @@ def test_columns_that_are_not_used_are_named(write):
     [
         ("", "empty"),
         (" \n\n", "empty"),
-        ("# nothing\n", "no column site"),
+        ("# nothing\n", "no column species"),
         (HEADER, "no measured shifts"),
-        ("species,shift\nH,5\n", "line 1: no column site in the header 'species,shift'"),
-        ("H1,1H,5\n", "line 1: no column site and no column species"),
+        ("site,species\nH1,H\n", "line 1: no column shift in the header 'site,species'"),
+        ("H1,1H,5\n", "line 1: no column species and no column shift"),
         ("site,species,shift,shift/ppm\n,H,5,6\n", "two columns are called shift"),
         (HEADER + "H1,1H,5,\nH2,1H,\n", "line 3: no shift"),
         (HEADER + "H1,1H,abc,\n", "line 2: shift 'abc' is no number in ppm"),
@@ -93,7 +93,7 @@ def test_columns_that_are_not_used_are_named(write):
         (HEADER + "H1,1H,inf,\n", "'inf' is no number"),
         (HEADER + "H1,1H,1e9,\n", "'1e9' is no number in ppm"),
         (HEADER + 'H1,1H,"7,26",\n', "has a decimal comma (write 7.26)"),
-        ("site;species;shift\nH1;1H;7,26\n", "line 2: shift '7,26' has a decimal comma"),
+        ("site;species;shift\nH1;1H;7,26\nH2;1H;7.3\n", "shift '7,26' has a decimal comma"),
         ("site,species,shift\nH1,1H,7,26\n", "4 fields under a header of 3 (a decimal comma?)"),
         (HEADER + "H1,1H,7,26\n", "an uncertainty of 26 ppm for 1H (is the shift written with"),
         (HEADER + "H1,1H,7.1,-0.1\n", "an uncertainty of -0.1 ppm"),
@@ -162,3 +162,98 @@ def test_shifts_of_several_structures(write):
     alone = Experiment(experiment.peaks[:1], "e.csv")
     with pytest.raises(ExperimentError, match=r"no row is for b\.cif: b"):
         alone.of(crystal("b", "b.cif"))
+
+
+SPREADSHEETS = [
+    "site;species;shift;uncertainty\nH1;1H;7,26;0,1\n",
+    "site\tspecies\tshift\tuncertainty\nH1\t1H\t7,26\t0,1\n",
+    "\ufeffsep=;\r\nsite;species;shift;uncertainty\r\nH1;1H;7,26;0,1\r\n",
+]
+
+
+@pytest.mark.parametrize("text", SPREADSHEETS)
+def test_decimal_commas_where_no_comma_separates(write, text):
+    (peak,) = read_experiment(write(text)).peaks
+    assert (peak.labels, peak.shift, peak.uncertainty) == (("H1",), 7.26, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "element", "peaks"),
+    [
+        ("7.26\n1.2\n", "H", [("1H", 7.26), ("1H", 1.2)]),
+        ("13C: 170.5, 21,3 55\n1H\n7,26; 1.2\n", "",
+         [("13C", 170.5), ("13C", 21.3), ("13C", 55.0), ("1H", 7.26), ("1H", 1.2)]),
+        ("# from a book\n1H 7.2\n", "", [("1H", 7.2)]),
+        ("shift\n7.2\n", "H", [("1H", 7.2)]),
+    ],
+)  # fmt: skip
+def test_plain_lists(write, text, element, peaks):
+    found = read_experiment(write(text, "shifts.txt"), element)
+    assert [(peak.species, peak.shift) for peak in found.peaks] == peaks
+    assert all(peak.labels == () for peak in found.peaks)
+
+
+def test_a_list_of_no_nucleus_is_refused(write):
+    with pytest.raises(ExperimentError, match=r"line 1: which nucleus is 7\.2 ppm of"):
+        read_experiment(write("7.2\n1.3\n"))
+
+
+def test_predictions_serve_as_experiment(write):
+    text = "file,name,labels,species,multiplicity,MS_shielding/ppm,MS_shift/ppm\n"
+    found = read_experiment(write(text + 'a.cif,x,"H1,H2",1H,4,28,2.5\n'))
+    (peak,) = found.peaks
+    assert (peak.labels, peak.shift, peak.structure) == (("H1", "H2"), 2.5, "")
+    several = read_experiment(write(text + "a.cif,x,H1,1H,4,28,2.5\nb.cif,,H1,1H,4,28,2.6\n"))
+    assert [peak.structure for peak in several.peaks] == ["a.cif", "b.cif"]
+    with pytest.raises(ExperimentError, match="shieldings and no shifts"):
+        read_experiment(write("labels,species,MS_shielding/ppm\nH1,1H,28\n"))
+
+
+def test_kinds_and_protons(write):
+    text = "species,shift,protons,kind\n1H,1.2,3,\n1H,7,2,aromatic\n1H,2,6,CH3\n13C,40,,ch/CH2\n"
+    found = read_experiment(write(text)).peaks
+    assert [(p.shift, p.protons, p.kinds) for p in found] == [
+        (1.2, 3, ()), (7, 1, ("aromatic",)), (7, 1, ("aromatic",)),
+        (2, 3, ("CH3",)), (2, 3, ("CH3",)), (40, 0, ("CH", "CH2")),
+    ]  # fmt: skip
+
+
+def test_cross_peaks(write):
+    text = (
+        "species,shift,kind\n13C,55.2,\n1H,3.4,\n13C-1H,55.2/3.4,\n13C-1H,55.2/3.1,\n"
+        "1H-13C,3.4 170,near\n"
+    )
+    found = read_experiment(write(text))
+    assert [(p.species, p.shift) for p in found.peaks] == [
+        ("13C", 55.2), ("1H", 3.4), ("1H", 3.1), ("13C", 170.0),
+    ]  # fmt: skip
+    assert (found.bonded, found.near) == (((0, 1), (0, 2)), ((1, 3),))
+    assert found.only(["C"]).bonded == ()
+    assert found.keep([1, 0]).bonded == ((1, 0),)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("13C,40,4,", "protons '4' of 13C"),
+        ("1H,4,5,", "protons '5' of 1H (1, 2, 3 or 6"),
+        ("1H,4,2,CH3", "kind and protons contradict"),
+        ("1H,4,3,CH2", "kind and protons contradict"),
+        ("1H,4,,C4", "unknown kind 'C4' (one of CH3"),
+        ("13C-19F,4/5,,", "unknown species '19F'"),
+        ("13C-13C,4/5,,", "cross peak of 13C with itself"),
+        ("13C-1H,40,,", "is no cross peak (two species and two shifts"),
+        ("13C-1H,40/x,,", "shift 'x' is no number"),
+        ("13C-1H,40/3,,CH", "kind of a cross peak is bonded or near"),
+    ],
+)
+def test_columns_that_make_no_sense(write, row, words):
+    with pytest.raises(ExperimentError) as caught:
+        read_experiment(write(f"species,shift,protons,kind\n{row}\n"))
+    assert words in str(caught.value)
+    assert "line 2" in str(caught.value)
+
+
+def test_unlikely_shifts_are_noted(write):
+    (note,) = read_experiment(write("species,shift\n1H,145\n1H,7\n")).notes
+    assert note.startswith("1H at 145 ppm is unusual")

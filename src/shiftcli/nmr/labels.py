@@ -119,9 +119,7 @@ def _skeleton(molecule: Molecule) -> Skeleton:
 
     element = dict(molecule.graph.nodes(data="element"))
     heavy = [k for k, e in element.items() if e != "H"]
-    hydrogens = {
-        k: tuple(sorted(n for n in molecule.graph[k] if element[n] == "H")) for k in heavy
-    }
+    hydrogens = {k: tuple(sorted(n for n in molecule.graph[k] if element[n] == "H")) for k in heavy}
     graph: nx.Graph = molecule.graph.subgraph(heavy).copy()
     graph.remove_edges_from(list(nx.selfloop_edges(graph)))
     for k in heavy:
@@ -380,6 +378,5 @@ def _some(parts: Sequence[Sequence[tuple[frozenset[int], ...]]]) -> tuple[list, 
         return list(itertools.product(*parts)), False
     draw = np.random.default_rng(number)
     return [
-        tuple(part[int(draw.integers(len(part)))] for part in parts)
-        for _ in range(MOST_LABELLINGS)
+        tuple(part[int(draw.integers(len(part)))] for part in parts) for _ in range(MOST_LABELLINGS)
     ], True

@@ -85,6 +85,13 @@ class References:
         notes = [f"references: {source}" for source in self.sources]
         if self.weights and not self.weights <= set(hashes):
             notes.append("these references were fitted with other networks than these: fit anew")
+        for element, (low, high) in _USUAL_REFERENCES.items():
+            value = self.references.get(element, low)
+            if not low <= value <= high:
+                notes.append(
+                    f"a reference of {value:g} ppm for {SPECIES[element]} is unusual "
+                    f"({low:g} to {high:g} ppm): swapped with another nucleus?"
+                )
         return tuple(notes)
 
 
@@ -105,6 +112,25 @@ def from_line(offset: float, slope: float) -> tuple[float, float]:
     """
     reference = offset / (1.0 + offset * 1e-6)
     return reference, slope * (1.0 - reference * 1e-6)
+
+
+#: Shifts in ppm that are usual for a nucleus, with room, and shieldings of usual references.
+_USUAL = {"H": (-10.0, 25.0), "C": (-30.0, 260.0), "N": (-450.0, 1000.0), "O": (-100.0, 1300.0)}
+_USUAL_REFERENCES = {"H": (20.0, 40.0), "C": (130.0, 210.0)}
+
+
+def odd_shift(element: str, shift: float) -> str:
+    """What is unusual about a shift; empty where nothing is.
+
+    Parameters
+    ----------
+    element : str
+        H, C, N or O.
+    shift : float
+        In ppm.
+    """
+    low, high = _USUAL[element]
+    return "" if low <= shift <= high else f"{SPECIES[element]} at {shift:.4g} ppm is unusual"
 
 
 _PROBASN = "ProbAsn's defaults for GIPAW-PBE, Cordova et al., Sci. Adv. 7, eabk2341 (2021)"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import ExperimentError
-from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, GIPAW_ERRORS, compare, match, merge_named
+from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, GIPAW_ERRORS, compare
 from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.naming import match, merge_named
 from shiftcli.nmr.shifts import References, parse_references
 from shiftcli.prediction.predictor import SitePrediction
 from shiftcli.structure.crystal import Site

@@ -9,10 +9,9 @@ it, are the most likely ones (`shiftcli.nmr.matching`).
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,9 @@ import numpy as np
 from shiftcli.errors import ExperimentError
 from shiftcli.nmr.averaging import mean_uncertainty
 from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.kinds import Surrounding, width_factor
 from shiftcli.nmr.matching import Matching
+from shiftcli.nmr.naming import match, merge_named, permitted, place_of
 from shiftcli.nmr.shifts import References
 from shiftcli.structure.crystal import SPECIES
 
@@ -35,7 +36,7 @@ GIPAW_ERRORS = {"H": 0.4, "C": 2.2, "N": 5.4, "O": 7.2}
 ALTERNATIVE_LIMIT = 3.84
 
 #: Least standard deviation (ppm) of a difference, so that exact numbers can be compared.
-_LEAST = 1e-3
+LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,8 @@ def compare(
     *,
     references: References | None = None,
     theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+    surroundings: Sequence[Surrounding] | None = None,
+    columns: Sequence[tuple[int, ...]] | None = None,
 ) -> Comparison:
     """Hold predicted shieldings against measured shifts.
 
@@ -204,6 +207,12 @@ def compare(
     theory_errors : mapping of str to float
         Standard deviation in ppm of GIPAW shifts against experiment by element; 0 where an
         element is missing.
+    surroundings : sequence of Surrounding, optional
+        From `shiftcli.nmr.kinds.describe`; without them kinds and intensities of peaks do not
+        count, nor do cross peaks.
+    columns : sequence of tuple of int, optional
+        For each peak the groups that it is of, empty where they are to be found; without it
+        the labels say that.
 
     Returns
     -------
@@ -213,11 +222,15 @@ def compare(
     ------
     ExperimentError
         If a peak names an unknown label, two peaks name one site and contradict each other,
-        or more peaks than sites are measured.
+        more peaks than sites are measured, or a peak is of a kind that no site is.
     """
-    experiment = merge_named(groups, experiment)
+    if columns is None:
+        experiment = merge_named(groups, experiment)
+        columns = [match(groups, peak, experiment.source) for peak in experiment.peaks]
+    references = references or References()
+    described = _Described(groups, surroundings)
     parts = [
-        _Nucleus(groups, experiment, element, references or References(), theory_errors)
+        _Nucleus(described, experiment, element, references, theory_errors, columns)
         for element in experiment.elements
     ]
     rows = {place: row for part in parts for place, row in part.rows().items()}
@@ -239,26 +252,42 @@ def compare(
     )
 
 
+@dataclass(frozen=True)
+class _Described:
+    """Groups of a crystal, and what is around them where that is known."""
+
+    groups: Sequence[SitePrediction]
+    surroundings: Sequence[Surrounding] | None
+
+    def mean(self, own: Sequence[int]) -> tuple[float, float]:
+        return mean_row(self.groups, own, self.surroundings)
+
+
 class _Nucleus:
     """The peaks of one nucleus, and the columns (groups, or sets of them) they may take."""
 
     def __init__(
         self,
-        groups: Sequence[SitePrediction],
+        described: _Described,
         experiment: Experiment,
         element: str,
         references: References,
         theory_errors: Mapping[str, float],
+        columns: Sequence[tuple[int, ...]],
     ) -> None:
-        self.groups = groups
+        self.groups = groups = described.groups
         self.species = SPECIES[element]
         self.places = [k for k, p in enumerate(experiment.peaks) if p.element == element]
         self.peaks = [experiment.peaks[k] for k in self.places]
-        stated = {
-            i: match(groups, peak, experiment.source)
-            for i, peak in enumerate(self.peaks)
-            if peak.labels
-        }
+        stated = {i: columns[place] for i, place in enumerate(self.places) if columns[place]}
+        may = [permitted(groups, p, described.surroundings, experiment.source) for p in self.peaks]
+        for i, own in stated.items():
+            if not may[i][list(own)].all():
+                raise ExperimentError(
+                    f"{'+'.join(groups[k].site.label for k in own)} is not what its row says",
+                    where=place_of(self.peaks[i], experiment.source),
+                    hint=f"it is {_kind_of(described, own)}",
+                )
         used = {k for own in stated.values() for k in own}
         own_groups = [k for k, group in enumerate(groups) if group.site.element == element]
         self.columns = [*stated.values(), *((k,) for k in own_groups if k not in used)]
@@ -275,18 +304,24 @@ class _Nucleus:
         offset, self.slope = (
             references.line(element) if fixed else (None, references.gradient(element))
         )
-        means = np.array([_mean(groups, own) for own in self.columns])
+        means = np.array([described.mean(own) for own in self.columns])
         self.shieldings, self.widths = means[:, 0], abs(self.slope) * means[:, 1]
         shifts = np.array([peak.shift for peak in self.peaks])
         measured = np.array([peak.uncertainty or 0.0 for peak in self.peaks])
-        extra = theory_errors.get(element, 0.0) ** 2 + _LEAST**2
+        extra = theory_errors.get(element, 0.0) ** 2 + LEAST**2
         self.matching = Matching(
             shifts[:, None] - self.slope * self.shieldings,
             self.widths**2 + measured[:, None] ** 2 + extra,
             {i: column for column, i in enumerate(stated)},
             offset,
+            np.array([[row[list(own)].all() for own in self.columns] for row in may]),
         )
         self.taken = self.matching.solve()
+        if not self.matching.is_allowed(self.taken):
+            raise ExperimentError(
+                f"the {self.species} peaks cannot all have sites of their kinds and intensities",
+                where=experiment.source,
+            )
         self.offset = self.matching.best_offset(self.taken)
         self.variances = self.matching.variances[np.arange(len(self.taken)), self.taken]
 
@@ -376,120 +411,44 @@ class _Nucleus:
         return []
 
 
-def match(groups: Sequence[SitePrediction], peak: Peak, source: str = "") -> tuple[int, ...]:
-    """Find the groups that a peak's labels belong to.
+def mean_row(
+    groups: Sequence[SitePrediction],
+    own: Sequence[int],
+    surroundings: Sequence[Surrounding] | None = None,
+) -> tuple[float, float]:
+    """Mean shielding of groups over their atoms, and its uncertainty; 0 where unknown.
 
     Parameters
     ----------
     groups : sequence of SitePrediction
         From `shiftcli.nmr.averaging.average`.
-    peak : Peak
-        With labels.
-    source : str
-        File of the experiment, for messages.
+    own : sequence of int
+        Positions of some of them.
+    surroundings : sequence of Surrounding, optional
+        Of all groups; with them uncertainties are widened by kind.
 
     Returns
     -------
-    tuple of int
-        Positions of the groups, each once, ascending; several where the peak stands for
-        several sites. Empty where it has no labels.
-
-    Raises
-    ------
-    ExperimentError
-        If a label is not that of an atom of this nucleus, or of several sites.
+    shielding, uncertainty : float
+        In ppm.
     """
-    where = f"{source}: line {peak.line}" if peak.line else source
-    found = set()
-    for label in peak.labels:
-        # A site goes by its own label first, then by those of its symmetry copies.
-        holders = [k for k, g in enumerate(groups) if label in g.labels]
-        holders = holders or [k for k, g in enumerate(groups) if label in g.aliases]
-        own = [k for k in holders if groups[k].site.element == peak.element]
-        if not holders:
-            raise ExperimentError(
-                f"no {peak.species} site is called {label}",
-                where=where,
-                hint=_near(label, groups, peak),
-            )
-        if not own:
-            raise ExperimentError(
-                f"{label} is {groups[holders[0]].site.species}, not {peak.species}", where=where
-            )
-        if len(own) > 1:
-            raise ExperimentError(
-                f"{len(own)} sites are called {label}", where=where,
-                hint="leave the site empty, or give the atoms labels of their own",
-            )  # fmt: skip
-        found.add(own[0])
-    return tuple(sorted(found))
-
-
-def _near(label: str, groups: Sequence[SitePrediction], peak: Peak) -> str:
-    own = (group for group in groups if group.site.element == peak.element)
-    known = {name.lower(): name for group in own for name in group.labels}
-    if not known:
-        return f"no {peak.species} was predicted"
-    near = difflib.get_close_matches(label.lower(), known, n=6, cutoff=0.5)
-    names = [known[name] for name in known if name in near] or list(known.values())[:6]
-    more = ", ..." if not near and len(known) > len(names) else ""
-    return f"there is {', '.join(names)}{more}"
-
-
-def merge_named(groups: Sequence[SitePrediction], experiment: Experiment) -> Experiment:
-    """Join peaks that name atoms of the same group.
-
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    experiment : Experiment
-        Such as one that lists the three hydrogens of a methyl group in three rows.
-
-    Returns
-    -------
-    Experiment
-        Each group named by one peak at most.
-
-    Raises
-    ------
-    ExperimentError
-        If their shifts differ, if one peak names a part of what another does, or a label is
-        unknown.
-    """
-    peaks: list[Peak] = []
-    holder: dict[int, tuple[int, tuple[int, ...]]] = {}
-    for peak in experiment.peaks:
-        own = match(groups, peak, experiment.source)
-        before = {holder[k] for k in own if k in holder}
-        if not before:
-            holder.update(dict.fromkeys(own, (len(peaks), own)))
-            peaks.append(peak)
-            continue
-        place, others = min(before)
-        first = peaks[place]
-        if others != own or first.shift != peak.shift:
-            exchanging = any(groups[k].kind for k in own)
-            raise ExperimentError(
-                f"{'+'.join(groups[k].site.label for k in own)} has two measured shifts: "
-                f"{first.shift:g} ppm (line {first.line}) and {peak.shift:g} ppm "
-                f"(line {peak.line})",
-                where=experiment.source,
-                hint="they exchange; --average none keeps them apart" if exchanging else "",
-            )
-        peaks[place] = replace(first, labels=first.labels + peak.labels)
-    return replace(experiment, peaks=tuple(peaks))
-
-
-def _mean(groups: Sequence[SitePrediction], own: Sequence[int]) -> tuple[float, float]:
-    """Mean shielding of groups over their atoms, and its uncertainty; 0 where unknown."""
     counts = [groups[k].site.multiplicity for k in own]
     shielding = float(np.average([groups[k].shielding for k in own], weights=counts))
-    width = mean_uncertainty(counts, [groups[k].uncertainty for k in own])
+    widths = [
+        groups[k].uncertainty * (width_factor(surroundings[k]) if surroundings else 1.0)
+        for k in own
+    ]
+    width = mean_uncertainty(counts, widths)
     return shielding, width if math.isfinite(width) else 0.0
+
+
+def _kind_of(described: _Described, own: Sequence[int]) -> str:
+    around = [described.surroundings[k] for k in own] if described.surroundings else []
+    words = " ".join(sorted(set().union(*(a.words for a in around))))
+    return f"{words}, {sum(a.protons for a in around)} protons" if around else "another"
 
 
 def _flag(difference: float, sigma: float) -> str:
     # A difference that the fitted offset has taken up whole has no sigma to be held against.
-    limits = [n for n in (3, 2) if abs(difference) > n * max(sigma, _LEAST)]
+    limits = [n for n in (3, 2) if abs(difference) > n * max(sigma, LEAST)]
     return f">{limits[0]}σ" if limits else ""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shiftcli.errors import ExperimentError, UsageError
-from shiftcli.nmr.assignment import match, merge_named
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.naming import match, merge_named
 from shiftcli.nmr.shifts import References, from_line
 from shiftcli.structure.crystal import SPECIES, Crystal
 

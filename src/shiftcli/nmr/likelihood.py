@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -157,15 +157,15 @@ class Question:
         For each peak without labels, which columns it may take, shape (m,).
     links : sequence of (int, int)
         Peaks of two nuclei whose sites are neighbours.
-    near : mapping of (int, int) to numpy.ndarray
-        For the positions of two nuclei, which of their columns are neighbours, shape (m, m').
+    neighbours : mapping of (int, int) to numpy.ndarray
+        For each of them, both ways, which of the columns are neighbours, shape (m, m').
     """
 
     nuclei: tuple[Nucleus, ...]
     ways: np.ndarray
     allowed: Mapping[int, np.ndarray]
     links: Sequence[tuple[int, int]] = ()
-    near: Mapping[tuple[int, int], np.ndarray] | None = None
+    neighbours: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     def loose(self, nucleus: Nucleus) -> list[int]:
         """Positions, among the peaks of a nucleus, of those without labels."""
@@ -268,7 +268,7 @@ def _all(question: Question) -> Iterator[np.ndarray]:
             if not question.allowed[place][column]:
                 continue
             taken[place] = column
-            if all(_are_near(question, home, taken, link) for link in question.links):
+            if all(_are_near(question, taken, link) for link in question.links):
                 mine.discard(column)
                 yield from extend(taken, step + 1, free)
                 mine.add(column)
@@ -277,17 +277,15 @@ def _all(question: Question) -> Iterator[np.ndarray]:
     for way in question.ways:
         free = [set(_free(question, nucleus, way)) for nucleus in question.nuclei]
         start = way.copy()
-        if all(_are_near(question, home, start, link) for link in question.links):
+        if all(_are_near(question, start, link) for link in question.links):
             yield from extend(start, 0, free)
 
 
-def _are_near(
-    question: Question, home: Mapping[int, int], taken: np.ndarray, link: tuple[int, int]
-) -> bool:
+def _are_near(question: Question, taken: np.ndarray, link: tuple[int, int]) -> bool:
     one, other = link
-    if taken[one] < 0 or taken[other] < 0 or question.near is None:
+    if taken[one] < 0 or taken[other] < 0:
         return True
-    return bool(question.near[home[one], home[other]][taken[one], taken[other]])
+    return bool(question.neighbours[one, other][taken[one], taken[other]])
 
 
 def _sample(question: Question, draw: np.random.Generator) -> Total:
@@ -321,7 +319,7 @@ def _draw(question: Question, draw: np.random.Generator) -> tuple[np.ndarray, np
     taken = ways.copy()
     chance = np.zeros(ROUND)
     home = {place: k for k, n in enumerate(question.nuclei) for place in n.places}
-    for number, nucleus in enumerate(question.nuclei):
+    for nucleus in question.nuclei:
         loose = np.array(question.loose(nucleus), dtype=int)
         if not len(loose):
             continue
@@ -342,7 +340,7 @@ def _draw(question: Question, draw: np.random.Generator) -> tuple[np.ndarray, np
         rest = [matrix[:-1][order][::-1].cumsum(axis=0)[::-1] + matrix[-1] for matrix in chances]
         for step, row in enumerate(order.tolist()):
             place = spots[row]
-            open_now = free & _linked(question, home, taken, place, number)
+            open_now = free & _linked(question, taken, place)
             choices = np.stack(
                 [matrix[row] / rest[k][step] * open_now for k, matrix in enumerate(chances)], axis=1
             )
@@ -393,25 +391,23 @@ def _hints(question: Question, spots: Sequence[int], home: Mapping[int, int]) ->
     number = home[spots[0]]
     total = np.zeros((len(spots), len(question.nuclei[number].columns)))
     for one, other in _both_ways(question.links):
-        if one not in spots or home[other] <= number or question.near is None:
+        if one not in spots or home[other] <= number:
             continue
         partner = question.nuclei[home[other]]
         peak = np.array([partner.places.index(other)])
         logs = partner.single_densities(peak, float(np.median(_offsets(partner))))[0]
-        near = question.near[number, home[other]]
+        near = question.neighbours[one, other]
         with np.errstate(divide="ignore"):
             total[spots.index(one)] += np.log(near @ np.exp(logs))
     return np.maximum(total, -50.0)
 
 
-def _linked(
-    question: Question, home: Mapping[int, int], taken: np.ndarray, place: int, number: int
-) -> np.ndarray:
+def _linked(question: Question, taken: np.ndarray, place: int) -> np.ndarray:
     """Columns that peaks assigned before leave to one, shape (samples, m)."""
     allowed = np.tile(question.allowed[place], (len(taken), 1))
     for one, other in _both_ways(question.links):
-        if one == place and question.near is not None and (taken[:, other] >= 0).all():
-            allowed &= question.near[home[other], number][taken[:, other]]
+        if one == place and (taken[:, other] >= 0).all():
+            allowed &= question.neighbours[other, one][taken[:, other]]
     return allowed
 
 

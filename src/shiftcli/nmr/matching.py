@@ -23,6 +23,9 @@ import numpy as np
 #: The offset found is the best to this difference of −2 ln L, which says nothing.
 TOLERANCE = 0.01
 
+#: Of −2 ln L, so that sites that are not allowed are taken only where there is no other way.
+_FORBIDDEN = 1e6
+
 #: Offsets that the search begins with, and intervals of offsets that it halves at most.
 _STARTS, _MOST_STEPS = 9, 1000
 
@@ -39,12 +42,15 @@ class Matching:
         Site of each peak whose assignment is known; no other peak takes it.
     offset : float or None
         c in ppm where it is not to be fitted.
+    allowed : numpy.ndarray or None
+        Which sites a peak may have, shape (peaks, sites); None for all.
     """
 
     offsets: np.ndarray
     variances: np.ndarray
     stated: Mapping[int, int] = field(default_factory=dict)
     offset: float | None = None
+    allowed: np.ndarray | None = None
 
     @cached_property
     def loose(self) -> np.ndarray:
@@ -60,7 +66,12 @@ class Matching:
 
     @cached_property
     def _logs(self) -> np.ndarray:
-        return np.log(self.variances)
+        logs = np.log(self.variances)
+        return logs if self.allowed is None else logs + np.where(self.allowed, 0.0, _FORBIDDEN)
+
+    def is_allowed(self, sites: np.ndarray) -> bool:
+        """Whether every peak of an assignment may have its site."""
+        return self.allowed is None or bool(self.allowed[np.arange(len(sites)), sites].all())
 
     def deviance(self, sites: np.ndarray, offset: float) -> float:
         """−2 ln L without the constant of an assignment, shape (peaks,), with an offset."""

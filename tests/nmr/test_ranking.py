@@ -1,6 +1,7 @@
 """Candidates ranked by measured shifts, with predictions made by hand."""
 
-import math
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,14 +12,13 @@ from shiftcli.nmr.averaging import average
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.ranking import (
     CREDIBLE,
-    FREEDOM,
     Candidate,
-    log_likelihood,
+    find_reference,
     predict_candidates,
-    rank,
     unassigned,
     weigh,
 )
+from shiftcli.nmr.ranking import rank as rank_all
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction
 from shiftcli.structure.crystal import SPECIES, Crystal, Site
@@ -27,19 +27,39 @@ PROTONS = np.array([22.0, 24.0, 25.5, 27.0, 29.0])
 CARBONS = np.array([20.0, 60.0, 130.0])
 
 
+#: N1-C1H2-C2H2-C3H=O1: hydrogens, carbons, nitrogen and oxygen, in Å.
+PLACES = np.array(
+    [
+        *((1.2, 1.4, 0.9), (1.2, 1.4, -0.9), (2.5, -0.6, 0.9), (2.5, -0.6, -0.9), (3.75, 1.9, 0)),
+        *((1.2, 0.8, 0), (2.5, 0, 0), (3.75, 0.8, 0), (0, 0, 0), (4.95, 0.2, 0)),
+    ]
+)
+
+rank = partial(rank_all, tolerance=0.0)
+
+
 def candidate(name, protons, carbons=CARBONS, width=0.4, labels=None):
-    """Atoms too far apart for bonds, with the shieldings given."""
-    elements = ["H"] * len(protons) + ["C"] * len(carbons)
+    """Molecules with the shieldings given; what is missing at the end is not predicted."""
+    number = -(-len(protons) // 5)
+    elements = ["H"] * 5 * number + ["C"] * 3 * number + ["N", "O"] * number
     labels = labels or [f"{e}{k}" for e in "HC" for k in range(1, elements.count(e) + 1)]
-    positions = 5.0 * np.arange(len(elements))[:, None] * np.array([1.0, 0.0, 0.0])
-    crystal = Crystal(np.array(elements), positions, None, tuple(labels), name=name, source="a.xyz")
-    widths = [width if e == "H" else 8 * width for e in elements]
-    sites = tuple(
-        SitePrediction(Site(label, e, np.array([k])), float(value), u, 2 * u)
-        for k, (label, e, value, u) in enumerate(
-            zip(labels, elements, [*protons, *carbons], widths, strict=True)
-        )
+    labels = [*labels, *(f"X{k}" for k in range(len(elements) - len(labels)))]
+    # Molecule by molecule in the order of elements, 50 Å apart.
+    shift = 50.0 * np.arange(number)[:, None, None] * np.array([0.0, 1.0, 0.0])
+    placed = PLACES + shift
+    positions = np.concatenate(
+        [placed[:, :5].reshape(-1, 3), placed[:, 5:8].reshape(-1, 3), placed[:, 8:].reshape(-1, 3)]
     )
+    crystal = Crystal(np.array(elements), positions, None, tuple(labels), name=name, source="a.xyz")
+    values = {k: float(v) for k, v in enumerate(protons)}
+    values.update({5 * number + k: float(v) for k, v in enumerate(np.tile(carbons, number))})
+    sites = tuple(
+        SitePrediction(
+            Site(labels[k], elements[k], np.array([k])), value,
+            *((width, 2 * width) if elements[k] == "H" else (8 * width, 16 * width)),
+        )
+        for k, value in values.items()
+    )  # fmt: skip
     return Prediction(crystal, sites)
 
 
@@ -89,47 +109,10 @@ def test_fixed_references_tell_them_apart():
     assert ranking.candidates[1].rmse["1H"] == pytest.approx(3.0, abs=0.01)
 
 
-@pytest.mark.parametrize("reference", [None, 30.5])
-def test_the_likelihood_is_integrated_over_offset_and_scale(reference):
-    """Against the integral over a grid of offsets and scales, with the prior of the latter."""
-    from scipy.stats import invgamma
-
-    found = candidate("x", noisy(0.7, 1), carbons=[], width=0.4)
-    experiment = measured(carbons=[], uncertainty=0.2)
-    shieldings = np.array([row.shielding for row in found.sites])
-    shifts = np.array([peak.shift for peak in experiment.peaks])
-    s = math.sqrt(0.4**2 + 0.2**2 + 0.4**2)  # prediction, measurement, GIPAW
-    offsets = np.linspace(-25, 25, 2001) + np.mean(shieldings + shifts)
-    logs = np.linspace(-4, 6, 801)  # of κ
-    step = (offsets[1] - offsets[0]) * (logs[1] - logs[0])
-    references = None
-    if reference is not None:
-        references = References({"H": reference})
-        offsets, step = np.array([references.line("H")[0]]), logs[1] - logs[0]
-    slope = -1.0 if references is None else references.line("H")[1]
-    ratio = (offsets[:, None] + slope * shieldings - shifts) / s
-    scales = np.exp(logs)
-    density = (2 * np.pi * scales * s**2) ** -2.5
-    density = density * np.exp(-0.5 * (ratio**2).sum(axis=1)[:, None] / scales)
-    prior = invgamma.pdf(scales, FREEDOM / 2, scale=FREEDOM / 2) * scales
-    integral = (density * prior).sum() * step
-    comparison = compare(average(found), experiment, references=references)
-    assert log_likelihood(comparison) == pytest.approx(math.log(integral), abs=1e-4)
-
-
 def test_one_peak_says_nothing_with_a_fitted_offset():
     experiment = Experiment(measured().peaks[:1])
     ranking = rank([candidate("a", PROTONS), candidate("b", PROTONS + 9)], experiment)
     assert [c.probability for c in ranking.candidates] == pytest.approx([0.5, 0.5])
-
-
-def test_peaks_count_as_a_share_of_their_number():
-    both = [candidate("a", noisy(0.2, 1)), candidate("b", noisy(0.6, 2))]
-    odds = {}
-    for share in (1.0, 0.25):
-        first, second = rank(both, measured(), independence=share).candidates
-        odds[share] = first.probability / second.probability
-    assert odds[0.25] == pytest.approx(odds[1.0] ** 0.25)
 
 
 def test_probabilities_survive_extreme_likelihoods():
@@ -140,26 +123,33 @@ def test_probabilities_survive_extreme_likelihoods():
     assert [c.probability for c in ranking.candidates] == pytest.approx([1.0, 0.0], abs=1e-9)
 
 
-def with_likelihoods(*logs):
+def with_likelihoods(*logs, places=None):
+    """Candidates with ln L, and each at another place in the space of structures."""
     blank = compare(average(candidate("x", PROTONS)), measured())
-    return [Candidate("a.xyz", str(k), "", blank, log) for k, log in enumerate(logs)]
+    places = range(len(logs)) if places is None else places
+    return [
+        Candidate(
+            "a.xyz", str(k), "", blank, log, fingerprint={("C", "heavy"): np.array([float(place)])}
+        )
+        for k, (log, place) in enumerate(zip(logs, places, strict=True))
+    ]
 
 
 def test_those_that_cannot_be_told_apart():
     logs = np.log([0.5, 0.02, 0.3, 0.16, 0.02])
-    ranked = weigh(with_likelihoods(*logs), independence=1.0)
+    ranked = weigh(with_likelihoods(*logs))
     assert [c.name for c in ranked if c.indistinguishable] == ["0", "2", "3"]
     assert sum(c.probability for c in ranked if c.indistinguishable) >= CREDIBLE
 
 
 def test_those_equally_likely_are_alike():
-    ranked = weigh(with_likelihoods(*[0.0] * 30), independence=1.0)
+    ranked = weigh(with_likelihoods(*[0.0] * 30))
     assert all(c.indistinguishable for c in ranked)
     assert [c.name for c in ranked] == [str(k) for k in range(30)]
     assert weigh([]) == ()
     # One structure from two files, whose digits differ; the first of the two completes 95 %.
     logs = np.log([0.94, 0.02, 0.02 * (1 - 1e-4), 0.01])
-    ranked = weigh(with_likelihoods(*logs), independence=1.0)
+    ranked = weigh(with_likelihoods(*logs))
     assert [c.name for c in ranked if c.indistinguishable] == ["0", "1", "2"]
 
 
@@ -173,21 +163,60 @@ def test_peaks_without_labels_are_assigned_in_every_candidate():
 
 
 def test_what_does_not_fit_the_experiment_fails_and_the_others_are_ranked():
-    labels = ["X1", "H2", "H3", "H4", "H5", "C1", "C2", "C3"]
     items = [
         Failure("broken.cif", ReadError("no atoms", where="broken.cif")),
-        candidate("other labels", PROTONS, labels=labels),
         candidate("no carbon", PROTONS, carbons=[]),
         candidate("good", PROTONS),
+        other_molecule(),
     ]
     ranking = rank(items, measured())
     assert [c.name for c in ranking.candidates] == ["good"]
-    broken, labels, carbon = (str(f.error) for f in ranking.failures)
+    broken, carbon, other = (str(f.error) for f in ranking.failures)
     assert broken.startswith("broken.cif: no atoms")
-    assert labels.startswith("a.xyz: other labels: shifts.csv: line 2")
-    assert "H1" in labels
     assert carbon.startswith("a.xyz: no carbon")
     assert "13C" in carbon
+    assert other.startswith("a.xyz: other: no molecule is C3 H5 N O bonded as in a.xyz: no carbon")
+    assert "\n" not in other
+
+
+def other_molecule():
+    """One whose nitrogen is an oxygen."""
+    made = candidate("other", PROTONS)
+    elements = np.where(made.crystal.elements == "N", "O", made.crystal.elements)
+    return replace(made, crystal=replace(made.crystal, elements=elements))
+
+
+def test_labels_are_carried_by_the_molecule():
+    """Another candidate calls other atoms so, or nothing: the same ranking, and no word is lost."""
+    order = [3, 1, 4, 0, 2]
+    worse = noisy(0.3, 5)
+    straight = [candidate("good", PROTONS), candidate("worse", worse)]
+    there = np.argsort(order)
+    labels = [*(f"H{1 + there[k]}" for k in range(5)), "C2", "C3", "C1"]
+    named = candidate("worse", worse, labels=labels)
+    unnamed = candidate("worse", worse, labels=[f"Q{k}" for k in range(8)])
+    expected = rank(straight, measured()).candidates
+    for other in (named, unnamed):
+        found = rank([straight[0], other], measured()).candidates
+        assert [c.log_likelihood for c in found] == pytest.approx(
+            [c.log_likelihood for c in expected]
+        )
+        assert found[1].rmse == pytest.approx(expected[1].rmse)
+    # The first that has the labels gives them, wherever it stands, or the structure that is named.
+    first = rank([unnamed, straight[0]], measured()).candidates
+    assert [c.log_likelihood for c in first] == pytest.approx([c.log_likelihood for c in expected])
+    alone = rank([unnamed], measured(), labels_from=straight[0].crystal)
+    assert alone.candidates[0].log_likelihood == pytest.approx(expected[1].log_likelihood)
+    with pytest.raises(ExperimentError, match="is called H1"):
+        rank([straight[0]], measured(), labels_from=unnamed.crystal)
+
+
+def test_labels_that_nobody_has():
+    unnamed = candidate("unnamed", PROTONS, labels=[f"Q{k}" for k in range(8)])
+    ranking = rank([unnamed, unnamed], measured())
+    assert ranking.candidates == ()
+    assert [str(f.error)[:28] for f in ranking.failures] == ["a.xyz: unnamed: shifts.csv: "] * 2
+    assert find_reference([unnamed.crystal], measured()) is None
 
 
 def test_more_peaks_than_sites():
@@ -222,18 +251,32 @@ def test_one_candidate_has_no_rivals():
     )
 
 
-def test_more_sites_than_rivals_for_free_peaks_is_said():
-    larger = candidate("P 1", np.concatenate([noisy(0.3, k) for k in range(4)]))
-    rivals = [larger, candidate("symmetric", PROTONS)]
-    free = rank(rivals, measured(labelled=False))
-    assert any("no peak: 0 to 15 of them" in text for text in free.notes)
-    assert rank(rivals, measured()).notes == ()
-    assert rank(rivals[1:] * 2, measured(labelled=False)).notes == ()
+def test_more_sites_are_no_advantage():
+    """A copy in P 1, four molecules for one, has the likelihood of the crystal."""
+    shieldings = noisy(0.2, 5)
+    copy = candidate("P 1", np.repeat(shieldings[None], 4, axis=0).ravel())
+    symmetric = candidate("symmetric", shieldings)
+    for experiment in (measured(labelled=False), measured()):
+        ranking = rank([symmetric, copy], experiment)
+        assert ranking.notes == ()
+        first, second = ranking.candidates
+        assert first.log_likelihood == pytest.approx(second.log_likelihood, abs=0.7)
+
+
+def test_near_copies_are_one_family():
+    items = with_likelihoods(*np.log([0.5, 0.1, 0.3, 0.1]), places=[0, 0.01, 5, 9])
+    ranked = weigh(items)
+    assert [c.name for c in ranked] == ["0", "1", "2", "3"]
+    assert [c.family for c in ranked] == [1, 1, 2, 3]
+    # Families have the means 0.3, 0.3, 0.1; members an equal share.
+    assert [c.family_probability for c in ranked] == pytest.approx([3 / 7, 3 / 7, 3 / 7, 1 / 7])
+    assert [c.probability for c in ranked] == pytest.approx([1.5 / 7, 1.5 / 7, 3 / 7, 1 / 7])
+    copies = rank_all([candidate("a", PROTONS), candidate("b", noisy(0.2, 1))], measured())
+    assert [c.family for c in copies.candidates] == [1, 1]
+    assert copies.notes == ("all candidates are near copies of each other: shifts cannot decide",)
 
 
 def test_hydrogens_moved_in_some_candidates_only_is_said():
-    from dataclasses import replace
-
     one = candidate("x-ray", PROTONS)
     one = replace(one, crystal=one.crystal.with_warning("5 hydrogens moved along their bonds"))
     ranking = rank([one, candidate("relaxed", PROTONS)], measured())
@@ -242,8 +285,8 @@ def test_hydrogens_moved_in_some_candidates_only_is_said():
 
 
 def test_the_model_is_stated():
-    ranking = rank([candidate("a", PROTONS)], measured(), independence=0.5, theory_errors={"H": 1})
-    assert "ln L counts 0.5 times" in ranking.model
+    ranking = rank([candidate("a", PROTONS)], measured(), theory_errors={"H": 1})
+    assert "summed over all assignments" in ranking.model
     assert ranking.theory_errors == {"H": 1}
     narrow = rank([candidate("a", PROTONS)], measured(), theory_errors={}).candidates[0]
     assert ranking.candidates[0].expected_rmse["1H"] > narrow.expected_rmse["1H"]

@@ -224,6 +224,7 @@ def compare(
         If a peak names an unknown label, two peaks name one site and contradict each other,
         more peaks than sites are measured, or a peak is of a kind that no site is.
     """
+    is_summed = columns is not None
     if columns is None:
         experiment = merge_named(groups, experiment)
         columns = [match(groups, peak, experiment.source) for peak in experiment.peaks]
@@ -248,7 +249,7 @@ def compare(
         ),
         chi2=sum(fit.chi2 for fit in fits),
         deviance=sum(part.deviance for part in parts),
-        notes=(*experiment.notes, *(note for part in parts for note in part.notes())),
+        notes=(*experiment.notes, *(note for part in parts for note in part.notes(is_summed))),
     )
 
 
@@ -396,14 +397,14 @@ class _Nucleus:
             )
         ]
 
-    def notes(self) -> list[str]:
-        """What limits this nucleus."""
+    def notes(self, is_summed: bool) -> list[str]:
+        """What limits this nucleus, unless all assignments are summed over."""
         if self.matching.offset is not None:
             return []
         if len(self.peaks) == 1:
             return [f"one {self.species} shift: the fitted offset takes up the whole difference"]
         loose, free = len(self.matching.loose), len(self.matching.free)
-        if 0 < loose < free:
+        if 0 < loose < free and not is_summed:
             return [
                 f"{loose} {self.species} shifts that name no site for {free} sites, and a fitted "
                 "offset: quite other assignments may fit, --references would exclude them"

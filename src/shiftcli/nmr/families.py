@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shiftcli.nmr.labels import find_skeletons
-from shiftcli.structure.crystal import Crystal, periodic_images
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import periodic_images
 
 #: Largest root mean square difference (Å) of distances about any atom between near copies.
 #: Of 25 published crystals and distorted copies (``tests/nmr/test_ranking_published.py``), copies
@@ -57,7 +58,7 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
     for place, own in atoms.items():
         if own:
             distances, _ = tree.query(crystal.positions[own], k=_NEIGHBOURS + 1)
-            distances = np.where(np.isfinite(distances), distances, 2 * _REACH)
+            distances = np.minimum(distances, _REACH)
             # The nearest heavy atom of a heavy atom is itself.
             found[place] = distances[:, 1:].mean(axis=0)
     return found
@@ -83,9 +84,7 @@ def difference(one: Fingerprint, other: Fingerprint) -> float:
     return max(float(np.sqrt(((one[k] - other[k]) ** 2).mean())) for k in one)
 
 
-def find_families(
-    fingerprints: Sequence[Fingerprint], tolerance: float = TOLERANCE
-) -> list[int]:
+def find_families(fingerprints: Sequence[Fingerprint], tolerance: float = TOLERANCE) -> list[int]:
     """Group structures that are near copies of each other.
 
     Parameters
@@ -103,9 +102,7 @@ def find_families(
     firsts: list[Fingerprint] = []
     numbers = []
     for own in fingerprints:
-        near = (
-            k for k, first in enumerate(firsts) if tolerance > difference(own, first)
-        )
+        near = (k for k, first in enumerate(firsts) if tolerance > difference(own, first))
         number = next(near, len(firsts))
         if number == len(firsts):
             firsts.append(own)

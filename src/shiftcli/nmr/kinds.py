@@ -1,16 +1,17 @@
-"""What an experiment can say of the sites of a crystal beside their names: kinds, numbers, bonds."""
+"""What an experiment can say of sites beside their names: kinds, numbers, neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shiftcli.benchmark.classes import environment_classes
 from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.kinds import environment_classes
+from shiftcli.structure.neighbours import NeighbourSearch
 
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import SitePrediction
@@ -94,9 +95,11 @@ def describe(
     first, second = np.array(ends, dtype=int).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(crystal), len(crystal)))
     molecule = connected_components(graph, directed=False)[1]
+    search = NeighbourSearch(crystal.cell, crystal.positions, NEAR) if near else None
     found = []
     for row in rows:
         atoms = row.site.atoms
+        close = search.around(crystal.positions[atoms], atoms).second.tolist() if search else []
         partners = bonds.neighbours[atoms[0]]
         is_hydrogen = row.site.element == "H"
         carrier = partners[0] if is_hydrogen and len(partners) else atoms[0]
@@ -108,7 +111,7 @@ def describe(
                 _words(str(bonds.elements[carrier]), int(hydrogens[carrier]), environment),
                 int(np.count_nonzero(molecule[atoms] == molecule[atoms[0]])) if is_hydrogen else 1,
                 frozenset(holder[b] for b in joined if b in holder),
-                frozenset(_near(crystal, atoms, holder)) if near else frozenset(),
+                frozenset(holder[b] for b in close if b in holder),
             )
         )
     return tuple(found)
@@ -125,13 +128,3 @@ def _words(carrier: str, hydrogens: int, environment: str) -> frozenset[str]:
     if carrier == "C" and environment.startswith("carbonyl"):
         words.add("CO")
     return frozenset(words)
-
-
-def _near(crystal: Crystal, atoms: Collection[int], holder: dict[int, int]) -> set[int]:
-    from scipy.spatial import cKDTree
-
-    from shiftcli.structure.crystal import periodic_images
-
-    points, origin = periodic_images(crystal.cell, crystal.positions, NEAR)
-    hits = cKDTree(points).query_ball_point(crystal.positions[list(atoms)[:1]], NEAR)[0]
-    return {holder[int(origin[k])] for k in hits if int(origin[k]) in holder}

@@ -23,6 +23,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +90,7 @@ class Skeleton:
         return found
 
 
+@lru_cache(maxsize=8)
 def find_skeletons(crystal: Crystal) -> list[Skeleton]:
     """The symmetry-distinct molecules of a crystal.
 
@@ -217,6 +219,56 @@ def _in_order(
     return hydrogens if values[0] > values[1] else hydrogens[::-1]
 
 
+def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:
+    """The map of `find_maps` that keeps distances best; empty where there is none.
+
+    It is that of the symmetry operation where a crystal is written with less symmetry.
+    """
+    best, least = {}, math.inf
+    for way in itertools.islice(find_maps(one, other), MOST_LABELLINGS):
+        pairs = [(k, min(targets)) for k, targets in way.items() if len(targets) == 1]
+        here, there = (
+            np.array([skeleton.places[pair[side]] for pair in pairs])
+            for side, skeleton in enumerate((one, other))
+        )
+        lengths = (np.linalg.norm(x[:, None] - x[None], axis=2) for x in (here, there))
+        change = float(((next(lengths) - next(lengths)) ** 2).sum())
+        if change < least:
+            best, least = way, change
+    return best
+
+
+def find_places(crystal: Crystal, group_of: Mapping[int, int], groups: int) -> list[int]:
+    """Groups that have the same place in molecules of one kind.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+    group_of : mapping of int to int
+        Group of each of its atoms, where it has one.
+    groups : int
+        Number of groups.
+
+    Returns
+    -------
+    list of int
+        For each group the first one with its place: in another of several symmetry-distinct
+        molecules, laid on each other in one of the ways that are possible.
+    """
+    first = list(range(groups))
+    kinds: dict[tuple[str, ...], list[Skeleton]] = defaultdict(list)
+    for skeleton in find_skeletons(crystal):
+        kinds[skeleton.signature].append(skeleton)
+    for one, *others in kinds.values():
+        for other in others:
+            for atom, targets in closest_map(one, other).items():
+                for target in targets:
+                    if atom in group_of and target in group_of:
+                        first[group_of[target]] = first[group_of[atom]]
+    return first
+
+
 @dataclass(frozen=True, eq=False)
 class Labellings:
     """The ways in which an experiment's peaks may be a crystal's groups.
@@ -290,23 +342,18 @@ class CarriedLabels:
             if kind not in theirs:
                 raise ExperimentError(
                     f"no molecule is {own[0].formula} bonded as in {self.crystal.where}",
-                    where=crystal.where,
                     hint="another tautomer, or another compound; it has "
                     + ", ".join(sorted({s.formula for s in skeletons})),
                 )
             ways, more = self._lay(own, theirs[kind], group_of)
             if not ways:
                 raise ExperimentError(
-                    f"its {own[0].formula} is another diastereomer than in {self.crystal.where}",
-                    where=crystal.where,
+                    f"its {own[0].formula} is another diastereomer than in {self.crystal.where}"
                 )
             parts.append(ways)
             capped |= more
         found, more = _some(parts)
-        columns = {
-            tuple(tuple(sorted(frozenset().union(*(part[k] for part in way)))) for k in range(n))
-            for n in (len(self.atoms),) for way in found
-        }  # fmt: skip
+        columns = {tuple(map(_sorted, _joined(way, len(self.atoms)))) for way in found}
         notes = []
         if capped or more:
             notes.append(f"more than {MOST_LABELLINGS} ways to carry the labels over: a sample")
@@ -318,44 +365,48 @@ class CarriedLabels:
         self, own: Sequence[Skeleton], theirs: Sequence[Skeleton], group_of: Mapping[int, int]
     ) -> tuple[list[tuple[frozenset[int], ...]], bool]:
         """Ways to lay molecules of one kind on those of a candidate: for each peak its groups."""
-        # Every molecule of the side that has more of them has one of the other to itself or not,
-        # so that those of fewer are all used.
-        each = {
-            (i, j): self._images(one, other, group_of)
-            for i, one in enumerate(own) for j, other in enumerate(theirs)
-        }  # fmt: skip
-        if not all(each.values()):
-            return [], False
         ways: dict[tuple[frozenset[int], ...], None] = {}
         pairings, capped = _pairings(len(own), len(theirs))
         for pairs in pairings:
-            found, more = _some([each[pair] for pair in pairs])
+            parts = []
+            for i, one in enumerate(own):
+                partners = [theirs[j] for k, j in pairs if k == i]
+                parts.append(self._images(one, partners, group_of))
+            found, more = _some(parts)
             capped |= more
             for way in found:
-                joined = tuple(
-                    frozenset().union(*(part[k] for part in way)) for k in range(len(self.atoms))
-                )
-                ways.setdefault(joined)
+                ways.setdefault(_joined(way, len(self.atoms)))
         return list(ways), capped
 
     def _images(
-        self, one: Skeleton, other: Skeleton, group_of: Mapping[int, int]
+        self, one: Skeleton, partners: Sequence[Skeleton], group_of: Mapping[int, int]
     ) -> list[tuple[frozenset[int], ...]]:
-        """For each way, for each peak the groups that its atoms in this molecule become."""
+        """For each way, for each peak the groups that its atoms in this molecule become.
+
+        Of several partners the first is laid in all ways, the others as they lie on the first.
+        """
+        first, *others = partners
+        onward = [closest_map(first, other) for other in others]
+        if not all(onward):
+            return []
         found: dict[tuple[frozenset[int], ...], None] = {}
-        for way in find_maps(one, other):
-            images = tuple(
-                frozenset(
-                    group_of[target]
-                    for atom in named
-                    if atom in one.places
-                    for target in way[atom]
-                    if target in group_of
-                )
-                for named in self._named
-            )
-            found.setdefault(images)
+        for way in find_maps(one, first):
+            images = []
+            for named in self._named:
+                targets = {t for atom in named if atom in one.places for t in way[atom]}
+                targets |= {t for more in onward for k in tuple(targets) for t in more[k]}
+                images.append(frozenset(group_of[t] for t in targets if t in group_of))
+            found.setdefault(tuple(images))
         return list(found)
+
+
+def _joined(parts: Sequence[tuple[frozenset[int], ...]], number: int) -> tuple[frozenset[int], ...]:
+    """For each peak the groups in any of some parts."""
+    return tuple(frozenset().union(*(part[k] for part in parts)) for k in range(number))
+
+
+def _sorted(groups: frozenset[int]) -> tuple[int, ...]:
+    return tuple(sorted(groups))
 
 
 def _pairings(own: int, theirs: int) -> tuple[list[list[tuple[int, int]]], bool]:

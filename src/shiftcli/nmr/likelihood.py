@@ -18,7 +18,9 @@ fixed: a multivariate Student's t.
 **All assignments.** Nobody knows which peak is which site where labels do not say it, nor which of
 two equal ways to lay a molecule on its copy is meant. All that the columns of the experiment leave
 are equally likely before, so the likelihood is their mean: of a prior that is even over all ways to
-give peaks to sites of their nucleus, so that sites without a peak are no advantage. Without the
+give peaks to sites of their nucleus, so that sites without a peak are no advantage. No two peaks
+have one place in molecules of one kind, unless there are more peaks than places: a copy written in
+P1, with four molecules for one, has the likelihood of the crystal. Without the
 common share the sum were a permanent, for which there is Ryser's formula; with it there is none.
 Up to `EXACT` assignments are added up one by one. Of more, a sample drawn nearly as the terms are
 large stands for all (importance sampling, one peak after the other, from the matrix of single
@@ -72,6 +74,8 @@ class Nucleus:
         Slope times shielding, and standard deviation of the prediction, in ppm, shape (m,).
     kinds : numpy.ndarray
         Number of the environment, shape (m,).
+    slots : numpy.ndarray
+        Number of the place in the molecule, of which peaks without labels share none, shape (m,).
     common : float
         Share c.
     offset : float or None
@@ -87,6 +91,7 @@ class Nucleus:
     predicted: np.ndarray
     widths: np.ndarray
     kinds: np.ndarray
+    slots: np.ndarray
     common: float
     offset: float | None = None
     guess: float = 0.0
@@ -239,18 +244,30 @@ def _log_number(question: Question) -> float:
     for nucleus in question.nuclei:
         loose = question.loose(nucleus)
         if loose:
-            free = len(_free(question, nucleus, question.ways[0]))
-            total += math.lgamma(free + 1) - math.lgamma(free - len(loose) + 1)
+            free = _free(question, nucleus, question.ways[0])
+            # Ways to choose sites of so many places: the elementary symmetric polynomial.
+            chosen = [1] + [0] * len(loose)
+            for size in np.unique(nucleus.slots[free], return_counts=True)[1].tolist():
+                for k in range(len(loose), 0, -1):
+                    chosen[k] += size * chosen[k - 1]
+            if not chosen[-1]:
+                return math.inf
+            total += math.log(chosen[-1]) + math.lgamma(len(loose) + 1)
     return total
 
 
 def _free(question: Question, nucleus: Nucleus, way: np.ndarray) -> list[int]:
-    """Columns of single groups that no labelled peak has."""
+    """Columns of single groups in places that no labelled peak has."""
     stated = {way[place] for place in nucleus.places if way[place] >= 0}
     used = {group for column in stated for group in nucleus.columns[column]}
+    taken = {
+        int(nucleus.slots[k]) for k, own in enumerate(nucleus.columns)
+        if len(own) == 1 and used.intersection(own)
+    }  # fmt: skip
     return [
-        k for k, own in enumerate(nucleus.columns) if len(own) == 1 and not used.intersection(own)
-    ]
+        k for k, own in enumerate(nucleus.columns)
+        if len(own) == 1 and int(nucleus.slots[k]) not in taken
+    ]  # fmt: skip
 
 
 def _all(question: Question) -> Iterator[np.ndarray]:
@@ -263,15 +280,16 @@ def _all(question: Question) -> Iterator[np.ndarray]:
             yield taken.copy()
             return
         place = order[step]
-        mine = free[home[place]]
+        mine, slots = free[home[place]], question.nuclei[home[place]].slots
         for column in sorted(mine):
             if not question.allowed[place][column]:
                 continue
             taken[place] = column
             if all(_are_near(question, taken, link) for link in question.links):
-                mine.discard(column)
+                same = {k for k in mine if slots[k] == slots[column]}
+                mine -= same
                 yield from extend(taken, step + 1, free)
-                mine.add(column)
+                mine |= same
             taken[place] = -1
 
     for way in question.ways:
@@ -329,15 +347,19 @@ def _draw(question: Question, draw: np.random.Generator) -> tuple[np.ndarray, np
             free[np.ix_(here, _free(question, nucleus, way))] = True
         spots = [nucleus.places[k] for k in loose]
         permits = np.array([question.allowed[place] for place in spots])
+        slots = np.unique(nucleus.slots, return_inverse=True)[1]
         chances = [
             _balanced(nucleus.single_densities(loose, offset) + _hints(question, spots, home),
-                      permits & free.any(axis=0))
+                      permits & free.any(axis=0), slots)
             for offset in _offsets(nucleus)
         ]  # fmt: skip
         order = np.argsort(-nucleus.shifts[loose], kind="stable")
         picks = draw.choice(len(chances), p=_WEIGHTS if len(chances) > 1 else None, size=ROUND)
         logs = np.zeros((ROUND, len(chances)))
-        rest = [matrix[:-1][order][::-1].cumsum(axis=0)[::-1] + matrix[-1] for matrix in chances]
+        rest = [
+            _by_slot(matrix[:-1][order][::-1].cumsum(axis=0)[::-1] + matrix[-1], slots)
+            for matrix in chances
+        ]
         for step, row in enumerate(order.tolist()):
             place = spots[row]
             open_now = free & _linked(question, taken, place)
@@ -353,7 +375,7 @@ def _draw(question: Question, draw: np.random.Generator) -> tuple[np.ndarray, np
                 logs += np.log(choices[np.arange(ROUND), :, column] / totals)
             logs[dead] = -math.inf
             taken[:, place] = column
-            free[np.arange(ROUND), column] = False
+            free &= nucleus.slots != nucleus.slots[column][:, None]
         logs = np.where(np.isnan(logs), -math.inf, logs)
         weights = np.log(_WEIGHTS) if len(chances) > 1 else np.zeros(1)
         with np.errstate(divide="ignore"):
@@ -369,20 +391,27 @@ def _offsets(nucleus: Nucleus) -> np.ndarray:
     return np.asarray(nucleus.guess + nucleus.spread * _OFFSETS)
 
 
-def _balanced(logs: np.ndarray, permits: np.ndarray) -> np.ndarray:
-    """Chance of each peak at each column, rows and columns near 1; the last row is for no peak."""
+def _by_slot(matrix: np.ndarray, slots: np.ndarray) -> np.ndarray:
+    """For each column the sum over the columns of its slot."""
+    sums = np.zeros((len(matrix), slots.max() + 1))
+    np.add.at(sums, (slice(None), slots), matrix)
+    return np.asarray(sums[:, slots])
+
+
+def _balanced(logs: np.ndarray, permits: np.ndarray, slots: np.ndarray) -> np.ndarray:
+    """Chance of each peak at each column, rows and slots near 1; the last row is for no peak."""
     logs = np.where(permits, logs, -math.inf)
     largest = logs.max(axis=1, keepdims=True)
     matrix = np.exp(logs - np.where(np.isfinite(largest), largest, 0.0))
     matrix = np.maximum(matrix, _LEAST_CHANCE / logs.shape[1]) * permits
     open_columns = permits.any(axis=0)
-    spare = max(open_columns.sum() - len(matrix), 0)
+    spare = max(len(np.unique(slots[open_columns])) - len(matrix), 0)
     matrix = np.vstack([matrix, open_columns * (1.0 if spare else 1e-9)])
     wanted = np.ones(len(matrix))
     wanted[-1] = max(spare, 1e-9)
     for _ in range(_BALANCE):
         matrix = matrix * (wanted / np.maximum(matrix.sum(axis=1), 1e-300))[:, None]
-        matrix = matrix / np.maximum(matrix.sum(axis=0), 1e-300)
+        matrix = matrix / np.maximum(_by_slot(matrix.sum(axis=0)[None], slots), 1e-300)
     return np.maximum(matrix, 1e-300)
 
 

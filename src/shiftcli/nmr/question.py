@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ def hold_against(
     experiment: Experiment,
     ways: Sequence[Columns],
     *,
+    places: Sequence[int],
     references: References,
     theory_errors: Mapping[str, float],
 ) -> tuple[Comparison, Total]:
@@ -44,6 +45,8 @@ def hold_against(
         The measured shifts.
     ways : sequence
         At least one way to carry its labels over.
+    places : sequence of int
+        Place in the molecule of each group, from `shiftcli.nmr.labels.find_places`.
     references, theory_errors
         As for `shiftcli.nmr.assignment.compare`.
 
@@ -68,7 +71,7 @@ def hold_against(
 
     comparison = hold(ways[0])
     question = _pose(
-        groups, surroundings, experiment, ways, references, theory_errors, comparison
+        groups, surroundings, experiment, ways, places, references, theory_errors, comparison
     )
     total = sum_over_assignments(question)
     if not math.isfinite(total.log_likelihood):
@@ -91,6 +94,7 @@ def _pose(
     surroundings: Sequence[Surrounding],
     experiment: Experiment,
     ways: Sequence[Columns],
+    slots: Sequence[int],
     references: References,
     theory_errors: Mapping[str, float],
     comparison: Comparison,
@@ -110,12 +114,11 @@ def _pose(
         peaks = [experiment.peaks[k] for k in places]
         measured = np.array([peak.uncertainty or 0.0 for peak in peaks])
         fixed = element in references.references
-        offset, slope = (
-            references.line(element) if fixed else (None, references.gradient(element))
-        )
+        offset, slope = references.line(element) if fixed else (None, references.gradient(element))
         fit = fits[peaks[0].species]
-        widths, kinds = abs(slope) * means[:, 1], np.array(
-            [number[surroundings[own[0]].environment] for own in columns]
+        widths, kinds = (
+            abs(slope) * means[:, 1],
+            np.array([number[surroundings[own[0]].environment] for own in columns]),
         )
         shared = math.sqrt(COMMON[element] / len(set(kinds.tolist()))) * float(widths.mean())
         nuclei.append(
@@ -127,6 +130,7 @@ def _pose(
                 slope * means[:, 0],
                 widths,
                 kinds,
+                _slots(places, columns, slots),
                 COMMON[element],
                 offset,
                 fit.offset,
@@ -140,6 +144,14 @@ def _pose(
         (*experiment.bonded, *experiment.near),
         _neighbours(surroundings, experiment, nuclei),
     )
+
+
+def _slots(
+    places: Sequence[int], columns: Collection[tuple[int, ...]], slots: Sequence[int]
+) -> np.ndarray:
+    """Place of each column; its own where there are more peaks than places."""
+    own = np.array([slots[column[0]] for column in columns])
+    return own if len(places) <= len(np.unique(own)) else np.arange(len(own))
 
 
 def _allowed(

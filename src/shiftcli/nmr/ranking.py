@@ -1,33 +1,19 @@
 """Candidate structures ranked by how well they explain measured shifts.
 
-**The model.** If a candidate is the structure, the difference between its predicted and the
-measured shift of peak i is r = b + slope·σ − δ, Gaussian with the variance κ·s²,
+The likelihood of a candidate is that of `shiftcli.nmr.likelihood`, summed over all ways to give its
+peaks to its sites: labels are carried over by the molecular graph (`shiftcli.nmr.labels`), so that
+candidates may number their atoms as they like.
 
-    s² = (slope·u)² + t² + e²
+**Near copies are one family** (`shiftcli.nmr.families`): nobody can tell apart what differs by less
+than the networks see. A family has the mean likelihood of its members, and families are equally
+likely before the measurement, so ten copies of one structure weigh as much as one structure:
 
-of the prediction (u, the 68 % half width), of GIPAW against experiment (t, Hartman 2016) and of
-the measurement (e). Two numbers of each candidate and nucleus are unknown and integrated out,
-not set to their best values: the offset b (flat prior), unless references fix it, and how far
-the predictions of this crystal are off altogether, κ (inverse gamma, shape and scale ν/2),
-for some crystals are predicted worse throughout. For n peaks that is a multivariate Student's t,
+    P(family) = L / Σ L,    L = mean of the likelihoods of its members,
 
-    ln L = −½ (ν + m) ln(1 + χ²/ν) − Σ ln s − ½ ln Σ s⁻² + const.,    χ² = Σ (r/s)²,
+given that one of the candidates is the structure. Within a family nothing is decided: each member
+has an equal share.
 
-with r at the fitted b and m = n − 1; without the third term and with m = n where b is fixed.
-
-**Errors are not independent.** Neighbours and like motifs of one crystal share their errors.
-Taken for independent, many peaks make one candidate nearly certain, and often the wrong one. So
-ln L counts `INDEPENDENCE` times: a power likelihood (Grünwald and van Ommen, Bayesian Anal. 12,
-1069 (2017)). ν and the share f were chosen on 30 of the validation crystals among distorted copies
-of themselves, where f = 0.5 makes the true ones likeliest and 0.4, more cautious, is not clearly
-worse; docs/comparing-and-ranking.md says how that did on the 20 others
-(``tests/nmr/test_ranking_published.py``). The probability of a candidate is then
-
-    P(c) = L_c^f / Σ L^f,
-
-given that one of the candidates is the structure, all alike before the measurement.
-
-**Candidates that cannot be told apart** are the fewest, from the best downwards, whose
+**Candidates that cannot be told apart** are the fewest families, from the best downwards, whose
 probabilities sum to at least `CREDIBLE`.
 """
 
@@ -41,16 +27,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from shiftcli.errors import DEBUG, ExperimentError, ReadError, ShiftcliError, fault
-from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison, compare, merge_named
+from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.families import TOLERANCE, Fingerprint, find_families, fingerprint
+from shiftcli.nmr.kinds import describe, row_of_atom
+from shiftcli.nmr.labels import CarriedLabels, Labellings, find_places
+from shiftcli.nmr.likelihood import FREEDOM, Total
+from shiftcli.nmr.naming import match, merge_named
+from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.crystal import Crystal
-
-#: Degrees of freedom ν of a crystal's error scale, and the share f of ln L that counts.
-FREEDOM, INDEPENDENCE = 5.0, 0.4
 
 #: Probability that the candidates that cannot be told apart hold together.
 CREDIBLE = 0.95
@@ -63,16 +52,21 @@ RMSE_BANDS = {"1H": (0.33, 0.16)}
 #: there are more peaks than the second number.
 _POOR, _FEW = 2.0, 4
 
+#: Standard error of ln L that is said.
+_UNCERTAIN = 0.3
+
 #: Relative difference of probabilities that says nothing.
 _TIE = 0.01
 
 #: The model in a sentence or two, for tables and documents.
 MODEL = (
-    "Gaussian differences with the variances of prediction, GIPAW and measurement; of each "
-    "candidate and nucleus the offset (unless references fix it) and a common scale of the "
-    "errors (inverse gamma, {freedom:g} degrees of freedom) are integrated out; ln L counts "
-    "{independence:g} times, because errors within a crystal are alike; probabilities are given "
-    "that one of the candidates is the structure, all equally likely before"
+    "normal differences with the variances of prediction, GIPAW and measurement, a share of the "
+    "first common to like environments of a crystal; of each candidate and nucleus the offset "
+    "(unless references fix it) and a common scale of the errors (inverse gamma, "
+    f"{FREEDOM:g} degrees of freedom) are integrated out; the likelihood is summed over all "
+    "assignments that labels and peaks leave; candidates that differ by less than the networks "
+    "see are one family; probabilities are given that one of the families holds the structure, "
+    "all equally likely before"
 )
 
 
@@ -87,13 +81,22 @@ class Candidate:
     comparison : Comparison
         Which peak is which site, and how well they agree.
     log_likelihood : float
-        ln L of the module's model, errors taken for independent.
+        ln L, summed over assignments.
     probability : float
-        That it is the structure, given that one of the candidates is.
+        That it is the structure, given that one of the candidates is: an equal share of that
+        of its family.
     indistinguishable : bool
         Whether it is one of those that cannot be told apart from the best.
     warnings : tuple of str
         What was changed or dropped when it was read and predicted.
+    log_likelihood_error : float
+        Standard error of ln L where assignments were sampled, else 0.
+    family : int
+        Number of its family, from 1, the best first.
+    family_probability : float
+        That the structure is in its family.
+    fingerprint : mapping
+        Its surroundings, see `shiftcli.nmr.families`.
     """
 
     file: str
@@ -104,6 +107,10 @@ class Candidate:
     probability: float = math.nan
     indistinguishable: bool = False
     warnings: tuple[str, ...] = ()
+    log_likelihood_error: float = 0.0
+    family: int = 0
+    family_probability: float = math.nan
+    fingerprint: Fingerprint = field(default_factory=dict, repr=False)
 
     @property
     def title(self) -> str:
@@ -151,8 +158,6 @@ class Ranking:
         Candidates that could not be predicted or do not fit the experiment.
     experiment : Experiment
         The measured shifts.
-    independence : float
-        Share of ln L that counts.
     theory_errors : mapping of str to float
         Standard deviation in ppm of GIPAW shifts against experiment by element.
     notes : tuple of str
@@ -162,7 +167,6 @@ class Ranking:
     candidates: tuple[Candidate, ...]
     failures: tuple[Failure, ...]
     experiment: Experiment
-    independence: float = INDEPENDENCE
     theory_errors: Mapping[str, float] = field(default_factory=lambda: GIPAW_ERRORS)
     notes: tuple[str, ...] = ()
 
@@ -179,7 +183,7 @@ class Ranking:
     @property
     def model(self) -> str:
         """The model behind the probabilities, in words."""
-        return MODEL.format(freedom=FREEDOM, independence=self.independence)
+        return MODEL
 
 
 def read_candidates(
@@ -211,9 +215,10 @@ def predict_candidates(
     candidates: Iterable[Crystal | Failure],
     experiment: Experiment,
     *,
+    labels_from: Crystal | None = None,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
 ) -> Iterator[Prediction | Failure]:
-    """Predict candidates, but not those that lack the atoms which the experiment names.
+    """Predict candidates, but not those that the labels of the experiment cannot be carried to.
 
     Parameters
     ----------
@@ -223,6 +228,8 @@ def predict_candidates(
         From `read_candidates`.
     experiment : Experiment
         The measured shifts.
+    labels_from : Crystal, optional
+        The structure whose atoms it names, see `find_reference`.
     exchange : collection of str
         As for `rank`.
 
@@ -231,12 +238,19 @@ def predict_candidates(
     Prediction or Failure
         One for each, in order.
     """
+    naming = None if labels_from is None else _Naming(labels_from, experiment, exchange)
     for item in candidates:
         if isinstance(item, Failure):
             yield item
             continue
         try:
-            _check_labels(predictor, item, experiment, exchange)
+            crystal = prepare(item, predictor.allow, predictor.hydrogens)
+            rows = average(_blank(crystal, experiment), exchange)
+            if naming is None:
+                for peak in experiment.peaks:
+                    match(rows, peak, experiment.source)
+            else:
+                naming.carry(crystal, rows)
             yield predictor.predict(item)
         except ExperimentError as error:
             yield Failure(item.source, error.with_structure(item.where))
@@ -248,16 +262,71 @@ def predict_candidates(
             yield Failure(item.source, fault(error, item.where))
 
 
-def _check_labels(
-    predictor: Predictor, crystal: Crystal, experiment: Experiment, exchange: Collection[str]
-) -> None:
-    """Refuse a crystal that lacks a label of the experiment, before it is predicted."""
-    if not any(peak.labels for peak in experiment.peaks):
-        return
-    crystal = prepare(crystal, predictor.allow, predictor.hydrogens)
-    sites = [s for s in crystal.sites if s.element in experiment.elements]
-    rows = tuple(SitePrediction(site, math.nan, math.nan, math.nan) for site in sites)
-    merge_named(average(Prediction(crystal, rows), exchange), experiment)
+def _blank(crystal: Crystal, experiment: Experiment) -> Prediction:
+    """A crystal with rows for the nuclei of an experiment that hold no number."""
+    sites = [site for site in crystal.sites if site.element in experiment.elements]
+    return Prediction(
+        crystal, tuple(SitePrediction(site, math.nan, math.nan, math.nan) for site in sites)
+    )
+
+
+class _Naming:
+    """The atoms that the labels of an experiment mean, in a reference and in candidates."""
+
+    def __init__(self, crystal: Crystal, experiment: Experiment, exchange: Collection[str]) -> None:
+        rows = average(_blank(crystal, experiment), exchange)
+        #: The experiment, with rows of one site as one peak.
+        self.experiment = merge_named(rows, experiment)
+        named = [match(rows, peak, experiment.source) for peak in self.experiment.peaks]
+        atoms = [
+            frozenset(int(a) for k in own for a in rows[k].site.atoms.tolist()) for own in named
+        ]
+        self._carried = CarriedLabels(crystal, atoms) if any(atoms) else None
+
+    def carry(self, crystal: Crystal, rows: Sequence[SitePrediction]) -> Labellings:
+        """See `CarriedLabels.carry`."""
+        if self._carried is None:
+            return Labellings((((),) * len(self.experiment.peaks),))
+        found = self._carried.carry(crystal, row_of_atom(rows))
+        for peak, own in zip(self.experiment.peaks, found.columns[0], strict=True):
+            if peak.labels and not own:
+                raise ExperimentError(
+                    f"no {peak.species} was predicted", where=self.experiment.source
+                )
+        return found
+
+
+def find_reference(
+    candidates: Iterable[Crystal | Failure | Prediction],
+    experiment: Experiment,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> Crystal | None:
+    """The first structure whose atoms an experiment names.
+
+    Parameters
+    ----------
+    candidates : iterable of Crystal, Failure or Prediction
+        They are taken only so far.
+    experiment : Experiment
+        The measured shifts.
+    exchange : collection of str
+        As for `rank`.
+
+    Returns
+    -------
+    Crystal or None
+        The first one with all labels; None where none has them.
+    """
+    for item in candidates:
+        if isinstance(item, Failure):
+            continue
+        crystal = item.crystal if isinstance(item, Prediction) else item
+        try:
+            _Naming(crystal, experiment, exchange)
+        except ShiftcliError:
+            continue
+        return crystal
+    return None
 
 
 def unassigned(experiment: Experiment) -> Experiment:
@@ -280,10 +349,11 @@ def rank(
     predictions: Iterable[Prediction | Failure],
     experiment: Experiment,
     *,
+    labels_from: Crystal | None = None,
     references: References | None = None,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
     theory_errors: Mapping[str, float] = GIPAW_ERRORS,
-    independence: float = INDEPENDENCE,
+    tolerance: float = TOLERANCE,
 ) -> Ranking:
     """Rank candidate structures by measured shifts.
 
@@ -291,10 +361,14 @@ def rank(
     ----------
     predictions : iterable of Prediction or Failure
         One for each candidate, as `shiftcli.Predictor.predict_files` yields them. They are
-        taken one by one and need not be in memory together.
+        taken one by one and need not be in memory together, but for those before the one that
+        labels are from.
     experiment : Experiment
         From `shiftcli.nmr.experiment.read_experiment`. Peaks without labels are assigned anew in
         every candidate.
+    labels_from : Crystal, optional
+        The structure whose atoms the experiment names; without it the first candidate that has
+        all labels. They mean the atoms with the same places in the molecules of the others.
     references : References, optional
         Elements with a reference have that offset; the others one fitted for each candidate.
     exchange : collection of str
@@ -302,8 +376,9 @@ def rank(
     theory_errors : mapping of str to float
         Standard deviation in ppm of GIPAW shifts against experiment by element; 0 where an
         element is missing, as it should be where the experiment is a GIPAW calculation.
-    independence : float
-        Share of ln L that counts, above 0; 1 would be independent errors.
+    tolerance : float
+        Difference in Å up to which candidates are one family, see `shiftcli.nmr.families`; 0
+        makes each its own.
 
     Returns
     -------
@@ -312,100 +387,128 @@ def rank(
     Raises
     ------
     ExperimentError
-        If the experiment is of several structures.
+        If the experiment is of several structures, or `labels_from` lacks its labels.
     """
     if len(names := {peak.structure for peak in experiment.peaks if peak.structure}) > 1:
         raise ExperimentError(
             f"shifts of {len(names)} structures; a ranking is by those of one",
             where=experiment.source,
         )
-    candidates, failures = [], []
+    naming = None if labels_from is None else _Naming(labels_from, experiment, exchange)
+    candidates: list[Candidate] = []
+    failures, waiting = [], []
     for item in predictions:
         if isinstance(item, Failure):
             failures.append(item)
             continue
-        try:
-            groups = average(item, exchange)
-            found = compare(groups, experiment, references=references, theory_errors=theory_errors)
-        except ExperimentError as error:
-            problem = error.with_structure(item.crystal.where)
-            failures.append(Failure(item.crystal.source, problem))
-            continue
-        crystal = item.crystal
-        candidates.append(
-            Candidate(
-                crystal.source, crystal.name, crystal.formula, found, log_likelihood(found),
-                warnings=crystal.warnings,
-            )
-        )  # fmt: skip
-    ranked = weigh(candidates, independence)
+        waiting.append(item)
+        if naming is None and (found := find_reference([item], experiment, exchange)) is not None:
+            naming = _Naming(found, experiment, exchange)
+        if naming is not None:
+            for own in waiting:
+                made = _attempt(own, naming, references, exchange, theory_errors)
+                (failures if isinstance(made, Failure) else candidates).append(made)  # type: ignore[attr-defined]
+            waiting = []
+    failures += [_unnamed(own, experiment, exchange) for own in waiting]
+    ranked = weigh(candidates, tolerance)
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
-    return Ranking(ranked, tuple(failures), experiment, independence, theory_errors, notes)
+    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes)
 
 
-def log_likelihood(comparison: Comparison) -> float:
-    """Logarithm of the probability density of the measured shifts under a candidate.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        From `shiftcli.nmr.assignment.compare`.
-
-    Returns
-    -------
-    float
-        ln L of the module's model, offsets and error scales integrated out, errors otherwise
-        independent.
-    """
-    # −2 ln of the density is χ² + Σ ln 2πs²; the first is replaced, the second stays.
-    total = -0.5 * (comparison.deviance - comparison.chi2)
-    for fit in comparison.fits:
-        freedom = fit.n
-        if fit.offset_error is not None:
-            # Integrating over an offset known to Δ = (Σ s⁻²)^−½ multiplies by √(2π)·Δ.
-            total += 0.5 * math.log(2 * math.pi) + math.log(fit.offset_error)
-            freedom -= 1
-        # The mean of κ^(−m/2)·exp(−χ²/2κ) over the prior of κ.
-        half = 0.5 * (FREEDOM + freedom)
-        total += math.lgamma(half) - math.lgamma(0.5 * FREEDOM)
-        total -= 0.5 * freedom * math.log(0.5 * FREEDOM) + half * math.log1p(fit.chi2 / FREEDOM)
-    return total
+def _unnamed(item: Prediction, experiment: Experiment, exchange: Collection[str]) -> Failure:
+    """Why a prediction has not the labels of the experiment, where no other has them."""
+    try:
+        _Naming(item.crystal, experiment, exchange)
+    except ExperimentError as error:
+        return Failure(item.crystal.source, error.with_structure(item.crystal.where))
+    except ShiftcliError as error:
+        return Failure(item.crystal.source, error)
+    raise AssertionError("it has them")
 
 
-def weigh(
-    candidates: Sequence[Candidate], independence: float = INDEPENDENCE
-) -> tuple[Candidate, ...]:
+def _attempt(
+    item: Prediction,
+    naming: _Naming,
+    references: References | None,
+    exchange: Collection[str],
+    theory_errors: Mapping[str, float],
+) -> Candidate | Failure:
+    crystal, experiment = item.crystal, naming.experiment
+    try:
+        rows = average(item, exchange)
+        labellings = naming.carry(crystal, rows)
+        around = describe(crystal, rows, near=bool(experiment.near))
+        comparison, total = hold_against(
+            rows, around, experiment, labellings.columns,
+            places=find_places(crystal, row_of_atom(rows), len(rows)),
+            references=references or References(), theory_errors=theory_errors,
+        )  # fmt: skip
+    except ExperimentError as error:
+        return Failure(crystal.source, error.with_structure(crystal.where))
+    return Candidate(
+        crystal.source,
+        crystal.name,
+        crystal.formula,
+        comparison,
+        total.log_likelihood,
+        warnings=(*crystal.warnings, *labellings.notes, *_sampling(total)),
+        log_likelihood_error=total.error,
+        fingerprint=fingerprint(crystal),
+    )
+
+
+def _sampling(total: Total) -> tuple[str, ...]:
+    if total.error < _UNCERTAIN:
+        return ()
+    return (
+        f"ln L is uncertain by {total.error:.1f}: too many assignments, of which "
+        f"{total.assignments} were sampled",
+    )
+
+
+def weigh(candidates: Sequence[Candidate], tolerance: float = TOLERANCE) -> tuple[Candidate, ...]:
     """Turn likelihoods into probabilities, and sort.
 
     Parameters
     ----------
     candidates : sequence of Candidate
         In any order.
-    independence : float
-        Share of ln L that counts.
+    tolerance : float
+        Difference in Å up to which candidates are one family.
 
     Returns
     -------
     tuple of Candidate
-        Best first, those of equal likelihood in the order given; with their probabilities, and
-        marked where they cannot be told apart: the fewest, from the best downwards, that hold
-        `CREDIBLE` together, and all that are as likely as the last of them to `_TIE`: the same
-        structure from two files may differ in its last digits.
+        The best family first, in it the likeliest first, those of equal likelihood in the order
+        given; with their families and probabilities, and marked where they cannot be told
+        apart: the fewest families, from the best downwards, that hold `CREDIBLE` together, and
+        all that are as likely as the last of them to `_TIE`.
     """
     if not candidates:
         return ()
-    logs = independence * np.array([c.log_likelihood for c in candidates])
+    logs = np.array([c.log_likelihood for c in candidates])
     order = np.argsort(-logs, kind="stable")
+    numbers = np.array(find_families([candidates[k].fingerprint for k in order], tolerance))
     weights = np.exp(logs[order] - logs.max())
-    probabilities = weights / weights.sum()
+    sizes = np.bincount(numbers)
+    means = np.bincount(numbers, weights) / sizes
+    ranks = np.argsort(-means, kind="stable")
+    probabilities = means[ranks] / means.sum()
     last = int(np.searchsorted(np.cumsum(probabilities), CREDIBLE - 1e-12))
     least = probabilities[min(last, len(probabilities) - 1)]
-    return tuple(
-        replace(
-            candidates[k], probability=float(p), indistinguishable=bool(p >= least * (1 - _TIE))
-        )
-        for k, p in zip(order, probabilities, strict=True)
-    )
+    ranked = []
+    for number, (family, p) in enumerate(zip(ranks, probabilities, strict=True), 1):
+        ranked += [
+            replace(
+                candidates[k],
+                probability=float(p / sizes[family]),
+                indistinguishable=bool(p >= least * (1 - _TIE)),
+                family=number,
+                family_probability=float(p),
+            )
+            for k in order[numbers == family]
+        ]
+    return tuple(ranked)
 
 
 def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
@@ -418,14 +521,8 @@ def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
             f"the hydrogens of {moved} of {len(candidates)} candidates were moved to neutron "
             "lengths, those of the others were not; --hydrogens keep|normalise treats all alike"
         )
-    spare = [len(c.comparison.unmatched) for c in candidates]
-    is_free = any(row.assigned for c in candidates for row in c.comparison.rows)
-    if is_free and min(spare) < max(spare):
-        notes.append(
-            f"the candidates have sites with no peak: {min(spare)} to {max(spare)} of them; where "
-            "peaks name no site, one with more fits better by chance and is favoured. Compare "
-            "candidates of like symmetry, or give labels"
-        )
+    if candidates and len({c.family for c in candidates}) == 1 < len(candidates):
+        notes.append("all candidates are near copies of each other: shifts cannot decide")
     for species, rmse in (candidates[0].rmse if candidates else {}).items():
         expected = candidates[0].expected_rmse[species]
         if candidates[0].peaks[species] > _FEW and rmse > _POOR * expected:

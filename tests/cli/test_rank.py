@@ -177,6 +177,8 @@ def test_probabilities_are_never_rounded_to_certainty():
 
     blank = Comparison((), (), (), (), 0.0, 0.0)
     values = (1 - 1e-9, 1e-9)
-    candidates = tuple(Candidate("a.cif", "", "", blank, 0.0, value) for value in values)
+    candidates = tuple(
+        Candidate("a.cif", "", "", blank, 0.0, value, family_probability=value) for value in values
+    )
     table = ranking_table(Ranking(candidates, (), Experiment(())), 2)
     assert list(table.columns[-1].cells) == ["> 99.9 %", "< 0.1 %"]

@@ -311,14 +311,14 @@ class Counting:
 
 def test_candidates_without_the_labels_are_not_even_predicted():
     good = candidate("good", PROTONS)
-    odd = candidate("odd", PROTONS, labels=["Q1", *(site.site.label for site in good.sites[1:])])
+    odd = other_molecule()
     refused, fault = candidate("refused", PROTONS), candidate("fault", PROTONS)
     predictor = Counting(good=good)
-    items = [Failure("a", ReadError("no")), *(c.crystal for c in (odd, refused, fault, good))]
+    items = [Failure("a", ReadError("no")), *(c.crystal for c in (refused, odd, fault, good))]
     found = list(predict_candidates(predictor, items, measured()))
     assert predictor.seen == ["refused", "fault", "good"]
     assert found[-1] is good
     texts = [str(f.error) for f in found[:-1]]
-    assert "is called H1" in texts[1]
-    assert "contains Si" in texts[2]
+    assert "contains Si" in texts[1]
+    assert "no molecule is C3 H5 N O" in texts[2]
     assert "a fault in shiftcli: ZeroDivisionError" in texts[3]

@@ -212,7 +212,7 @@ def read_candidates(
 
 def predict_candidates(
     predictor: Predictor,
-    candidates: Iterable[Crystal | Failure],
+    candidates: Sequence[Crystal | Failure],
     experiment: Experiment,
     *,
     labels_from: Crystal | None = None,
@@ -224,12 +224,12 @@ def predict_candidates(
     ----------
     predictor : Predictor
         Its networks are for the nuclei of the experiment.
-    candidates : iterable of Crystal or Failure
+    candidates : sequence of Crystal or Failure
         From `read_candidates`.
     experiment : Experiment
         The measured shifts.
     labels_from : Crystal, optional
-        The structure whose atoms it names, see `find_reference`.
+        The structure whose atoms it names; without it the first one that `find_reference` finds.
     exchange : collection of str
         As for `rank`.
 
@@ -238,6 +238,7 @@ def predict_candidates(
     Prediction or Failure
         One for each, in order.
     """
+    labels_from = labels_from or find_reference(candidates, experiment, exchange)
     naming = None if labels_from is None else _Naming(labels_from, experiment, exchange)
     for item in candidates:
         if isinstance(item, Failure):

@@ -48,7 +48,6 @@ def _json(ranking: Ranking, predictor: Predictor, precision: int) -> str:
         "units": dict.fromkeys(("rmse", "expected_rmse", "offset"), "ppm"),
         "probability_model": {
             "text": ranking.model,
-            "independence": ranking.independence,
             "theory_errors": {s: ranking.theory_errors.get(e, 0.0) for s, e in _elements(ranking)},
             "credible": CREDIBLE,
         },
@@ -82,17 +81,21 @@ def _entry(candidate: Candidate, precision: int) -> dict[str, Any]:
         "rmse": rounded(candidate.rmse),
         "expected_rmse": rounded(candidate.expected_rmse),
         "offset": rounded(candidate.offset),
+        "family": candidate.family,
         "probability": float(f"{candidate.probability:.{_DIGITS}g}"),
+        "family_probability": float(f"{candidate.family_probability:.{_DIGITS}g}"),
         "indistinguishable": candidate.indistinguishable,
         "n": candidate.n,
         "peaks": candidate.peaks,
         "log_likelihood": round(candidate.log_likelihood, precision),
+        "log_likelihood_error": round(candidate.log_likelihood_error, precision),
         "warnings": list(candidate.warnings),
     }
 
 
 def _csv(ranking: Ranking, precision: int) -> str:
-    columns = ["rank", "file", "name", "formula", "probability", "indistinguishable", "n"]
+    columns = ["rank", "file", "name", "formula", "family", "probability"]
+    columns += ["family_probability", "indistinguishable", "n"]
     for species in ranking.species:
         columns += [f"{species} RMSE/ppm", f"{species} expected RMSE/ppm", f"{species} offset/ppm"]
     stream = io.StringIO()
@@ -100,7 +103,7 @@ def _csv(ranking: Ranking, precision: int) -> str:
     writer.writerow(columns)
     for place, candidate in enumerate(ranking.candidates, 1):
         entry = _entry(candidate, precision)
-        row = [place, *(harmless(entry[name]) for name in columns[1:7])]
+        row = [place, *(harmless(entry[name]) for name in columns[1:9])]
         for species in ranking.species:
             row += [entry[name][species] for name in ("rmse", "expected_rmse", "offset")]
         writer.writerow(row)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
+from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Ranking
 from shiftcli.pipeline.store import StoredPredictor
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.views.terminal.common import note
@@ -36,6 +36,7 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
         for column in (f"{species} RMSE/ppm", f"{species} offset/ppm"):
             table.add_column(column, justify="right")
     table.add_column("n", justify="right")
+    table.add_column("family", justify="right")
     table.add_column("probability", justify="right")
     for place, candidate in enumerate(ranking.candidates, 1):
         numbers = [
@@ -46,14 +47,14 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
         mark = "*" if candidate.indistinguishable else ""
         table.add_row(
             f"{place}{mark}", Text(candidate.title), *numbers, str(candidate.n),
-            _percent(candidate),
+            str(candidate.family), _percent(candidate.family_probability),
         )  # fmt: skip
     return table
 
 
-def _percent(candidate: Candidate) -> str:
-    percent = 100 * candidate.probability
-    if candidate.probability < 1 and percent >= 99.95:
+def _percent(probability: float) -> str:
+    percent = 100 * probability
+    if probability < 1 and percent >= 99.95:
         return "> 99.9 %"
     return f"{percent:.1f} %" if percent >= 0.05 else "< 0.1 %"
 
@@ -62,6 +63,10 @@ def _caption(ranking: Ranking) -> Text:
     lines = [
         f"* cannot be told apart: the fewest that hold {100 * CREDIBLE:g} % of the probability"
     ]
+    if len({c.family for c in ranking.candidates}) < len(ranking.candidates):
+        lines.append(
+            "one family: near copies, undecided among themselves; its probability is shown"
+        )
     for species, (mean, deviation) in RMSE_BANDS.items():
         if species in ranking.species:
             lines.append(

@@ -18,7 +18,8 @@ def amino_alcohol():
     nitrogen = third - 1.47 * T[2]
     atoms = [
         ("C1", [0, 0, 0]), ("H1", 1.09 * T[0]),
-        ("C2", second), *((f"H2{x}", second - 1.09 * T[k]) for x, k in (("a", 0), ("b", 2), ("c", 3))),
+        ("C2", second), ("H2a", second - 1.09 * T[0]), ("H2b", second - 1.09 * T[2]),
+        ("H2c", second - 1.09 * T[3]),
         ("O1", oxygen), ("H3", oxygen - 0.97 * T[0]),
         ("C3", third), ("H4a", third - 1.09 * T[0]), ("H4b", third - 1.09 * T[1]),
         ("N1", nitrogen), ("H5a", nitrogen + 1.01 * T[0]), ("H5b", nitrogen + 1.01 * T[1]),

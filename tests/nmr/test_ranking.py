@@ -9,15 +9,9 @@ import pytest
 from shiftcli.errors import ExperimentError, ReadError, StructureError
 from shiftcli.nmr.assignment import compare
 from shiftcli.nmr.averaging import average
+from shiftcli.nmr.candidates import find_reference, predict_candidates, unassigned
 from shiftcli.nmr.experiment import Experiment, Peak
-from shiftcli.nmr.ranking import (
-    CREDIBLE,
-    Candidate,
-    find_reference,
-    predict_candidates,
-    unassigned,
-    weigh,
-)
+from shiftcli.nmr.ranking import CREDIBLE, Candidate, weigh
 from shiftcli.nmr.ranking import rank as rank_all
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction

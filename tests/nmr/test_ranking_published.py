@@ -15,8 +15,9 @@ import pytest
 
 from shiftcli.errors import StructureError
 from shiftcli.nmr.averaging import average
+from shiftcli.nmr.candidates import unassigned
 from shiftcli.nmr.experiment import Experiment, Peak
-from shiftcli.nmr.ranking import CREDIBLE, rank, unassigned
+from shiftcli.nmr.ranking import CREDIBLE, rank
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.checks import check

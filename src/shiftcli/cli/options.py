@@ -298,7 +298,8 @@ class ExperimentOptions:
     """What was measured."""
 
     experiment: str = option(
-        ..., "CSV of measured shifts: site,species,shift[,uncertainty].", metavar="FILE"
+        ..., "Measured shifts: a list, or CSV of site,species,shift,uncertainty,protons,kind.",
+        metavar="FILE",
     )
 
     def read(self, nuclei: tuple[str, ...] | None) -> Experiment:
@@ -311,7 +312,22 @@ class ExperimentOptions:
         """
         from shiftcli.nmr.experiment import read_experiment
 
-        measured = read_experiment(self.experiment)
+        alone = nuclei[0] if nuclei and len(nuclei) == 1 else ""
+        measured = read_experiment(self.experiment, alone)
         if nuclei and not (measured := measured.only(nuclei)).peaks:
             raise UsageError(f"--nucleus: no shift of {', '.join(nuclei)} is in {self.experiment}")
         return measured
+
+
+@dataclass(frozen=True)
+class RankingOptions:
+    """How candidates are made comparable."""
+
+    labels_from: str = option(
+        "", "The structure whose atoms the experiment names.", panel=SHIFTS, metavar="FILE",
+        shown="the first candidate with all labels",
+    )  # fmt: skip
+    family_tolerance: float = option(
+        0.15, "Candidates that differ by less, in Å about each atom, are one family.",
+        panel=SHIFTS, metavar="Å", limits=(0.0, 5.0),
+    )  # fmt: skip

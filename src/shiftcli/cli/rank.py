@@ -15,6 +15,7 @@ from shiftcli.cli.options import (
     OutputOptions,
     PlotOptions,
     PredictorOptions,
+    RankingOptions,
     StructureOptions,
 )
 
@@ -50,6 +51,7 @@ def rank(
         typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
     ] = "given",
     shifts: ComparisonOptions,
+    comparing: RankingOptions,
     structures: StructureOptions,
     networks: PredictorOptions,
 ) -> None:
@@ -57,7 +59,13 @@ def rank(
 
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
-    from shiftcli.nmr.ranking import predict_candidates, rank, read_candidates, unassigned
+    from shiftcli.nmr.candidates import (
+        predict_candidates,
+        read_candidates,
+        read_reference,
+        unassigned,
+    )
+    from shiftcli.nmr.ranking import rank
     from shiftcli.readers import find_files
     from shiftcli.views import check_outputs, choose_format
     from shiftcli.views.plots.ranking import plot_ranking
@@ -67,21 +75,27 @@ def rank(
 
     paths, output, plot = find_files(candidates), to.output, picture.checked()
     kind = choose_format(form, output, ("table", "csv", "json"))
-    check_outputs([output, plot], [*paths, measured.experiment, *shifts.files])
+    named = [comparing.labels_from] if comparing.labels_from else []
+    check_outputs([output, plot], [*paths, measured.experiment, *shifts.files, *named])
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     if assignment == "best":
         experiment = unassigned(experiment)
+    reference = read_reference(*named, disorder=structures.disorder) if named else None
     predictor = make_predictor(networks, structures, experiment.elements, work)
     render.show_reference_notes(fixed, predictor)
     crystals = read_candidates(paths, disorder=structures.disorder)
     render_ranking.show_start(len(crystals), work)
     predictions = render.progress(
-        predict_candidates(predictor, crystals, experiment, exchange=shifts.average), len(crystals)
+        predict_candidates(
+            predictor, crystals, experiment, labels_from=reference, exchange=shifts.average
+        ),
+        len(crystals),
     )
     ranking = rank(
-        predictions, experiment, references=fixed, exchange=shifts.average,
-        theory_errors=shifts.theory_errors,
+        predictions, experiment, labels_from=reference, references=fixed,
+        exchange=shifts.average, theory_errors=shifts.theory_errors,
+        tolerance=comparing.family_tolerance,
     )  # fmt: skip
     render_ranking.show_notes(ranking, predictor)
     if kind == "table":

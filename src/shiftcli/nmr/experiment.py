@@ -31,7 +31,8 @@ from shiftcli.errors import ExperimentError, ReadError
 from shiftcli.nmr.kinds import KINDS
 from shiftcli.nmr.shifts import odd_shift
 from shiftcli.readers.sources import load, safe_text
-from shiftcli.structure.crystal import SPECIES, Crystal
+from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.nuclei import SPECIES, find_element
 
 _COLUMNS = ("site", "species", "shift", "uncertainty", "protons", "kind", "structure")
 
@@ -49,8 +50,6 @@ _INTENSITIES = {1: (1,), 2: (1, 1), 3: (3,), 6: (3, 3)}
 
 #: Word for cross peaks of nuclei that need not be bonded.
 _NEARBY = "near"
-
-_ELEMENT = {name.lower(): e for e, s in SPECIES.items() for name in (e, s)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Peak:
     @property
     def element(self) -> str:
         """Its chemical symbol."""
-        return _ELEMENT[self.species.lower()]
+        return _element(self.species)
 
     def is_of(self, crystal: Crystal) -> bool:
         """Whether it was measured on a crystal.
@@ -268,7 +267,7 @@ def _header(rows: Iterator[list[str]]) -> list[str]:
 def _is_list(text: str) -> bool:
     """Whether a file has shifts and names of nuclei alone, without a header."""
     words = [w for line in _lines(text) for w in re.split(r"[\s:;]+|,(?=\s|$)", line) if w]
-    return bool(words) and all(w.lower() in _ELEMENT or _NUMBER.fullmatch(w) for w in words)
+    return bool(words) and all(find_element(w) or _NUMBER.fullmatch(w) for w in words)
 
 
 def _lines(text: str) -> list[str]:
@@ -281,8 +280,8 @@ def _read_list(text: str, element: str, where: str, source: str) -> Experiment:
         if line.lstrip().startswith("#"):
             continue
         for word in filter(None, re.split(r"[\s:;]+|,(?=\s|$)", line)):
-            if word.lower() in _ELEMENT:
-                element = _ELEMENT[word.lower()]
+            if named := find_element(word):
+                element = named
                 continue
             if not element:
                 raise ExperimentError(
@@ -361,7 +360,7 @@ def _peaks(
     for line, own in fields:
         try:
             species = own.get("species", "") or element
-            if "-" in species:
+            if "-" in species and find_element(species) is None:
                 crosses.append((line, own))
             else:
                 peaks += _row(own, species, line)
@@ -417,7 +416,7 @@ def _labels(text: str) -> tuple[str, ...]:
 
 
 def _element(species: str) -> str:
-    element = _ELEMENT.get(species.strip().lower())
+    element = find_element(species)
     if element is None:
         raise _Mistake(
             f"unknown species '{safe_text(species, 20)}'",

@@ -10,7 +10,7 @@ from typing import Any
 
 from shiftcli.errors import UsageError
 from shiftcli.options import read_toml
-from shiftcli.structure.nuclei import ELEMENTS, find_element
+from shiftcli.structure.nuclei import ELEMENTS, SPECIES, find_element
 
 #: No shielding, and no slope, is as large as this (ppm).
 _LARGEST = 1e5

@@ -1,0 +1,218 @@
+"""Candidates before they are ranked: reading them, their labels, predicting them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from shiftcli.errors import DEBUG, ExperimentError, ReadError, ShiftcliError, fault
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.kinds import row_of_atom
+from shiftcli.nmr.labels import CarriedLabels, Labellings
+from shiftcli.nmr.naming import match, merge_named
+from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
+from shiftcli.readers import Disorder, iter_structures
+from shiftcli.structure.crystal import Crystal
+
+
+def read_candidates(
+    files: Iterable[str], *, disorder: Disorder = "major"
+) -> list[Crystal | Failure]:
+    """Read all candidates, so that their number is known before the long work begins.
+
+    Parameters
+    ----------
+    files : iterable of str
+        Files, as `shiftcli.readers.find_files` lists them.
+    disorder : {"major", "error"}
+        What to do with disordered structures.
+
+    Returns
+    -------
+    list of Crystal or Failure
+        In the order of the files.
+    """
+    return [
+        Failure(file, item) if isinstance(item, ReadError) else item
+        for file in files
+        for item in iter_structures(file, disorder=disorder)
+    ]
+
+
+def read_reference(file: str, *, disorder: Disorder = "major") -> Crystal:
+    """Read the structure whose atoms an experiment names.
+
+    Parameters
+    ----------
+    file : str
+        File of one structure, or the first of several.
+    disorder : {"major", "error"}
+        What to do with disorder.
+
+    Returns
+    -------
+    Crystal
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read.
+    """
+    first = next(iter(iter_structures(file, disorder=disorder)))
+    if isinstance(first, ReadError):
+        raise first
+    return first
+
+
+def predict_candidates(
+    predictor: Predictor,
+    candidates: Sequence[Crystal | Failure],
+    experiment: Experiment,
+    *,
+    labels_from: Crystal | None = None,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> Iterator[Prediction | Failure]:
+    """Predict candidates, but not those that the labels of the experiment cannot be carried to.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Its networks are for the nuclei of the experiment.
+    candidates : sequence of Crystal or Failure
+        From `read_candidates`.
+    experiment : Experiment
+        The measured shifts.
+    labels_from : Crystal, optional
+        The structure whose atoms it names; without it the first one that `find_reference` finds.
+    exchange : collection of str
+        As for `rank`.
+
+    Yields
+    ------
+    Prediction or Failure
+        One for each, in order.
+    """
+    labels_from = labels_from or find_reference(candidates, experiment, exchange)
+    naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
+    for item in candidates:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        try:
+            crystal = prepare(item, predictor.allow, predictor.hydrogens)
+            rows = average(_blank(crystal, experiment), exchange)
+            if naming is None:
+                for peak in experiment.peaks:
+                    match(rows, peak, experiment.source)
+            else:
+                naming.carry(crystal, rows)
+            yield predictor.predict(item)
+        except ExperimentError as error:
+            yield Failure(item.source, error.with_structure(item.where))
+        except ShiftcliError as error:
+            yield Failure(item.source, error)
+        except Exception as error:  # a fault of ours in one must not lose the others
+            if os.environ.get(DEBUG) == "1":
+                raise
+            yield Failure(item.source, fault(error, item.where))
+
+
+def _blank(crystal: Crystal, experiment: Experiment) -> Prediction:
+    """A crystal with rows for the nuclei of an experiment that hold no number."""
+    sites = [site for site in crystal.sites if site.element in experiment.elements]
+    return Prediction(
+        crystal, tuple(SitePrediction(site, math.nan, math.nan, math.nan) for site in sites)
+    )
+
+
+class Naming:
+    """The atoms that the labels of an experiment mean, in a reference and in candidates.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The reference structure.
+    experiment : Experiment
+        Its labels are those of the reference.
+    exchange : collection of str
+        As for `shiftcli.nmr.ranking.rank`.
+
+    Raises
+    ------
+    ExperimentError
+        If the reference lacks a label, or two peaks of one site differ.
+    """
+
+    def __init__(self, crystal: Crystal, experiment: Experiment, exchange: Collection[str]) -> None:
+        rows = average(_blank(crystal, experiment), exchange)
+        #: The experiment, with rows of one site as one peak.
+        self.experiment = merge_named(rows, experiment)
+        named = [match(rows, peak, experiment.source) for peak in self.experiment.peaks]
+        atoms = [
+            frozenset(int(a) for k in own for a in rows[k].site.atoms.tolist()) for own in named
+        ]
+        self._carried = CarriedLabels(crystal, atoms) if any(atoms) else None
+
+    def carry(self, crystal: Crystal, rows: Sequence[SitePrediction]) -> Labellings:
+        """Groups of a candidate that the peaks are of, see `CarriedLabels.carry`."""
+        if self._carried is None:
+            return Labellings((((),) * len(self.experiment.peaks),))
+        found = self._carried.carry(crystal, row_of_atom(rows))
+        for peak, own in zip(self.experiment.peaks, found.columns[0], strict=True):
+            if peak.labels and not own:
+                raise ExperimentError(
+                    f"no {peak.species} was predicted", where=self.experiment.source
+                )
+        return found
+
+
+def find_reference(
+    candidates: Iterable[Crystal | Failure | Prediction],
+    experiment: Experiment,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> Crystal | None:
+    """The first structure whose atoms an experiment names.
+
+    Parameters
+    ----------
+    candidates : iterable of Crystal, Failure or Prediction
+        They are taken only so far.
+    experiment : Experiment
+        The measured shifts.
+    exchange : collection of str
+        As for `rank`.
+
+    Returns
+    -------
+    Crystal or None
+        The first one with all labels; None where none has them.
+    """
+    for item in candidates:
+        if isinstance(item, Failure):
+            continue
+        crystal = item.crystal if isinstance(item, Prediction) else item
+        try:
+            Naming(crystal, experiment, exchange)
+        except ShiftcliError:
+            continue
+        return crystal
+    return None
+
+
+def unassigned(experiment: Experiment) -> Experiment:
+    """The same shifts without labels, so that each candidate gets its own assignment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Each of its peaks is one site, or one group of exchanging sites.
+
+    Returns
+    -------
+    Experiment
+    """
+    peaks = tuple(replace(peak, labels=()) for peak in experiment.peaks)
+    return replace(experiment, peaks=peaks)

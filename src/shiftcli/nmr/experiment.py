@@ -368,7 +368,8 @@ def _peaks(
             error.line = line
             raise
     listed = list(range(len(peaks)))
-    bonded, near = [], []
+    bonded: list[tuple[int, int]] = []
+    near: list[tuple[int, int]] = []
     for line, own in crosses:
         try:
             pair = _cross(own, line)

@@ -224,7 +224,8 @@ def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:
 
     It is that of the symmetry operation where a crystal is written with less symmetry.
     """
-    best, least = {}, math.inf
+    best: AtomMap = {}
+    least = math.inf
     for way in itertools.islice(find_maps(one, other), MOST_LABELLINGS):
         pairs = [(k, min(targets)) for k, targets in way.items() if len(targets) == 1]
         here, there = (

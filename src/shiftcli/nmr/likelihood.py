@@ -393,9 +393,8 @@ def _offsets(nucleus: Nucleus) -> np.ndarray:
 
 def _by_slot(matrix: np.ndarray, slots: np.ndarray) -> np.ndarray:
     """For each column the sum over the columns of its slot."""
-    sums = np.zeros((len(matrix), slots.max() + 1))
-    np.add.at(sums, (slice(None), slots), matrix)
-    return np.asarray(sums[:, slots])
+    member = slots[:, None] == np.arange(slots.max() + 1)
+    return np.asarray((matrix @ member)[:, slots])
 
 
 def _balanced(logs: np.ndarray, permits: np.ndarray, slots: np.ndarray) -> np.ndarray:

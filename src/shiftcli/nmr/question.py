@@ -105,7 +105,9 @@ def _pose(
     taken = np.full((len(ways), len(experiment.peaks)), -1)
     for element in experiment.elements:
         places = tuple(k for k, p in enumerate(experiment.peaks) if p.element == element)
-        columns = {(k,): None for k, g in enumerate(groups) if g.site.element == element}
+        columns: dict[tuple[int, ...], None] = {
+            (k,): None for k, g in enumerate(groups) if g.site.element == element
+        }
         columns.update({way[k]: None for way in ways for k in places if way[k]})
         order = {own: k for k, own in enumerate(columns)}
         for w, way in enumerate(ways):

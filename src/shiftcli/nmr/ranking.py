@@ -235,7 +235,8 @@ def rank(
         )
     naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
     candidates: list[Candidate] = []
-    failures, waiting = [], []
+    failures: list[Failure] = []
+    waiting: list[Prediction] = []
     for item in predictions:
         if isinstance(item, Failure):
             failures.append(item)
@@ -246,7 +247,10 @@ def rank(
         if naming is not None:
             for own in waiting:
                 made = _attempt(own, naming, references, exchange, theory_errors)
-                (failures if isinstance(made, Failure) else candidates).append(made)  # type: ignore[attr-defined]
+                if isinstance(made, Failure):
+                    failures.append(made)
+                else:
+                    candidates.append(made)
             waiting = []
     failures += [_unnamed(own, experiment, exchange) for own in waiting]
     ranked = weigh(candidates, tolerance)

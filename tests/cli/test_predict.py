@@ -11,8 +11,8 @@ def test_table(shiftcli, urea_path):
     done = shiftcli("predict", urea_path)
     assert done.returncode == 0, done.stderr
     assert "C2 H8 N4 O2" in done.stdout
-    assert "MS_shielding/ppm" in done.stdout
-    assert "MS_shielding_uncertainty95/ppm" in done.stdout
+    assert "σ/ppm" in done.stdout
+    assert "±95 %" in done.stdout
     assert "MS_shift/ppm" not in done.stdout
     assert len([line for line in done.stdout.splitlines() if "1H" in line]) == 2
 

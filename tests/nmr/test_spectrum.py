@@ -26,8 +26,9 @@ from shiftcli.nmr.spectrum import (
     spread,
 )
 from shiftcli.prediction.predictor import Prediction, SitePrediction
+from shiftcli.results.spectra import cross_peak_document, point_document
 from shiftcli.structure.crystal import Crystal
-from shiftcli.views.spectra import write_correlations, write_spectra
+from shiftcli.views.spreadsheets import write_csv
 
 SHIELDINGS = {"C1": 5.5, "O1": 37.0, "N1": 139.0, "H1": 23.25, "H2": 24.5}
 REFERENCES = parse_references("C:168.64,H:30.96")
@@ -276,8 +277,8 @@ def test_csv_of_points(prediction, urea):
 
     strange = replace(prediction, crystal=replace(urea, name="=1+1"))
     spectra = simulate_spectra([strange], "HC", Settings(REFERENCES))
-    rows = list(csv.DictReader(write_spectra(spectra).splitlines()))
-    assert tuple(rows[0]) == ("file", "name", "species", "axis", "position", "intensity")
+    rows = list(csv.DictReader("".join(write_csv(point_document(spectra))).splitlines()))
+    assert tuple(rows[0])[:6] == ("file", "name", "species", "axis", "position", "intensity")
     assert {row["axis"] for row in rows} == {"MS_shift/ppm"}
     assert rows[0]["name"] == "'=1+1"
     for spectrum in spectra:
@@ -291,7 +292,9 @@ def test_csv_of_cross_peaks(prediction):
     import csv
 
     settings = Settings(References({"H": 30.96}))
-    text = write_correlations(correlate_nuclei([prediction], ("N", "H"), settings))
+    text = "".join(
+        write_csv(cross_peak_document(correlate_nuclei([prediction], ("N", "H"), settings)))
+    )
     rows = list(csv.DictReader(text.splitlines()))
     assert [(r["15N_labels"], r["1H_labels"], r["multiplicity"]) for r in rows] == [
         ("N1", "H2", "4"),

@@ -8,9 +8,8 @@ import pytest
 
 from shiftcli.structure.crystal import Crystal
 from shiftcli.training.data import collect_samples, drop_outliers, is_validation
-from shiftcli.training.report import describe
+from shiftcli.training.report import data_tables, describe
 from shiftcli.training.sources import Labelled
-from shiftcli.views.terminal.common import data_tables
 
 #: A CH2 group whose protons are copies of one site, beside OH.
 _ELEMENTS = np.array(["C", "H", "H", "O", "H"])
@@ -85,8 +84,8 @@ def test_tables(labelled):
     report = describe(labelled)
     main, other, problems = data_tables(report)
     assert [str(t.title) for t in (main, other)] == ["main level PBE", "further level DFT"]
-    assert [t.row_count for t in (main, other, problems)] == [6, 3, 1]
-    cells = [next(iter(column.cells)) for column in main.columns]
+    assert [len(t.rows) for t in (main, other, problems)] == [6, 3, 1]
+    cells = main.shown()[1][0]
     assert cells == [
         "training", "1H", "2", "6", "4", "3", "1", "1", "21.00", "27.00", "23.00", "2.83",
     ]  # fmt: skip

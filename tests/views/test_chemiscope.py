@@ -27,7 +27,7 @@ def test_atoms_environments_and_properties_belong_together(predicted, urea, mole
     ]  # fmt: skip
     properties = document["properties"]
     assert set(properties) == {
-        "file", "name", "labels", "species",
+        "file", "name", "labels", "species", "multiplicity",
         "MS_shielding", "MS_shielding_uncertainty", "MS_shielding_uncertainty95", "MS_shift",
     }  # fmt: skip
     assert all(len(p["values"]) == 20 for p in properties.values())

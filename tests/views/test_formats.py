@@ -37,8 +37,8 @@ def test_unknown_suffix(tmp_path):
             choose_format(None, tmp_path / name)
 
 
-def test_every_format_but_the_table_is_written(predicted, urea):
-    for form in FORMATS[1:]:
+def test_every_format_is_written(predicted, urea):
+    for form in FORMATS:
         assert render(predicted(urea), form)
 
 
@@ -74,6 +74,8 @@ def test_write_takes_the_format_from_the_name(results, tmp_path):
     assert (tmp_path / "urea.cif").read_text() == render(results, "cif")
     write(results, str(tmp_path / "urea.txt"), "json")
     assert (tmp_path / "urea.txt").read_text() == render(results, "json")
-    for name, form in (("urea.txt", None), ("urea.csv", "table"), ("urea.csv", "word")):
+    write(results, tmp_path / "table.txt")
+    assert "σ/ppm" in (tmp_path / "table.txt").read_text()
+    for name, form in (("urea.docx", None), ("urea.csv", "word")):
         with pytest.raises(UsageError, match="format"):
             write(results, tmp_path / name, form)

@@ -58,10 +58,10 @@ def test_the_table_of_soprano_has_our_rows(results, tmp_path):
     path = tmp_path / "urea.magres"
     path.write_text(render(results, "magres"))
     table = nmr_extract_multi([str(path)], properties=["ms"], isotopes={"N": 15})[0]
-    rows = [results.row(results.predictions[0], site) for site in results.predictions[0].sites]
+    rows = results.table(results.predictions[0]).records()
     for column in ("labels", "species", "multiplicity"):
         assert list(table[0][column]) == [row[column] for row in rows]
-    shieldings = [row["MS_shielding/ppm"] for row in rows]
+    shieldings = [row["shielding"] for row in rows]
     assert list(table[0]["MS_shielding/ppm"]) == pytest.approx(shieldings)
 
 

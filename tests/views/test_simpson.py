@@ -31,11 +31,11 @@ def parse(text):
 def test_one_spin_for_each_site_with_a_reference(results):
     text = render(results, "simpson")
     found = parse(text)
-    rows = [results.row(results.predictions[0], site) for site in results.predictions[0].sites]
-    spins = [row for row in rows if row["MS_shift/ppm"] is not None]
+    rows = results.table(results.predictions[0]).records()
+    spins = [row for row in rows if row["shift"] is not None]
     assert found["channels"] == ["1H", "13C"]
     assert found["nuclei"] == ["13C", "1H", "1H"]
-    assert found["shift"] == [(k, row["MS_shift/ppm"]) for k, row in enumerate(spins, 1)]
+    assert found["shift"] == [(k, row["shift"]) for k, row in enumerate(spins, 1)]
     assert "# Without a reference and left out: 15N 17O\n" in text
     assert "# 3 H2 4\n" in text
 

@@ -14,9 +14,8 @@ from shiftcli.cli.options import RunningOptions, parse_counts
 from shiftcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from shiftcli.prediction.predictor import Predictor
+    from shiftcli.results.tables import Table
 
 #: What each suite measures, in this order.
 _SUITES = {
@@ -85,9 +84,9 @@ def benchmark(
     import json
 
     from shiftcli import benchmark as library
+    from shiftcli.benchmark.tables import comparison_table
     from shiftcli.views import check_outputs, choose_format, provenance
-    from shiftcli.views.terminal import common as render
-    from shiftcli.views.terminal.benchmark import comparison_table
+    from shiftcli.views.terminal import emit, emit_tables, show_notes
 
     if gpu is not None:
         if networks.device != "auto":
@@ -109,16 +108,15 @@ def benchmark(
     document = {**provenance(predictor), **machine.to_dict(), **figures}
     if old is not None:
         comparison = library.compare(old, document, str(compare))
-        for text in comparison.differences:
-            render.note(f"note: {text}")
+        show_notes("", comparison.differences)
         if not comparison.changes:
-            render.note(f"note: {compare} has no figure in common with this benchmark")
+            show_notes(str(compare), ["no figure in common with this benchmark"])
         document |= comparison.to_dict()
         tables.append(comparison_table(comparison, classes))
     if kind == "json":
-        render.emit(json.dumps(document, indent=1) + "\n", output)
+        emit(json.dumps(document, indent=1) + "\n", output)
     else:
-        render.emit_tables(tables, output)
+        emit_tables(tables, output)
 
 
 def _check(
@@ -152,20 +150,20 @@ def _measure(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Figures of the suites for JSON, and their tables."""
     from shiftcli import benchmark as library
-    from shiftcli.views.terminal import benchmark as render_benchmark
-    from shiftcli.views.terminal import common as render
+    from shiftcli.benchmark import tables as shown
+    from shiftcli.views.terminal import note
 
     figures: dict[str, Any] = {}
     tables: list[Table] = []
     if data:
-        accuracy = library.measure_accuracy(predictor, data, split, on_note=render.note)
+        accuracy = library.measure_accuracy(predictor, data, split, on_note=note)
         if "accuracy" in parts:
             figures |= accuracy.to_dict()
-            tables += render_benchmark.accuracy_tables(accuracy, classes)
+            tables += shown.accuracy_tables(accuracy, classes)
         if "baseline" in parts:
-            baseline = library.measure_baseline(accuracy, data, sizes, on_note=render.note)
+            baseline = library.measure_baseline(accuracy, data, sizes, on_note=note)
             figures |= baseline.to_dict()
-            tables += render_benchmark.baseline_tables(baseline)
+            tables += shown.baseline_tables(baseline)
     return figures, tables
 
 
@@ -174,9 +172,9 @@ def _measure_speed(
 ) -> tuple[dict[str, Any], list[Table]]:
     """Times of the parts and of whole crystals."""
     from shiftcli import benchmark as library
-    from shiftcli.views.terminal import benchmark as render_benchmark
+    from shiftcli.benchmark import tables as shown
 
     speed = library.measure_speed(predictor, library.benchmark_crystal())
     times = library.measure_end_to_end(predictor, largest=largest, arguments=arguments)
-    tables = [render_benchmark.speed_table(speed), render_benchmark.end_to_end_table(times)]
+    tables = [shown.speed_table(speed), shown.end_to_end_table(times)]
     return {**speed.to_dict(), **times.to_dict()}, tables

@@ -50,9 +50,10 @@ def calibrate(
     from shiftcli.nmr.experiment import read_experiment
     from shiftcli.prediction.predictor import Failure
     from shiftcli.readers import find_files
+    from shiftcli.results.comparisons import calibration_table
     from shiftcli.views import check_outputs, provenance
-    from shiftcli.views.terminal import common as render
-    from shiftcli.views.terminal import compare as render_compare
+    from shiftcli.views.progress import progress
+    from shiftcli.views.terminal import emit, emit_tables, show_notes
 
     if output is not None and output.suffix.lower() != ".toml":
         raise UsageError(f"'{output}' should end in .toml, by which --references knows it")
@@ -66,7 +67,7 @@ def calibrate(
         raise UsageError(f"--nucleus: no shift of such a nucleus is in {', '.join(experiment)}")
     predictor = make_predictor(networks, structures, elements)
     found = predictor.predict_files(paths, disorder=structures.disorder)
-    outcomes = list(render.progress(found, len(paths)))
+    outcomes = list(progress(found, len(paths)))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if failures:
         # Experiments may be paired with structures by their order, so none can be left out.
@@ -74,10 +75,8 @@ def calibrate(
     predictions = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     fitted = calibrate(predictions, measured, exchange=shifts.average, slope=slope)
     for prediction in predictions:
-        for text in prediction.crystal.warnings:
-            render.note(f"note: {prediction.crystal.where}: {text}")
-    for text in fitted.notes:
-        render.note(f"note: {text}")
-    render.emit_tables([render_compare.calibration_table(fitted, precision)], None)
+        show_notes(prediction.crystal.where, prediction.crystal.warnings)
+    show_notes("", fitted.notes)
+    emit_tables([calibration_table(fitted, precision)], None)
     if output is not None:
-        render.emit(fitted.to_toml(provenance(predictor)), output)
+        emit(fitted.to_toml(provenance(predictor)), output)

@@ -22,9 +22,8 @@ def cite(
     Example: shiftcli cite --format bibtex > shiftcli.bib
     """
     from shiftcli.results.citations import find_citations
-    from shiftcli.views.terminal.cite import citations_text, undocumented
+    from shiftcli.views.terminal import show_notes
 
     found = find_citations(fetched(networks.weights))
-    for note in undocumented(found):
-        typer.echo(note, err=True)
-    typer.echo(found.to_bibtex() if form == "bibtex" else citations_text(found), nl=False)
+    show_notes("", found.notes)
+    typer.echo(found.to_bibtex() if form == "bibtex" else found.to_text(), nl=False)

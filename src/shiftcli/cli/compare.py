@@ -49,12 +49,12 @@ def compare(
     from shiftcli.prediction.predictor import Failure
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
+    from shiftcli.results.comparisons import Comparisons
     from shiftcli.views import Results, check_outputs, choose_format
-    from shiftcli.views.comparison import Comparisons, render_comparisons
     from shiftcli.views.plots.comparison import plot_comparison
+    from shiftcli.views.progress import progress
     from shiftcli.views.report import check_report, write_report
-    from shiftcli.views.terminal import common as render
-    from shiftcli.views.terminal import compare as render_compare
+    from shiftcli.views.terminal import emit_document, show_document_notes, show_notes
 
     paths, output, plot, report = find_files(files), to.output, picture.plot, page.report
     kind = choose_format(form, output, ("table", "csv", "json"))
@@ -69,7 +69,7 @@ def compare(
         predictor, paths, experiment, exchange=shifts.average, references=fixed,
         theory_errors=shifts.theory_errors, disorder=structures.disorder,
     )  # fmt: skip
-    outcomes = list(render.progress(found, len(paths)))
+    outcomes = list(progress(found, len(paths)))
     comparisons = Comparisons(
         predictor,
         experiment,
@@ -80,12 +80,10 @@ def compare(
     if plot is not None and len(comparisons.structures) > 1:
         number = len(comparisons.structures)
         raise UsageError(f"--plot draws one structure, these files hold {number}")
-    render.show_reference_notes(fixed, predictor)
-    render_compare.show_notes(comparisons)
-    if kind == "table":
-        render.emit_tables(render_compare.comparison_tables(comparisons), output)
-    else:
-        render.emit(render_comparisons(comparisons, kind), output)
+    show_notes("", fixed.notes({file.sha256 for file in predictor.files}))
+    document = comparisons.document()
+    show_document_notes(document, "compared")
+    emit_document(document, kind, output)
     if plot is not None:
         for structure in comparisons.structures:
             plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)

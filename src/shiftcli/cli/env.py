@@ -23,12 +23,11 @@ def env(
     import json
 
     from shiftcli.results.installation import describe_installation
-    from shiftcli.views.terminal.env import installation_text
 
     found = describe_installation(networks.weights)
     if form == "json":
         typer.echo(json.dumps(found.to_dict(), indent=1))
     else:
-        typer.echo(installation_text(found), nl=False)
+        typer.echo(found.to_text(), nl=False)
     if found.problems:
         raise typer.Exit(1)

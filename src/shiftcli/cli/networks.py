@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def fetched(weights: Path | None) -> Path | None:
     """The networks that were named, downloaded with a progress bar where they are not here."""
     if weights is not None or "SHIFTCLI_WEIGHTS" in os.environ:
-        from shiftcli.views.terminal.weights import downloads
+        from shiftcli.views.progress import downloads
         from shiftcli.weights import make_ready
 
         with downloads() as progress:

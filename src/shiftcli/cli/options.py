@@ -298,7 +298,8 @@ class ExperimentOptions:
     """What was measured."""
 
     experiment: str = option(
-        ..., "Measured shifts: a list, or CSV of site,species,shift,uncertainty,protons,kind.",
+        ...,
+        "Measured shifts: a list, or CSV of site,species,shift,uncertainty,protons,kind.",
         metavar="FILE",
     )
 

@@ -55,9 +55,10 @@ def predict(
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
     from shiftcli.views import Results, check_outputs, check_references, choose_format
-    from shiftcli.views.formats import suffix_of
+    from shiftcli.views.formats import render, suffix_of
+    from shiftcli.views.progress import follow
     from shiftcli.views.report import check_report, write_report
-    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal import emit_results, show_notes
 
     paths, output, report = find_files(files), to.output, page.report
     folder = output if output is not None and is_folder(output) else None
@@ -70,22 +71,22 @@ def predict(
     references, exchange = shifts.read(), shifts.average
     check_references(kind, references)
     predictor = make_predictor(networks, structures)
-    render.show_reference_notes(references, predictor)
+    show_notes("", references.notes({file.sha256 for file in predictor.files}))
     results = Results(predictor, [], [], references, to.precision)
 
     def finish(prediction: Prediction) -> Prediction:
         return average_prediction(prediction, exchange)
 
-    def text(prediction: Prediction) -> str:
-        return render.text_of(replace(results, predictions=[finish(prediction)]), kind)
+    def text(prediction: Prediction) -> str | bytes:
+        return render(replace(results, predictions=[finish(prediction)]), kind)
 
     disorder, jobs = structures.disorder, many.jobs
     if folder is None:
         spool = Spool()
         outcomes = predict_many(predictor, paths, disorder=disorder, jobs=jobs, finish=finish)
-        failures = render.follow(outcomes, len(paths), spool)
+        failures = follow(outcomes, len(paths), spool)
         results = replace(results, predictions=spool, failures=failures)
-        render.emit_results(results, kind, output)
+        emit_results(results, kind, output)
         if report is not None:
             write_report(report, results, citations=find_citations(networks.weights))
     else:
@@ -95,6 +96,6 @@ def predict(
             folder, predictor, paths, text,
             suffix=suffix_of(kind), options=decisive, disorder=disorder, jobs=jobs,
         )  # fmt: skip
-        failures = render.follow(made, len(paths))
+        failures = follow(made, len(paths))
     if failures:
         raise typer.Exit(1)

@@ -23,6 +23,10 @@ from shiftcli.cli.options import (
 _PRECISE = OutputOptions(precision=3)
 
 
+#: Structures whose prediction takes so long that it should not be lost.
+_MANY = 100
+
+
 @command
 def rank(
     *,
@@ -66,12 +70,19 @@ def rank(
         unassigned,
     )
     from shiftcli.nmr.ranking import rank
+    from shiftcli.pipeline.store import StoredPredictor
     from shiftcli.readers import find_files
+    from shiftcli.results.rankings import ranking_document
     from shiftcli.views import check_outputs, choose_format
     from shiftcli.views.plots.ranking import plot_ranking
-    from shiftcli.views.ranking import render_ranking as render_text
-    from shiftcli.views.terminal import common as render
-    from shiftcli.views.terminal import ranking as render_ranking
+    from shiftcli.views.progress import progress
+    from shiftcli.views.terminal import (
+        emit_document,
+        note,
+        show_failures,
+        show_notes,
+        show_some,
+    )
 
     paths, output, plot = find_files(candidates), to.output, picture.checked()
     kind = choose_format(form, output, ("table", "csv", "json"))
@@ -83,10 +94,11 @@ def rank(
         experiment = unassigned(experiment)
     reference = read_reference(*named, disorder=structures.disorder) if named else None
     predictor = make_predictor(networks, structures, experiment.elements, work)
-    render.show_reference_notes(fixed, predictor)
+    show_notes("", fixed.notes({file.sha256 for file in predictor.files}))
     crystals = read_candidates(paths, disorder=structures.disorder)
-    render_ranking.show_start(len(crystals), work)
-    predictions = render.progress(
+    if work is None and len(crystals) >= _MANY:
+        note(f"note: {len(crystals)} structures; with --work DIR a run that is stopped can go on")
+    predictions = progress(
         predict_candidates(
             predictor, crystals, experiment, labels_from=reference, exchange=shifts.average
         ),
@@ -97,12 +109,12 @@ def rank(
         exchange=shifts.average, theory_errors=shifts.theory_errors,
         tolerance=comparing.family_tolerance,
     )  # fmt: skip
-    render_ranking.show_notes(ranking, predictor)
-    if kind == "table":
-        tables = [render_ranking.ranking_table(ranking, to.precision)] if ranking.candidates else []
-        render.emit_tables(tables, output)
-    else:
-        render.emit(render_text(ranking, predictor, kind, to.precision), output)
+    if isinstance(predictor, StoredPredictor) and predictor.taken:
+        note(f"note: shieldings of {predictor.taken} structures taken from {predictor.path}")
+    show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
+    show_notes("", ranking.notes)
+    show_failures(ranking.failures, f"{len(ranking.candidates)} candidates ranked")
+    emit_document(ranking_document(ranking, predictor, to.precision), kind, output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot)
     if ranking.failures:

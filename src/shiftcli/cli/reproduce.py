@@ -49,10 +49,11 @@ def reproduce(
     import json
 
     from shiftcli.benchmark.paper import REPRODUCTIONS, Setting
-    from shiftcli.views.terminal import benchmark as render_benchmark
-    from shiftcli.views.terminal import common as render
+    from shiftcli.benchmark.tables import reproduction_table
+    from shiftcli.views.progress import TrainingView
+    from shiftcli.views.terminal import emit, emit_tables, note
 
-    view = render.TrainingView()
+    view = TrainingView()
     setting = Setting(
         data or (), output, fetched(networks.weights), quick, networks.device, networks.nuclei,
         view.note, view.epoch,
@@ -62,8 +63,8 @@ def reproduce(
     finally:
         view.close()
     for path in result.save(output):
-        render.note(f"wrote {path}")
+        note(f"wrote {path}")
     if form == "json":
-        render.emit(json.dumps(result.to_dict(), indent=1) + "\n", None)
+        emit(json.dumps(result.to_dict(), indent=1) + "\n", None)
     else:
-        render.emit_tables([render_benchmark.reproduction_table(result)], None)
+        emit_tables([reproduction_table(result)], None)

@@ -24,9 +24,9 @@ from shiftcli.structure.nuclei import ELEMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rich.table import Table
-
     from shiftcli.nmr.spectrum import Correlation, Settings, Spectrum
+    from shiftcli.results.tables import Table
+    from shiftcli.views.files import Chunks
 
 #: Suffixes of what is not a picture.
 _TEXTS = (".csv", ".txt")
@@ -131,19 +131,21 @@ def spectrum(
     from shiftcli.prediction.predictor import Failure, Prediction
     from shiftcli.readers import find_files
     from shiftcli.views import Results, check_outputs
-    from shiftcli.views.terminal import common as render
+    from shiftcli.views.progress import progress
+    from shiftcli.views.terminal import show_document_notes, show_notes
 
     paths = find_files(files)
     _check_suffix(output)
     check_outputs([output], [*paths, *shifts.files])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     predictor = make_predictor(networks, structures, nuclei)
-    render.show_reference_notes(settings.references, predictor)
+    show_notes("", settings.references.notes({file.sha256 for file in predictor.files}))
     found = predictor.predict_files(paths, disorder=structures.disorder)
-    outcomes = list(render.progress(found, len(paths)))
+    outcomes = list(progress(found, len(paths)))
     predictions = [o for o in outcomes if isinstance(o, Prediction)]
     failures = [o for o in outcomes if isinstance(o, Failure)]
-    render.show_notes(Results(predictor, predictions, failures, settings.references, precision))
+    results = Results(predictor, predictions, failures, settings.references, precision)
+    show_document_notes(results.document(), "predicted")
     if predictions and drawing.correlate is not None:
         pair = drawing.correlate
         _show_correlations(correlate_nuclei(predictions, pair, settings), output, precision)
@@ -165,37 +167,41 @@ def _check_suffix(output: Path | None) -> None:
 
 
 def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: int) -> None:
+    from shiftcli.results.spectra import axis_notes, peak_tables, point_document
     from shiftcli.views.plots import plot_spectra
-    from shiftcli.views.spectra import write_spectra
-    from shiftcli.views.terminal.spectrum import peak_tables, show_axis_notes
+    from shiftcli.views.spreadsheets import write_csv
+    from shiftcli.views.terminal import show_notes
 
-    show_axis_notes(spectra)
+    show_notes("", axis_notes(spectra))
     tables = partial(peak_tables, spectra, precision)
-    _emit(output, tables, partial(write_spectra, spectra), partial(plot_spectra, spectra))
+    text = partial(write_csv, point_document(spectra))
+    _emit(output, tables, text, partial(plot_spectra, spectra))
 
 
 def _show_correlations(spectra: Sequence[Correlation], output: Path | None, precision: int) -> None:
+    from shiftcli.results.spectra import axis_notes, cross_peak_document
     from shiftcli.views.plots import plot_correlations
-    from shiftcli.views.spectra import write_correlations
-    from shiftcli.views.terminal.spectrum import cross_peak_tables, show_axis_notes
+    from shiftcli.views.spreadsheets import write_csv
+    from shiftcli.views.terminal import show_notes
 
-    show_axis_notes(spectra)
-    tables = partial(cross_peak_tables, spectra, precision)
-    _emit(output, tables, partial(write_correlations, spectra), partial(plot_correlations, spectra))
+    show_notes("", axis_notes(spectra))
+    document = cross_peak_document(spectra, precision)
+    text = partial(write_csv, document)
+    _emit(output, lambda: list(document.tables), text, partial(plot_correlations, spectra))
 
 
 def _emit(
     output: Path | None,
     tables: Callable[[], list[Table]],
-    text: Callable[[], str],
+    text: Callable[[], Chunks],
     draw: Callable[[Path], None],
 ) -> None:
     """The one of the three that the output's suffix asks for."""
-    from shiftcli.views.terminal import common as render
+    from shiftcli.views.terminal import emit, emit_tables
 
     if output is None or output.suffix.lower() == ".txt":
-        render.emit_tables(tables(), output)
+        emit_tables(tables(), output)
     elif output.suffix.lower() == ".csv":
-        render.emit(text(), output)
+        emit(text(), output)
     else:
         draw(output)

@@ -141,9 +141,9 @@ def _check(task: Task) -> None:
     """Describe the data and what stands in a run's way, and train nothing."""
     from dataclasses import replace
 
-    from shiftcli.training.report import describe
+    from shiftcli.training.report import data_tables, describe
     from shiftcli.training.run import find_trainable
-    from shiftcli.views.terminal.common import data_tables, emit_tables
+    from shiftcli.views.terminal import emit_tables
 
     labelled = task.load(lambda text: None)
     report = describe(labelled)
@@ -164,8 +164,8 @@ def _run(
 ) -> None:
     """Train, watch, and say where the networks are."""
     from shiftcli.training.run import start_or_resume
-    from shiftcli.training.studies import STUDY, study
-    from shiftcli.views.terminal.common import emit_tables, study_table
+    from shiftcli.training.studies import STUDY, study, study_table
+    from shiftcli.views.terminal import emit_tables
 
     with _stoppable(folder, resume) as view:
         told = {"device": device, "on_epoch": view.epoch, "on_note": view.note}
@@ -194,7 +194,7 @@ def _stoppable(folder: Path, resume: bool) -> Iterator[Any]:
     import signal
 
     from shiftcli.training.folder import best_errors
-    from shiftcli.views.terminal.common import TrainingView
+    from shiftcli.views.progress import TrainingView
 
     def terminate(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from shiftcli.cli.command import command
 from shiftcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from shiftcli.results.tables import Table
 
 UrlOption = Annotated[
     str | None,
@@ -48,10 +51,10 @@ def list_models(
 
     Example: shiftcli weights list
     """
-    from shiftcli.views.terminal import weights as view
+    from shiftcli.results.networks import inventory_table
     from shiftcli.weights import list_networks
 
-    view.show_inventory(list_networks(url, allow_http=allow_http), form, output)
+    _show(inventory_table(list_networks(url, allow_http=allow_http)), form, output)
 
 
 @app.command()
@@ -70,14 +73,15 @@ def download(
 
     Example: shiftcli weights download --all
     """
-    from shiftcli.views.terminal import weights as view
+    from shiftcli.views.progress import downloads
+    from shiftcli.views.terminal import emit
     from shiftcli.weights import obtain
 
-    with view.downloads() as progress:
+    with downloads() as progress:
         folders = obtain(
             models, everything=everything, url=url, allow_http=allow_http, progress=progress
         )
-    view.show_folders(folders)
+    emit("".join(f"{folder}\n" for folder in folders), None)
 
 
 @app.command()
@@ -94,12 +98,17 @@ def verify(
 
     Example: shiftcli weights verify
     """
-    from shiftcli.views.terminal import weights as view
+    from shiftcli.results.networks import checked_table
+    from shiftcli.views.terminal import note
     from shiftcli.weights import verify as check
 
     rows = check(models or ())
-    view.show_checked(rows, form, output)
-    if any(row.reason for row in rows):
+    _show(checked_table(rows), form, output)
+    if wrong := sum(bool(row.reason) for row in rows):
+        note(
+            f"{wrong} of {len(rows)} files are wrong (shiftcli weights download MODEL replaces "
+            "those in the cache; install shiftcli again for those of the package)"
+        )
         raise typer.Exit(1)
 
 
@@ -115,12 +124,12 @@ def path(
 
     Example: shiftcli weights path
     """
-    from shiftcli.views.terminal import weights as view
+    from shiftcli.views.terminal import emit
     from shiftcli.weights import cache_folder, folder_of
 
     if cache and model is not None:
         raise UsageError("--cache is one folder for all models")
-    view.show_folders([cache_folder() if cache else folder_of(model)])
+    emit(f"{cache_folder() if cache else folder_of(model)}\n", None)
 
 
 @app.command()
@@ -133,9 +142,24 @@ def remove(
 
     Example: shiftcli weights remove --all
     """
-    from shiftcli.views.terminal import weights as view
+    from shiftcli.views.terminal import note
     from shiftcli.weights import remove as delete
 
     if bool(models) == everything:
         raise UsageError("name the models to remove, or --all")
-    view.show_removed(delete(models or (), everything=everything))
+    removed = delete(models or (), everything=everything)
+    for folder, freed in removed:
+        note(f"removed {folder} ({freed / 1e6:.1f} MB)")
+    if not removed:
+        note("nothing in the cache")
+
+
+def _show(table: Table, form: str, output: Path | None) -> None:
+    """A table, or its rows as JSON."""
+    from shiftcli.views.documents import records_as_json
+    from shiftcli.views.terminal import emit, emit_tables
+
+    if form == "json":
+        emit(records_as_json(table), output)
+    else:
+        emit_tables([table], output)

@@ -24,7 +24,8 @@ from shiftcli.pipeline.workers import Outcome, predict_in_processes
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor
 from shiftcli.readers import STDIN, Disorder
 from shiftcli.readers.registry import format_of_name
-from shiftcli.views import provenance, write_text
+from shiftcli.results.provenance import provenance
+from shiftcli.views.files import write_file
 
 #: Name of the list inside the folder.
 MANIFEST = "manifest.jsonl"
@@ -97,7 +98,7 @@ def predict_into(
     folder: Path,
     predictor: Predictor,
     files: Sequence[str],
-    render: Callable[[Prediction], str],
+    render: Callable[[Prediction], str | bytes],
     *,
     suffix: str,
     options: Mapping[str, Any],
@@ -160,7 +161,7 @@ def predict_into(
                     failures.append(str(outcome.error))
                 else:
                     made.append(f"{name}{f'@{number}' if number else ''}{suffix}")
-                    write_text(text, folder / made[-1])
+                    write_file([text], folder / made[-1])
                 yield outcome
             results.add(Entry(file, hashes[file], run, name, made, failures))
 
@@ -193,8 +194,8 @@ def _numbered(outcomes: Iterator[Outcome]) -> Iterator[tuple[int, Outcome]]:
 
 
 def _rendered(
-    prediction: Prediction, render: Callable[[Prediction], str], file: str
-) -> tuple[Outcome, str]:
+    prediction: Prediction, render: Callable[[Prediction], str | bytes], file: str
+) -> tuple[Outcome, str | bytes]:
     try:
         return prediction, render(prediction)
     except ShiftcliError as error:  # a format that cannot hold this structure

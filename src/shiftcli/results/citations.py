@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +176,28 @@ class Citations:
     works: tuple[Citation, ...]
     statements: tuple[str, ...]
     is_documented: bool
+
+    def to_text(self) -> str:
+        """Works under their reasons."""
+        lines = [f"Predictions of shiftcli {__version__}, model {self.model}, rest on:"]
+        for reason in dict.fromkeys(work.reason for work in self.works):
+            lines += ["", reason]
+            for work in self.works:
+                if work.reason == reason:
+                    # Names and addresses that are to be copied stay in one piece.
+                    lines += textwrap.wrap(
+                        work.to_text(), 78, initial_indent="  ", subsequent_indent="    ",
+                        break_long_words=False, break_on_hyphens=False,
+                    )  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+    @property
+    def notes(self) -> list[str]:
+        """What nobody here knows how to cite."""
+        notes = [f"no publication is known here of: {said}" for said in self.statements]
+        if not self.is_documented:
+            notes.append("no manifest says what these networks learned from; cite that too")
+        return notes
 
     def to_bibtex(self) -> str:
         """BibTeX entries of all works, the program first."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shiftcli import __version__
+from shiftcli.errors import visible
 from shiftcli.results.machine import cores, processor
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ class Installation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**self.sections, "problems": self.problems}
+
+    def to_text(self) -> str:
+        """Sections with a line for each entry, then the problems."""
+        lines = []
+        for title, entries in self.sections.items():
+            lines.append(title if entries else f"{title}: none")
+            lines += [f"  {line}" for line in _entries(entries)]
+        lines.append("problems" if self.problems else "problems: none")
+        lines += [f"  {visible(problem)}" for problem in self.problems]
+        return "\n".join(lines) + "\n"
 
     def attempt(self, what: str, action: Callable[..., T], *arguments: Any) -> T | None:
         """The result of an action, None where it fails; a failure or warning is a problem."""
@@ -199,3 +210,20 @@ def _line(error: object) -> str:
     if type(error).__module__.startswith("shiftcli"):
         return text
     return f"{type(error).__name__}: {text}"
+
+
+def _entries(entries: dict[str, Any]) -> list[str]:
+    """One line each, whatever a path or a variable holds."""
+    width = max((len(name) for name in entries), default=0)
+    lines = []
+    for name, value in entries.items():
+        if isinstance(value, dict):
+            lines.append(name)
+            lines += [f"  {line}" for line in _entries(value)]
+            continue
+        if isinstance(value, list):
+            value = ", ".join(map(str, value)) or "none"
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        lines.append(f"{visible(name):{width}}  {visible(value)}".rstrip())
+    return lines

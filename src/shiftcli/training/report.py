@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training.data import is_usual, is_validation
 from shiftcli.training.families import family_name, find_lookalikes
@@ -210,3 +211,28 @@ def _describe_nucleus(level: str, part: Part, element: str, sites: np.ndarray) -
         outliers=int((known & ~kept).sum()),
         **dict(zip(("lowest", "highest", "mean", "std"), spread, strict=True)),
     )
+
+
+def data_tables(report: DataReport) -> list[Table]:
+    """What a data set holds: a table for each level of theory, and one of its problems."""
+    columns = (
+        Column("part"), Column("species", "nucleus"), Column("crystals"), Column("atoms"),
+        Column("distinct"), Column("labelled"), Column("unlabelled"), Column("outliers"),
+        *(Column(key, unit="ppm", decimals=2) for key in ("lowest", "highest", "mean", "std")),
+    )  # fmt: skip
+    levels: dict[str, list[tuple[Any, ...]]] = {}
+    for row in report.rows:
+        values = tuple(getattr(row, column.key) for column in columns)
+        levels.setdefault(row.level, []).append(values)
+    tables = [
+        Table(
+            f"level {level}", columns, rows,
+            f"{'main' if level == report.main else 'further'} level {level}".rstrip(),
+            "shieldings in ppm",
+        )
+        for level, rows in levels.items()
+    ]  # fmt: skip
+    if report.problems:
+        rows = [(problem,) for problem in report.problems]
+        tables.append(Table("problems", (Column("problems"),), rows))
+    return tables

@@ -16,6 +16,7 @@ import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load, replacing
+from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import split_crystals
@@ -294,3 +295,17 @@ def _write_summary(path: Path, rows: Sequence[StudyRow]) -> None:
         writer = csv.DictWriter(handle, ["species", *(f.name for f in fields(StudyRow))])
         writer.writeheader()
         writer.writerows({"species": SPECIES[r.nucleus], **asdict(r)} for r in rows)
+
+
+def study_table(rows: Sequence[StudyRow]) -> Table:
+    """Validation errors of a study's runs, mean and standard deviation."""
+    columns = (
+        Column("nucleus", show=SPECIES.__getitem__),
+        Column("crystals", show=lambda count: str(count or "all")),
+        Column("augmentation"),
+        Column("runs"),
+        Column("rmse", "mean", "ppm", 3),
+        Column("deviation", unit="ppm", decimals=3),
+    )
+    values = [tuple(getattr(row, column.key) for column in columns) for row in rows]
+    return Table("study", columns, values, "validation RMSE/ppm")

@@ -1,7 +1,9 @@
-"""Results become files that other programs open, one module a format."""
+"""Results become files, tables on a terminal, pictures and one page, one module a format."""
 
 from __future__ import annotations
 
+from shiftcli.results.predictions import COLUMNS, Results
+from shiftcli.results.provenance import provenance
 from shiftcli.views.files import check_outputs, check_writable, write_text
 from shiftcli.views.formats import (
     FORMATS,
@@ -11,7 +13,6 @@ from shiftcli.views.formats import (
     render,
     write,
 )
-from shiftcli.views.results import COLUMNS, Results, provenance
 
 __all__ = [
     "COLUMNS",

@@ -10,13 +10,11 @@ from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import UsageError
+from shiftcli.results.predictions import Results
 from shiftcli.structure.crystal import Crystal
-from shiftcli.views.results import NUMERIC, Results
 
 #: Distance in Å around an atom that the viewer shows first.
 _CUTOFF = 4.0
-
-_TEXTS = ("file", "name", "labels", "species")
 
 
 def write_chemiscope(results: Results) -> str:
@@ -41,30 +39,25 @@ def write_chemiscope(results: Results) -> str:
     """
     if not results.predictions:
         return ""  # everything failed, which is reported by itself
-    environments, rows = [], []
-    for k, prediction in enumerate(results.predictions):
-        found = {
-            int(atom): results.row(prediction, site)
-            for site in prediction.sites
-            for atom in site.site.atoms
-        }
+    environments: list[dict[str, Any]] = []
+    values: dict[str, list[Any]] = {}
+    for k, entry in enumerate(results.document().entries):
+        table = entry.tables[0]
+        heads, rows = entry.flat()
+        found = {atom: row for row, atoms in zip(rows, table.atoms, strict=True) for atom in atoms}
         for atom in sorted(found):
             environments.append({"structure": k, "center": atom, "cutoff": _CUTOFF})
-            rows.append(found[atom])
-    if not rows:
+            for head, value in zip(heads, found[atom], strict=True):
+                values.setdefault(head, []).append(value)
+    if not environments:
         raise UsageError("no atom of these nuclei is there to show in chemiscope")
-    properties: dict[str, Any] = {
-        name: {"target": "atom", "values": [row[name] for row in rows]} for name in _TEXTS
+    # JSON knows no NaN, and the viewer no gap.
+    properties = {
+        head.removesuffix("/ppm"): {"target": "atom", "values": found}
+        | ({"units": "ppm"} if head.endswith("/ppm") else {})
+        for head, found in values.items()
+        if None not in found and any(value != "" for value in found)
     }
-    for name in NUMERIC:
-        values = [row[name] for row in rows]
-        # JSON knows no NaN, and the viewer no gap.
-        if None not in values:
-            properties[name.removesuffix("/ppm")] = {
-                "target": "atom",
-                "values": values,
-                "units": "ppm",
-            }
     document = {
         "meta": {
             "name": "NMR shieldings",

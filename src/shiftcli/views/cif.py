@@ -6,9 +6,7 @@ The names of the columns are in no dictionary of the IUCr; programs that do not 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +16,9 @@ from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.readers.atoms import distinct
 from shiftcli.readers.symmetry import Symmetry, expand
+from shiftcli.results.predictions import Results, formula_unit, per_atom
 from shiftcli.structure.crystal import Crystal
 from shiftcli.views.labels import UNUSUAL, as_words
-from shiftcli.views.results import Results, per_atom
 
 if TYPE_CHECKING:
     import gemmi
@@ -82,7 +80,7 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
         *crystal.warnings,
     ]
     block.set_pair("_audit_creation_method", gemmi.cif.quote("\n".join(notes)))
-    formula, units = _formula_unit(crystal)
+    formula, units = formula_unit(crystal)
     block.set_pair("_chemical_formula_sum", gemmi.cif.quote(formula))
     block.set_pair("_cell_formula_units_Z", str(units))
     # Lengths and angles do not tell a left-handed cell; turned round it is a right-handed one.
@@ -95,14 +93,6 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
     found = per_atom(results, prediction)
     columns = {tag: found[name] for tag, name in TAGS.items() if name in found}
     _write_atoms(block, crystal, fractional, columns, is_symmetric, results.precision)
-
-
-def _formula_unit(crystal: Crystal) -> tuple[str, int]:
-    """Formula of the smallest unit with whole numbers of atoms, and how many the cell holds."""
-    counts = Counter(crystal.elements.tolist())
-    units = math.gcd(*counts.values())
-    unit = np.repeat(list(counts), [count // units for count in counts.values()])
-    return replace(crystal, elements=unit).formula, units
 
 
 def _write_cell(block: gemmi.cif.Block, cell: np.ndarray) -> None:

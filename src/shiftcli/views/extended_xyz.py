@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 
+from shiftcli.results.predictions import Results, per_atom
 from shiftcli.views.ase_atoms import ase_atoms
 from shiftcli.views.labels import BLANKS, as_words
-from shiftcli.views.results import Results, per_atom
 
 
 def write_xyz(results: Results) -> str:

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from shiftcli.errors import UsageError
 from shiftcli.network.checkpoint import replacing
+
+#: Pieces of a file, one after the other, so that a long one never stands in memory.
+Chunks = Iterable[str | bytes]
+
+#: What a terminal or an editor would obey or hide, but for the ends of lines and tabs.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8 as every stream and every text format gets it.
+
+    Parameters
+    ----------
+    text : str
+        May hold names from files.
+
+    Returns
+    -------
+    bytes
+        Control characters and marks that turn the direction of text stand escaped,
+        ``\\\\u202e``, which JSON reads as the same text.
+    """
+    seen = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return seen.encode("utf-8", errors="backslashreplace")
 
 
 def check_writable(output: Path) -> None:
@@ -73,16 +100,14 @@ def _identity(path: Path) -> object:
     return found.st_dev, found.st_ino
 
 
-def write_text(text: str, output: Path) -> None:
-    """Write a file whole or not at all.
+@contextmanager
+def whole(output: Path) -> Iterator[Path]:
+    """A temporary path that becomes the output when all went well.
 
     Parameters
     ----------
-    text : str
-        Its contents.
     output : pathlib.Path
-        The file; replaced if it is there. A pipe or a device is written to. With the suffix
-        ``.gz`` it is compressed.
+        The file; replaced if it is there. A pipe or a device is written to itself.
 
     Raises
     ------
@@ -90,15 +115,42 @@ def write_text(text: str, output: Path) -> None:
         If it cannot be written.
     """
     check_writable(output)
-    content = text.encode("utf-8", errors="backslashreplace")
-    if output.suffix.lower() == ".gz":
-        content = gzip.compress(content, mtime=0)  # the same bytes whenever it is written
     try:
         if output.exists() and not output.is_file():
-            output.write_bytes(content)
+            yield output
             return
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing(output.resolve()) as temporary:
-            temporary.write_bytes(content)
+            yield temporary
     except OSError as error:
         raise UsageError(f"cannot write '{output}': {error.strerror}") from error
+
+
+def write_file(chunks: Chunks, output: Path) -> None:
+    """Write a file whole or not at all, compressed with the suffix ``.gz``.
+
+    Parameters
+    ----------
+    chunks : iterable of str or bytes
+        Its contents.
+    output : pathlib.Path
+        The file, see `whole`.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    with whole(output) as path, open(path, "wb") as plain:
+        # The same bytes whenever it is written.
+        packed = output.suffix.lower() == ".gz"
+        stream: IO[bytes] = gzip.GzipFile("", "wb", fileobj=plain, mtime=0) if packed else plain  # type: ignore[assignment]
+        for chunk in chunks:
+            stream.write(encoded(chunk) if isinstance(chunk, str) else chunk)
+        if packed:
+            stream.close()
+
+
+def write_text(text: str, output: Path) -> None:
+    """Write text into a file, see `write_file`."""
+    write_file([text], output)

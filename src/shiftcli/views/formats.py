@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import References
-from shiftcli.views.files import write_text
-from shiftcli.views.results import Results
+from shiftcli.results.predictions import Results
+from shiftcli.results.tables import Document
+from shiftcli.views.files import Chunks, write_file
 
-#: Names of the output formats, and the suffixes that choose them; ``.gz`` may follow.
-FORMATS = ("table", "csv", "json", "xyz", "magres", "cif", "chemiscope", "simpson")
+#: Formats that hold any table, and those that hold atoms with their shieldings.
+TABLES = ("table", "csv", "json", "md", "tex", "html", "xlsx", "parquet")
+ATOMS = ("xyz", "magres", "cif", "chemiscope", "simpson")
+FORMATS = (*TABLES, *ATOMS)
+
+#: Those that are no text.
+BINARY = ("xlsx", "parquet")
+
+#: Suffixes that choose a format; ``.gz`` may follow.
 SUFFIXES = {
     ".txt": "table",
     ".csv": "csv",
     ".chemiscope.json": "chemiscope",
     ".json": "json",
+    ".md": "md",
+    ".tex": "tex",
+    ".html": "html",
+    ".xlsx": "xlsx",
+    ".parquet": "parquet",
     ".xyz": "xyz",
     ".extxyz": "xyz",
     ".magres": "magres",
@@ -26,9 +40,16 @@ SUFFIXES = {
 }
 
 # Modules are named and not imported, so that CSV does not wait for ASE.
-_WRITERS = {
-    "csv": ("csv_table", "write_csv"),
-    "json": ("json_document", "write_json"),
+_TABLE_WRITERS = {
+    "csv": ("spreadsheets", "write_csv"),
+    "xlsx": ("spreadsheets", "write_xlsx"),
+    "parquet": ("spreadsheets", "write_parquet"),
+    "json": ("documents", "write_json"),
+    "md": ("documents", "write_markdown"),
+    "tex": ("documents", "write_latex"),
+    "html": ("documents", "write_html"),
+}
+_ATOM_WRITERS = {
     "xyz": ("extended_xyz", "write_xyz"),
     "magres": ("magres", "write_magres"),
     "cif": ("cif", "write_cif"),
@@ -107,7 +128,7 @@ def write(results: Results, output: str | Path, form: str | None = None) -> None
     output : str or pathlib.Path
         The file; replaced if it is there. It is whole or not written at all.
     form : str, optional
-        One of `FORMATS` other than ``table``; without it the suffix of `output` says.
+        One of `FORMATS`; without it the suffix of `output` says.
 
     Raises
     ------
@@ -115,31 +136,51 @@ def write(results: Results, output: str | Path, form: str | None = None) -> None
         If the format is none of them, cannot hold these predictions, or the file cannot be
         written.
     """
-    kind = choose_format(form, Path(output), FORMATS[1:])
-    if kind not in _WRITERS:
-        raise UsageError(f"no format '{kind}'", hint=f"one of {', '.join(_WRITERS)}")
-    write_text(render(results, kind), Path(output))
+    kind = choose_format(form, Path(output))
+    write_file(chunks(results, kind), Path(output))
 
 
-def render(results: Results, form: str) -> str:
-    """Write predictions in one of the machine formats.
-
-    Parameters
-    ----------
-    results : Results
-        What was predicted.
-    form : str
-        One of `FORMATS` other than ``table``.
-
-    Returns
-    -------
-    str
-        The text of the file.
+def chunks(results: Results, form: str) -> Chunks:
+    """Predictions in one of `FORMATS`, piece by piece.
 
     Raises
     ------
     UsageError
-        If the format cannot hold these predictions; the message names another.
+        If there is no such format, or it cannot hold these predictions; the message names
+        another.
     """
-    module, function = _WRITERS[form]
-    return getattr(import_module(f"shiftcli.views.{module}"), function)(results)
+    if form not in _ATOM_WRITERS:
+        return document_chunks(results.document(), form)
+    return [_call(_ATOM_WRITERS[form], results)]
+
+
+def document_chunks(document: Document, form: str) -> Chunks:
+    """Any result in one of `TABLES`, piece by piece.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format, or what writes it is not installed.
+    """
+    if form == "table":
+        return _call(("terminal", "plain_text"), document.tables)
+    if form not in _TABLE_WRITERS:
+        raise UsageError(f"no format '{form}'", hint=f"one of {', '.join(FORMATS)}")
+    return _call(_TABLE_WRITERS[form], document)
+
+
+def _call(place: tuple[str, str], argument: Any) -> Any:
+    module, function = place
+    return getattr(import_module(f"shiftcli.views.{module}"), function)(argument)
+
+
+def render(results: Results, form: str) -> Any:
+    """Predictions in one of `FORMATS`, as one text, or bytes of a workbook or of Parquet.
+
+    Raises
+    ------
+    UsageError
+        As `chunks` does.
+    """
+    pieces: list[Any] = list(chunks(results, form))
+    return b"".join(pieces) if form in BINARY else "".join(pieces)

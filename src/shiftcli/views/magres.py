@@ -11,8 +11,8 @@ import numpy as np
 from shiftcli import __version__
 from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Prediction
+from shiftcli.results.predictions import Results, only_prediction, per_atom
 from shiftcli.views.labels import UNUSUAL, as_words
-from shiftcli.views.results import Results, only_prediction, per_atom
 
 _COMMENT = "isotropic shieldings only: each tensor is the isotropic shielding times the unit matrix"
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from shiftcli import __version__
 from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import References
+from shiftcli.results.predictions import Results, only_prediction
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
 from shiftcli.views.labels import UNUSUAL, as_words
-from shiftcli.views.results import Results, only_prediction
 
 
 def check_references(references: References) -> None:
@@ -54,14 +54,14 @@ def write_simpson(results: Results) -> str:
     prediction = only_prediction(results, "SIMPSON")
     if prediction is None:
         return ""  # everything failed, which is reported by itself
-    rows = [results.row(prediction, site) for site in prediction.sites]
-    spins = [row for row in rows if row["MS_shift/ppm"] is not None]
+    rows = results.table(prediction).records()
+    spins = [row for row in rows if row["shift"] is not None]
     if not spins:
         raise UsageError(
             "a SIMPSON spin system holds shifts, and no predicted atom has a reference",
             hint="name the element in --references",
         )
-    left_out = _ordered([row["species"] for row in rows if row["MS_shift/ppm"] is None])
+    left_out = _ordered([row["species"] for row in rows if row["shift"] is None])
     nuclei = [row["species"] for row in spins]
     labels = as_words([row["labels"] for row in spins], UNUSUAL)
     # No braces in comments: Tcl counts them.
@@ -78,7 +78,7 @@ def write_simpson(results: Results) -> str:
         f"  channels {' '.join(_ordered(nuclei))}",
         f"  nuclei {' '.join(nuclei)}",
         *(
-            f"  shift {k} {row['MS_shift/ppm']:.{results.precision}f}p 0 0 0 0 0"
+            f"  shift {k} {row['shift']:.{results.precision}f}p 0 0 0 0 0"
             for k, row in enumerate(spins, 1)
         ),
         "}",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,15 +16,18 @@ from shiftcli.errors import ShiftcliError, UsageError
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.prediction.predictor import Failure, Predictor
 from shiftcli.results.citations import PROGRAMS, Citation, Citations, find_citations
+from shiftcli.results.predictions import Results
+from shiftcli.results.provenance import provenance
+from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.views import Results, check_writable, provenance, write_text
+from shiftcli.views.documents import html_table, plain
+from shiftcli.views.files import check_writable, write_text
 from shiftcli.views.report.structures import (
     shift_references,
     shown_name,
     structure_data,
     structure_section,
 )
-from shiftcli.views.report.tables import Cell, plain, table
 
 #: Suffixes that a report can have.
 SUFFIXES = (".html", ".htm")
@@ -124,9 +128,9 @@ def render_report(
     compared = comparisons or [None] * len(results.predictions)
     names, sections, drawn = [], [], []
     for k, (prediction, own) in enumerate(zip(results.predictions, compared, strict=True)):
-        references = shift_references(results.references, own)
+        converted = replace(results, references=shift_references(results.references, own))
         names.append(shown_name(prediction.crystal))
-        sections.append(structure_section(k, prediction, references, results.precision, own))
+        sections.append(structure_section(k, converted, prediction, own))
         drawn.append(structure_data(prediction, results.precision))
     folder = files("shiftcli.views.report")
     style = folder.joinpath("style.css").read_text(encoding="utf-8")
@@ -173,8 +177,8 @@ def _selector(names: Sequence[str]) -> str:
 def _failures(failures: Sequence[Failure]) -> str:
     if not failures:
         return ""
-    rows = [((), (Cell(Path(f.file).name), Cell(f.error.message))) for f in failures]
-    return table("Not predicted", ("file", "why"), rows)
+    rows = [(Path(f.file).name, f.error.message) for f in failures]
+    return html_table(Table("failures", (Column("file"), Column("why")), rows, "Not predicted"))
 
 
 def _provenance(results: Results, works: Sequence[Citation]) -> str:

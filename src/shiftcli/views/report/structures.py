@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import visible
-from shiftcli.nmr.assignment import Comparison, Row
+from shiftcli.nmr.assignment import Row
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.nmr.shifts import References, from_line
 from shiftcli.nmr.spectrum import Settings, elements_of, simulate_spectra
 from shiftcli.prediction.predictor import Prediction
+from shiftcli.results.comparisons import comparison_tables
+from shiftcli.results.predictions import Results, site_columns
 from shiftcli.structure.crystal import SPECIES, Crystal
+from shiftcli.views.documents import html_table, plain
 from shiftcli.views.report.geometry import draw_data
 from shiftcli.views.report.svg import spectrum_svg
-from shiftcli.views.report.tables import Cell, number, plain, table
 
 
 def shift_references(references: References, compared: StructureComparison | None) -> References:
@@ -64,17 +66,19 @@ def structure_data(prediction: Prediction, precision: int) -> dict[str, Any]:
         For JSON: geometry, elements and labels of the atoms, and the rows of the table.
     """
     crystal = prediction.crystal
+    shielding, uncertainty = (
+        column for column in site_columns(precision) if column.key in ("shielding", "uncertainty")
+    )
     rows = []
     for row in prediction.sites:
-        known = math.isfinite(row.shielding)
-        shown = number(row.shielding, precision).text or "?"
-        spread = number(row.uncertainty, precision).text
+        spread = uncertainty.text(row.uncertainty)
+        shown = shielding.text(row.shielding) or "?"
         rows.append(
             {
                 "atoms": row.site.atoms.tolist(),
                 "element": row.site.element,
                 "species": row.site.species,
-                "shielding": round(row.shielding, 4) if known else None,
+                "shielding": round(row.shielding, 4) if math.isfinite(row.shielding) else None,
                 "text": f"{row.site.species} {shown}{f' ± {spread}' if spread else ''} ppm",
             }
         )
@@ -88,9 +92,8 @@ def structure_data(prediction: Prediction, precision: int) -> dict[str, Any]:
 
 def structure_section(
     place: int,
+    results: Results,
     prediction: Prediction,
-    references: References,
-    precision: int,
     compared: StructureComparison | None = None,
 ) -> str:
     """One structure: picture, tables, spectra, warnings.
@@ -99,12 +102,10 @@ def structure_section(
     ----------
     place : int
         Its number on the page, from 0.
+    results : Results
+        Says how its shieldings become shifts, see `shift_references`.
     prediction : Prediction
         The structure.
-    references : References
-        How its shieldings become shifts, see `shift_references`.
-    precision : int
-        Decimals of numbers in ppm.
     compared : StructureComparison, optional
         Its comparison with an experiment.
 
@@ -117,11 +118,8 @@ def structure_section(
     notes = [*crystal.warnings, *(compared.comparison.notes if compared else ())]
     warnings = "".join(f"<li>{plain(text)}</li>" for text in notes)
     listed = f'<ul class="warnings">{warnings}</ul>' if warnings else ""
-    if compared is None:
-        tables = [_site_table(prediction, references, precision)]
-    else:
-        tables = list(_comparison_tables(prediction, compared, references, precision))
-    spectra = "".join(_spectra(prediction, references, compared))
+    tables = _tables(results, prediction, compared)
+    spectra = "".join(_spectra(prediction, results.references, compared))
     return (
         f'<section aria-labelledby="name-{place}">'
         f'<h2 id="name-{place}">{plain(shown_name(crystal))}</h2>'
@@ -164,102 +162,24 @@ def _picture(prediction: Prediction) -> str:
     )
 
 
-def _site_table(prediction: Prediction, references: References, precision: int) -> str:
-    shifts = [references.shift(r.site.element, r.shielding) for r in prediction.sites]
-    has_shift = any(shift is not None for shift in shifts)
-    has_flags = any(row.flags for row in prediction.sites)
-    columns = ["labels", "species", "multiplicity", "shielding/ppm", "± 68 %", "± 95 %"]
-    columns += ["shift/ppm"] * has_shift + ["flags"] * has_flags
-    rows = []
-    for row, shift in zip(prediction.sites, shifts, strict=True):
-        site = row.site
-        cells = [
-            Cell(site.label),
-            Cell(site.species),
-            Cell(str(site.multiplicity), site.multiplicity),
-            number(row.shielding, precision),
-            number(row.uncertainty, precision),
-            number(row.uncertainty95, precision),
-        ]
-        cells += [number(shift, precision)] * has_shift
-        cells += [Cell(" ".join(row.flags))] * has_flags
-        rows.append((site.atoms.tolist(), cells))
-    return table("Predicted shieldings", columns, rows, "sites")
-
-
 def _atoms(compared: StructureComparison, row: Row) -> list[int]:
     """Atoms that a row of a comparison is about."""
     return sorted(a for k in row.groups for a in compared.groups[k].site.atoms.tolist())
 
 
-def _comparison_tables(
-    prediction: Prediction, compared: StructureComparison, references: References, precision: int
+def _tables(
+    results: Results, prediction: Prediction, compared: StructureComparison | None
 ) -> Iterator[str]:
-    comparison = compared.comparison
-    columns = (
-        "site", "species", "measured", "predicted", "± 68 %", "difference", "flag", "assigned",
-    )  # fmt: skip
-    rows = [
-        (
-            _atoms(compared, row),
-            (
-                Cell(row.site),
-                Cell(row.species),
-                number(row.measured, precision),
-                number(row.predicted, precision),
-                number(row.uncertainty, precision),
-                number(row.difference, precision, signed=True),
-                Cell(row.flag),
-                Cell("found" if row.assigned else "stated"),
-            ),
-        )
-        for row in comparison.rows
-    ]
-    yield table("Comparison with experiment, shifts in ppm", columns, rows, "comparison")
-    yield _fit_table(comparison, precision)
-    yield _site_table(prediction, references, precision)
-    if comparison.alternatives:
-        yield _alternative_table(comparison)
-    if comparison.unmatched:
-        yield f"<p>Without a measured shift: {plain('; '.join(comparison.unmatched))}</p>"
-
-
-def _fit_table(comparison: Comparison, precision: int) -> str:
-    columns = ("species", "peaks", "RMSE/ppm", "MAE/ppm", "R²", "offset/ppm", "±", "slope")
-    fits = [
-        (
-            (),
-            (
-                Cell(fit.species),
-                Cell(str(fit.n), fit.n),
-                number(fit.rmse, precision),
-                number(fit.mae, precision),
-                number(fit.r2, 4),
-                number(fit.offset, precision),
-                Cell("given") if fit.offset_error is None else number(fit.offset_error, precision),
-                number(fit.slope, 4),
-            ),
-        )
-        for fit in comparison.fits
-    ]
-    return table("Agreement by nucleus: shift = offset + slope · shielding", columns, fits)
-
-
-def _alternative_table(comparison: Comparison) -> str:
-    columns = ("measured peaks", "assigned here to", "as well to", "increase of −2 ln L")
-    rows = [
-        (
-            (),
-            (
-                Cell(", ".join(f"{comparison.rows[k].measured:g}" for k in other.rows)),
-                Cell(", ".join(comparison.rows[k].site for k in other.rows)),
-                Cell(", ".join(other.sites)),
-                number(other.increase, 2),
-            ),
-        )
-        for other in comparison.alternatives
-    ]
-    return table("Assignments statistically as good", columns, rows)
+    sites = replace(results.table(prediction), title="Predicted shieldings")
+    if compared is None:
+        yield html_table(sites, "sites")
+        return
+    rows, fits, others = comparison_tables(compared, results.precision, results.predictor.model)
+    yield html_table(replace(rows, title="Comparison with experiment"), "comparison")
+    yield html_table(fits)
+    yield html_table(sites, "sites")
+    if others.rows:
+        yield html_table(others)
 
 
 def _spectra(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from shiftcli.nmr.spectrum import Spectrum, spread
-from shiftcli.views.report.tables import plain
+from shiftcli.views.documents import plain
 
 #: Places in the picture: width, the axis from left to right, top of lines, and baseline.
 _WIDTH, _LEFT, _RIGHT, _TOP, _BASE = 680.0, 14.0, 666.0, 86.0, 216.0

@@ -30,7 +30,8 @@ def test_columns(results):
 def test_text_starts_no_formula(predicted, urea, labelled, start):
     text = f"{start}1+1"
     row = rows_of(predicted(replace(labelled([text]), name=text, source=text)))[0]
-    assert (row["file"], row["name"], row["labels"]) == (f"'{text}",) * 3
+    seen = "'" + text.replace("\t", "\\t")
+    assert (row["file"], row["name"], row["labels"]) == (seen,) * 3
 
 
 def test_carriage_return_ends_no_row(predicted, labelled):

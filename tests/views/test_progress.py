@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.studies import StudyRow
-from shiftcli.views.terminal import common as render
+from shiftcli.training.studies import StudyRow, study_table
+from shiftcli.views import progress as render
 
 KNOWN = {"nucleus": "C", "member": 1, "epoch": 1, "epochs": 3, "loss": 0.5, "train_rmse": 8.0,
          "validation_rmse": 9.0, "baseline_rmse": math.nan, "learning_rate": 1e-3,
@@ -25,7 +25,7 @@ def terminal(monkeypatch):
     """A terminal of 80 columns in place of stderr."""
     seen = io.StringIO()
     monkeypatch.setattr(
-        render, "_stderr", lambda: Console(file=seen, force_terminal=True, width=80, height=30)
+        render, "stderr", lambda: Console(file=seen, force_terminal=True, width=80, height=30)
     )
     monkeypatch.delenv("RANK", raising=False)
     return seen
@@ -116,9 +116,7 @@ def test_study_table():
         StudyRow("H", 100, "none", 3, 0.5, 0.01234),
         StudyRow("O", 0, "training and testing", 1, 20.0, math.nan),
     ]
-    table = render.study_table(rows)
-    columns = [[*column.cells] for column in table.columns]
-    assert list(zip(*columns, strict=True)) == [
-        ("1H", "100", "none", "3", "0.500", "0.012"),
-        ("17O", "all", "training and testing", "1", "20.000", ""),
+    assert study_table(rows).shown()[1] == [
+        ["1H", "100", "none", "3", "0.500", "0.012"],
+        ["17O", "all", "training and testing", "1", "20.000", ""],
     ]

@@ -1,0 +1,208 @@
+"""What one run compared with measured shifts: sites, fits and other assignments as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, Comparison
+from shiftcli.nmr.calibration import ReferenceCalibration
+from shiftcli.nmr.comparison import StructureComparison
+from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.shifts import References
+from shiftcli.prediction.predictor import Failure, Predictor
+from shiftcli.results.predictions import about, describe
+from shiftcli.results.provenance import conversion, provenance
+from shiftcli.results.tables import Column, Document, Entry, Table
+from shiftcli.structure.crystal import SPECIES
+
+_IN_PPM = (
+    "shielding", "shift", "uncertainty", "measured", "measured_uncertainty", "difference",
+    "sigma", "offset", "offset_error", "rmse", "mae",
+)  # fmt: skip
+
+#: What the numbers of a row mean, for JSON.
+_MODEL = (
+    "sigma is the standard deviation that the difference should have: prediction against GIPAW, "
+    "GIPAW against experiment (theory_errors) and measurement, Gaussian and independent, less "
+    "what the fitted offset takes away"
+)
+
+
+def _columns(precision: int) -> tuple[Column, ...]:
+    ppm = ("ppm", precision)
+    return (
+        Column("labels"),
+        Column("species"),
+        Column("multiplicity", "mult."),
+        Column("shielding", None, *ppm, name="MS_shielding/ppm"),
+        Column("shift", "δ/ppm", *ppm, name="MS_shift/ppm", spread="uncertainty"),
+        Column("uncertainty", "±", *ppm, name="MS_shift_uncertainty/ppm"),
+        Column("measured", "measured", *ppm, spread="measured_uncertainty"),
+        Column("measured_uncertainty", "±", *ppm),
+        Column("difference", "Δ/ppm", *ppm, signed=True),
+        Column("sigma", "σ(Δ)/ppm", *ppm),
+        Column("flag"),
+        Column("assignment", "by"),
+    )
+
+
+#: Columns of CSV.
+COLUMNS = ("file", "name", *(column.label for column in _columns(2)), "notes")
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """What one run compared.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The networks that were used.
+    experiment : Experiment
+        The measured shifts.
+    structures : sequence of StructureComparison
+        In the order of the input.
+    failures : sequence of Failure
+        What could not be compared, and why.
+    references : References
+        Fixed references, if any.
+    theory_errors : mapping of str to float
+        Errors of GIPAW against experiment in ppm by element.
+    precision : int
+        Decimals of every number in ppm.
+    """
+
+    predictor: Predictor
+    experiment: Experiment
+    structures: Sequence[StructureComparison]
+    failures: Sequence[Failure]
+    references: References
+    theory_errors: Mapping[str, float]
+    precision: int = 2
+
+    def document(self) -> Document:
+        """All of it, as the views take it."""
+        head = {
+            **provenance(self.predictor),
+            "experiment": self.experiment.source,
+            "units": dict.fromkeys(_IN_PPM, "ppm"),
+            "comparison_model": {
+                "text": _MODEL,
+                "theory_errors": {SPECIES[e]: v for e, v in self.theory_errors.items()},
+                "alternative_limit": ALTERNATIVE_LIMIT,
+            },
+            **conversion(self.references),
+        }
+        entries = [self._entry(structure) for structure in self.structures]
+        return Document(head, entries, "comparisons", self.failures)
+
+    def _entry(self, structure: StructureComparison) -> Entry:
+        crystal, found = structure.prediction.crystal, structure.comparison
+        number = Column("", decimals=self.precision)
+        return Entry(
+            {**about(crystal), "notes": found.notes},
+            comparison_tables(structure, self.precision, self.predictor.model),
+            {
+                "chi2": number.rounded(found.chi2),
+                "deviance": number.rounded(found.deviance),
+                "unmatched": found.unmatched,
+            },
+        )
+
+
+def comparison_tables(
+    structure: StructureComparison, precision: int, model: str
+) -> tuple[Table, Table, Table]:
+    """Sites, fits and alternatives of one structure.
+
+    Parameters
+    ----------
+    structure : StructureComparison
+        The structure, held against measured shifts.
+    precision : int
+        Decimals of numbers in ppm.
+    model : str
+        Name of the networks.
+    """
+    found, crystal = structure.comparison, structure.prediction.crystal
+    rows = [
+        (
+            row.site, row.species, row.multiplicity, row.shielding, row.predicted, row.uncertainty,
+            row.measured, row.measured_uncertainty, row.difference, row.sigma,
+            " ".join(filter(None, (row.flag, *row.flags))),
+            "found" if row.assigned else "stated",
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    atoms = [
+        sorted(a for k in row.groups for a in structure.groups[k].site.atoms.tolist())
+        for row in found.rows
+    ]
+    detail = f"{describe(crystal)}, model {model}"
+    sites = Table("sites", _columns(precision), rows, crystal.where, detail, atoms=atoms)
+    return sites, _fits(found, precision), _alternatives(found, precision)
+
+
+def _fits(found: Comparison, precision: int) -> Table:
+    ppm = ("ppm", precision)
+    columns = (
+        Column("species"),
+        Column("n"),
+        Column("offset", "offset/ppm", *ppm, spread="offset_error"),
+        Column("offset_error", "±", *ppm),
+        Column("slope", show=lambda value: f"{value:.4f}"),
+        Column("rmse", "RMSE/ppm", *ppm),
+        Column("mae", "MAE/ppm", *ppm),
+        Column("r2", "R²", decimals=4),
+        Column("chi2", None, decimals=precision),
+        Column("offset_is", "offset is"),
+    )
+    rows = [
+        (
+            fit.species, fit.n, fit.offset, fit.offset_error, fit.slope, fit.rmse, fit.mae, fit.r2,
+            fit.chi2, "given" if fit.offset_error is None else "fitted",
+        )
+        for fit in found.fits
+    ]  # fmt: skip
+    unmatched = f"without a measured shift: {'; '.join(found.unmatched)}"
+    title = "predicted against measured: δ = offset + slope·σ"
+    notes = (unmatched,) if found.unmatched else ()
+    return Table("fits", columns, rows, title, notes=notes, index="species")
+
+
+def _alternatives(found: Comparison, precision: int) -> Table:
+    columns = (
+        Column("rows", None),
+        Column("labels", None),
+        Column("increase", None, decimals=3),
+        Column("instead"),
+        Column("likelihood", "likelihood, of the best", decimals=2),
+    )
+    rows = []
+    for other in found.alternatives:
+        pairs = zip(other.rows, other.sites, strict=True)
+        instead = ", ".join(f"{found.rows[k].measured:.{precision}f} ppm is {s}" for k, s in pairs)
+        likelihood = math.exp(-other.increase / 2)
+        rows.append((other.rows, other.sites, other.increase, instead, likelihood))
+    return Table("alternatives", columns, rows, "assignments as good")
+
+
+def calibration_table(calibration: ReferenceCalibration, precision: int) -> Table:
+    """Fitted references of each nucleus."""
+    ppm = ("ppm", precision)
+    columns = (
+        Column("species"),
+        Column("reference", "σ_ref/ppm", *ppm, spread="reference_error"),
+        Column("reference_error", "±", *ppm),
+        Column("gradient", decimals=4, spread="gradient_error"),
+        Column("gradient_error", "±", decimals=4),
+        Column("n"),
+        Column("structures"),
+        Column("rmse", "RMSE/ppm", *ppm),
+        Column("mae", "MAE/ppm", *ppm),
+        Column("r2", "R²", decimals=4),
+    )
+    rows = [tuple(getattr(fit, column.key) for column in columns) for fit in calibration.fits]
+    return Table("references", columns, rows, "references", notes=("± one standard error",))

@@ -1,0 +1,204 @@
+"""What one run predicted: a table of sites for each structure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from shiftcli.errors import UsageError
+from shiftcli.nmr.shifts import References
+from shiftcli.results.provenance import conversion, provenance
+from shiftcli.results.tables import Column, Document, Entry, Table
+from shiftcli.structure.crystal import SPECIES, Crystal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from shiftcli.prediction.predictor import Failure, Prediction, Predictor
+
+
+def site_columns(precision: int) -> tuple[Column, ...]:
+    """Columns of predicted sites; their names in spreadsheets are Soprano's where it has one."""
+
+    ppm = ("ppm", precision)
+    return (
+        Column("labels"),
+        Column("species"),
+        Column("multiplicity", "mult."),
+        Column("shielding", "σ/ppm", *ppm, name="MS_shielding/ppm"),
+        Column("uncertainty", "±68 %", *ppm, name="MS_shielding_uncertainty/ppm"),
+        Column("uncertainty95", "±95 %", *ppm, name="MS_shielding_uncertainty95/ppm"),
+        Column("shift", "δ/ppm", *ppm, name="MS_shift/ppm"),
+        Column("flags"),
+    )
+
+
+#: Columns of CSV.
+COLUMNS = ("file", "name", *(column.label for column in site_columns(2)), "notes")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one run predicted.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The networks that were used.
+    predictions : sequence of Prediction
+        In the order of the input.
+    failures : sequence of Failure
+        What could not be predicted, and why.
+    references : References
+        How shieldings become shifts.
+    precision : int
+        Decimals of every number in ppm.
+    """
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+    failures: Sequence[Failure] = ()
+    references: References = field(default_factory=References)
+    precision: int = 2
+
+    def table(self, prediction: Prediction) -> Table:
+        """The sites of one structure."""
+        rows = [
+            (
+                row.site.label,
+                row.site.species,
+                row.site.multiplicity,
+                row.shielding,
+                row.uncertainty,
+                row.uncertainty95,
+                self.references.shift(row.site.element, row.shielding),
+                row.flags,
+            )
+            for row in prediction.sites
+        ]
+        crystal = prediction.crystal
+        detail = f"{describe(crystal)}, model {self.predictor.model}"
+        atoms = [row.site.atoms.tolist() for row in prediction.sites]
+        columns = site_columns(self.precision)
+        return Table("sites", columns, rows, crystal.where, detail, atoms=atoms)
+
+    def document(self) -> Document:
+        """All of it, as the views take it."""
+        head = {
+            **provenance(self.predictor),
+            "units": dict.fromkeys(("shielding", "uncertainty", "uncertainty95", "shift"), "ppm"),
+            **conversion(self.references),
+            "intervals": _intervals(self.predictor),
+        }
+        return Document(head, _Entries(self), "structures", self.failures)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """Made one by one, so that a long run never stands in memory."""
+
+    results: Results
+
+    def __iter__(self) -> Iterator[Entry]:
+        for prediction in self.results.predictions:
+            yield Entry(about(prediction.crystal), (self.results.table(prediction),))
+
+
+def about(crystal: Crystal) -> dict[str, Any]:
+    """What a document says of a structure."""
+    return {
+        "file": crystal.source,
+        "name": crystal.name,
+        "formula": crystal.formula,
+        "warnings": crystal.warnings,
+    }
+
+
+def describe(crystal: Crystal) -> str:
+    """Sum formula, and how many of it the cell holds."""
+    formula, units = formula_unit(crystal)
+    return formula if crystal.cell is None else f"{formula}, Z = {units}"
+
+
+def formula_unit(crystal: Crystal) -> tuple[str, int]:
+    """Formula of the smallest unit with whole numbers of atoms, and how many the cell holds."""
+    import numpy as np
+
+    counts = Counter(crystal.elements.tolist())
+    units = 1 if crystal.cell is None else math.gcd(*counts.values())
+    unit = np.repeat(list(counts), [count // units for count in counts.values()])
+    return replace(crystal, elements=unit).formula, units
+
+
+def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
+    """Numbers of one prediction as arrays over the atoms of the cell.
+
+    Parameters
+    ----------
+    results : Results
+        Says how numbers are rounded and turned into shifts.
+    prediction : Prediction
+        One of its predictions, of a crystal of n atoms.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In ppm by column of CSV, shape (n,), NaN where an atom was not predicted. A column
+        without a number is left out, unless it is that of the shieldings.
+    """
+    import numpy as np
+
+    table = results.table(prediction)
+    arrays = {}
+    for column in table.columns:
+        if column.unit != "ppm":
+            continue
+        values = np.full(len(prediction.crystal), np.nan)
+        for atoms, value in zip(table.atoms, table.values(column.key), strict=True):
+            values[atoms] = np.nan if value is None else value
+        if column.key == "shielding" or not np.isnan(values).all():
+            arrays[column.label] = values
+    return arrays
+
+
+def only_prediction(results: Results, form: str) -> Prediction | None:
+    """The prediction for a format that holds one structure, None where all failed.
+
+    Parameters
+    ----------
+    results : Results
+        What was predicted.
+    form : str
+        Name of the format, for the message.
+
+    Returns
+    -------
+    Prediction or None
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    if len(results.predictions) > 1:
+        raise UsageError(
+            f"a {form} file holds one structure, not {len(results.predictions)}",
+            hint="--output FOLDER takes one file a structure; cif, xyz and json hold several",
+        )
+    return results.predictions[0] if results.predictions else None
+
+
+def _intervals(predictor: Predictor) -> dict[str, Any]:
+    """What the uncertainties mean, and what they rest on for each nucleus."""
+    text = "half width of the interval that holds the GIPAW shielding with {} % probability"
+    return {
+        "uncertainty": text.format(68),
+        "uncertainty95": text.format(95),
+        "calibration": {
+            SPECIES[nucleus]: "validation RMSE, times 1.96 for 95 %" if c is None else c.to_dict()
+            for nucleus, c in predictor.calibrations.items()
+        },
+    }

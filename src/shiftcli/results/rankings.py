@@ -1,0 +1,121 @@
+"""A ranking of candidates as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Ranking
+from shiftcli.results.provenance import provenance
+from shiftcli.results.tables import Column, Document, Entry, Table
+
+if TYPE_CHECKING:
+    from shiftcli.prediction.predictor import Predictor
+
+#: Significant digits of a probability.
+_DIGITS = 4
+
+
+def ranking_document(ranking: Ranking, predictor: Predictor, precision: int = 3) -> Document:
+    """A ranking as the views take it, candidates best first.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        From `shiftcli.rank`.
+    predictor : Predictor
+        The networks that were used.
+    precision : int
+        Decimals of every number in ppm.
+    """
+    elements = dict.fromkeys((p.species, p.element) for p in ranking.experiment.peaks)
+    head = {
+        **provenance(predictor),
+        "experiment": ranking.experiment.source,
+        "units": dict.fromkeys(("rmse", "expected_rmse", "offset"), "ppm"),
+        "probability_model": {
+            "text": ranking.model,
+            "theory_errors": {s: ranking.theory_errors.get(e, 0.0) for s, e in elements},
+            "credible": CREDIBLE,
+        },
+        "rmse_bands": {
+            species: {"mean": band[0], "deviation": band[1], "source": "Salager 2010"}
+            for species, band in RMSE_BANDS.items()
+            if species in ranking.species
+        },
+        "notes": ranking.notes,
+    }
+    return Document(head, [Entry({}, (ranking_table(ranking, precision),))], "", ranking.failures)
+
+
+def ranking_table(ranking: Ranking, precision: int) -> Table:
+    """Candidates, best first; those that cannot be told apart are marked."""
+    ppm = ("ppm", precision)
+    columns = [
+        Column("rank", "rank"),
+        Column("indistinguishable", " ", show=lambda same: "*" if same else ""),
+        Column("file", None),
+        Column("name", None),
+        Column("candidate", ""),
+        Column("formula", None),
+        Column("family"),
+        Column("probability", None, digits=_DIGITS),
+        Column("family_probability", "prob.", digits=_DIGITS, show=_percent),
+        Column("n"),
+    ]
+    for species in ranking.species:
+        columns += [
+            Column(f"rmse.{species}", f"{species} RMSE", *ppm, name=f"{species} RMSE/ppm"),
+            Column(
+                f"expected_rmse.{species}", None, *ppm, name=f"{species} expected RMSE/ppm"
+            ),
+            Column(f"offset.{species}", f"{species} offset", *ppm, name=f"{species} offset/ppm"),
+            Column(f"peaks.{species}", None, name=f"{species} peaks"),
+        ]  # fmt: skip
+    columns += [
+        Column("log_likelihood", None, decimals=precision),
+        Column("log_likelihood_error", None, decimals=precision),
+        Column("warnings", None),
+    ]
+    rows = []
+    for place, c in enumerate(ranking.candidates, 1):
+        numbers = [
+            values[species]
+            for species in ranking.species
+            for values in (c.rmse, c.expected_rmse, c.offset, c.peaks)
+        ]
+        rows.append((
+            place, c.indistinguishable, c.file, c.name, c.title, c.formula, c.family, c.probability,
+            c.family_probability, c.n,
+            *numbers, c.log_likelihood, c.log_likelihood_error, c.warnings,
+        ))  # fmt: skip
+    title = f"{len(rows)} candidates by {ranking.experiment.source}"
+    return Table("candidates", columns, rows, title, notes=_notes(ranking))
+
+
+def _percent(probability: float) -> str:
+    percent = 100 * probability
+    if probability < 1 and percent >= 99.95:
+        return "> 99.9 %"
+    return f"{percent:.1f} %" if percent >= 0.05 else "< 0.1 %"
+
+
+def _notes(ranking: Ranking) -> tuple[str, ...]:
+    lines = [
+        "RMSE and offset in ppm; * cannot be told apart: the fewest that hold "
+        f"{100 * CREDIBLE:g} % of the probability"
+    ]
+    if len({c.family for c in ranking.candidates}) < len(ranking.candidates):
+        lines.append(
+            "one family: near copies, undecided among themselves; its probability is shown"
+        )
+    for species, (mean, deviation) in RMSE_BANDS.items():
+        if species in ranking.species:
+            lines.append(
+                f"{species} RMSE of correct structures (GIPAW, Salager 2010): "
+                f"{mean} ± {deviation} ppm"
+            )
+    if ranking.candidates:
+        best = ranking.candidates[0].expected_rmse
+        expected = ", ".join(f"{species} {value:.2f}" for species, value in best.items())
+        lines.append(f"RMSE that the errors of prediction and measurement lead to: {expected} ppm")
+    return tuple(lines)

@@ -1,0 +1,171 @@
+"""Tables and notes: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from shiftcli.errors import visible
+from shiftcli.views.files import Chunks, encoded, write_file
+from shiftcli.views.formats import chunks, document_chunks
+
+if TYPE_CHECKING:
+    from shiftcli.results.predictions import Results
+    from shiftcli.results.tables import Document, Table
+
+#: Width of tables that go into a file or a pipe, where no terminal says one.
+_WIDE = 160
+
+#: Notes on single structures shown at most where all are shown at the end; JSON has all.
+_MOST_NOTES = 10
+
+
+def stderr() -> Console:
+    """Where notes and progress go."""
+    return Console(stderr=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    stderr().print(Text(visible(text, 100_000)), soft_wrap=True)
+
+
+def emit(content: str | Chunks, output: Path | None) -> None:
+    """Write to stdout, or whole into a file."""
+    pieces = [content] if isinstance(content, str) else content
+    if output is not None:
+        write_file(pieces, output)
+        return
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            sys.stdout.buffer.write(piece)
+        else:
+            sys.stdout.write(encoded(piece).decode())
+    sys.stdout.flush()
+
+
+def emit_tables(tables: Iterable[Table], output: Path | None) -> None:
+    """Show tables, or write them into a file or a pipe without colours."""
+    if output is None and sys.stdout.isatty():
+        console = Console(highlight=False)
+        for table in tables:
+            console.print(*lines(table, console.width), "", sep="\n")
+    else:
+        emit(plain_text(tables), output)
+
+
+def emit_document(document: Document, form: str, output: Path | None) -> None:
+    """Any result in any format that holds tables, on a terminal with colours."""
+    if form == "table":
+        emit_tables(document.tables, output)
+    else:
+        emit(document_chunks(document, form), output)
+
+
+def emit_results(results: Results, form: str, output: Path | None) -> None:
+    """Predictions in any format, on a terminal with colours."""
+    if form == "table":
+        emit_tables(results.document().tables, output)
+    else:
+        emit(chunks(results, form), output)
+
+
+def plain_text(tables: Iterable[Table]) -> Iterator[str]:
+    """Tables as text without colours, of the width of a file."""
+    for table in tables:
+        console = Console(highlight=False, width=_WIDE, color_system=None)
+        with console.capture() as capture:
+            console.print(*lines(table, _WIDE), sep="\n")
+        yield "".join(line.rstrip() + "\n" for line in capture.get().splitlines()) + "\n"
+
+
+def lines(table: Table, width: int) -> Iterator[RichTable | Text]:
+    """What stands above a table, the table, and its notes."""
+    if table.title:
+        yield Text(_heading(table, width), style="bold")
+    yield as_rich(table, width)
+    for text in table.notes:
+        yield Text(visible(text), style="dim")
+
+
+def as_rich(table: Table, width: int) -> RichTable:
+    """A table no wider than `width`: groups wrapped in their cells, long titles shortened."""
+    columns, cells = table.shown()
+    made = RichTable(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False,
+    )  # fmt: skip
+    widths = [max(map(len, column), default=0) for column in zip(*cells, strict=True)]
+    is_narrow = sum(widths) + 2 * len(widths) > width
+    for column in columns:
+        is_number = table.is_numeric(column)
+        made.add_column(
+            Text(column.head), justify="right" if is_number else "left", overflow="fold",
+            no_wrap=is_number,
+        )  # fmt: skip
+    for row in cells:
+        made.add_row(*(Text(at_commas(cell) if is_narrow else cell) for cell in row))
+    return made
+
+
+def at_commas(cell: str, width: int = 12) -> str:
+    """Lines of a cell that names several sites, no name broken."""
+    lines = [""]
+    for part in re.findall(r"[^,]*,|[^,]+$", cell) if " " not in cell else [cell]:
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def _heading(table: Table, width: int) -> str:
+    title = visible(table.title)
+    if not table.detail:
+        return shortened(title, width)
+    return f"{shortened(title, max(20, width - len(table.detail) - 2))}  {table.detail}"
+
+
+def shortened(text: str, width: int) -> str:
+    """Text of at most so many characters, its middle left out."""
+    if len(text) <= width:
+        return text
+    left = (width - 1) // 3
+    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+
+
+def show_notes(where: str, texts: Iterable[str]) -> None:
+    """What the user should know, of one structure where it is named, on stderr."""
+    for text in texts:
+        note(f"note: {where}: {text}" if where else f"note: {text}")
+
+
+def show_document_notes(document: Document, done: str) -> None:
+    """Notes of all structures and the failures, on stderr, and how many there were of each."""
+    entries = list(document.entries)
+    for entry in entries:
+        show_notes(entry.where, entry.notes)
+    show_failures(document.failures, f"{len(entries)} structures {done}")
+
+
+def show_failures(failures: Iterable[Any], done: str) -> None:
+    """Each on stderr, and how much was done beside them."""
+    failures = list(failures)
+    for failure in failures:
+        note(f"failed: {failure.error}")
+    if failures:
+        note(f"{done}, {len(failures)} failed")
+
+
+def show_some(notes: list[str]) -> None:
+    """The first of many notes."""
+    for text in notes[:_MOST_NOTES]:
+        note(f"note: {text}")
+    if len(notes) > _MOST_NOTES:
+        note(f"note: {len(notes) - _MOST_NOTES} more notes on structures; --format json has all")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from shiftcli.benchmark import baseline, measure_baseline, regression
-from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_errors
+from shiftcli.benchmark.accuracy import Accuracy
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training import load_labelled
-from shiftcli.training.atoms import collect_atoms
+from shiftcli.training.atoms import PredictedAtoms, collect_atoms, measure_errors
 
 
 @pytest.fixture(scope="module")

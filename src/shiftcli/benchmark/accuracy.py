@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +13,13 @@ import numpy as np
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.prediction.uncertainty import covered
-from shiftcli.results.statistics import Errors, compare_errors, summarise
+from shiftcli.results.statistics import Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.structure.kinds import CLASSES
 from shiftcli.training import is_validation, load_labelled
-from shiftcli.training.atoms import LabelledAtoms, collect_atoms
+from shiftcli.training.atoms import PredictedAtoms, collect_atoms, measure_errors
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")
-
-
-@dataclass(frozen=True, eq=False)
-class PredictedAtoms:
-    """Labelled atoms of one nucleus, predicted.
-
-    Attributes
-    ----------
-    atoms : LabelledAtoms
-        n of them.
-    shielding : numpy.ndarray
-        Predictions in ppm, shape (n,).
-    half68, half95 : numpy.ndarray
-        Half widths of their intervals in ppm, NaN where the networks give none, shape (n,).
-    seconds : float
-        What predicting took, environments included.
-    """
-
-    atoms: LabelledAtoms
-    shielding: np.ndarray
-    half68: np.ndarray
-    half95: np.ndarray
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -143,40 +118,3 @@ def _predict_all(
         seconds = time.perf_counter() - start
         found[SPECIES[element]] = PredictedAtoms(atoms, shielding, half68, half95, seconds)
     return found
-
-
-def measure_errors(predicted: PredictedAtoms) -> Errors:
-    """Errors on one nucleus, and on each of its kinds of environments.
-
-    Parameters
-    ----------
-    predicted : PredictedAtoms
-        At least one atom.
-
-    Returns
-    -------
-    Errors
-    """
-    kinds = predicted.atoms.kinds()
-    classes = {
-        name: _measure(predicted, kinds == name)
-        for name in CLASSES[predicted.atoms.element]
-        if (kinds == name).any()
-    }
-    return replace(_measure(predicted, np.full(len(kinds), True)), classes=classes)
-
-
-def _measure(predicted: PredictedAtoms, rows: np.ndarray) -> Errors:
-    """Errors on some of the atoms, rows of shape (n,), bool."""
-    atoms = predicted.atoms
-    reference, weights, crystals = atoms.reference[rows], atoms.weights[rows], atoms.crystals[rows]
-    error, second = predicted.shielding[rows] - reference, atoms.baseline[rows] - reference
-    widths = (predicted.half68[rows], predicted.half95[rows])
-    inside = [covered(error, w, weights) if np.isfinite(w).all() else None for w in widths]
-    has_baseline = np.isfinite(second).all()
-    return replace(
-        summarise(predicted.shielding[rows], reference, weights, crystals),
-        baseline=compare_errors(error, second, weights, crystals) if has_baseline else None,
-        coverage68=inside[0],
-        coverage95=inside[1],
-    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms
+from shiftcli.benchmark.accuracy import Accuracy
 from shiftcli.benchmark.regression import (
     L_MAX,
     N_MAX,
@@ -26,7 +26,7 @@ from shiftcli.errors import TrainingError, UsageError
 from shiftcli.results.statistics import Errors, Versus, compare_errors, summarise
 from shiftcli.structure.crystal import SPECIES, Crystal
 from shiftcli.training import is_validation, load_levels
-from shiftcli.training.atoms import LabelledAtoms, collect_atoms
+from shiftcli.training.atoms import LabelledAtoms, PredictedAtoms, collect_atoms
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import H_RANGE, split_crystals
 

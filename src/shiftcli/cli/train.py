@@ -52,6 +52,14 @@ class TrainOptions:
     folds: int | None = option(
         None, "Cross-validate in so many parts.", limits=(2, 1000), metavar="N"
     )
+    refit: bool = option(
+        False, "After --folds: train --members networks on all crystals, with the errors and "
+        "intervals of the cross-validation.",
+    )  # fmt: skip
+    fold_members: int | None = option(
+        None, "Networks of each nucleus in a fold of --refit.", limits=(1, 100), metavar="N",
+        shown="1",
+    )  # fmt: skip
     seeds: int | None = option(None, "Repeat with so many seeds.", limits=(1, 1000), metavar="N")
     crystals: tuple[int, ...] | None = option(
         None, "Learning curve over numbers of training crystals.", metavar="N,N,…",
@@ -63,9 +71,13 @@ class TrainOptions:
         """What differs between the runs, if options say so."""
         from shiftcli.training import Variation
 
-        if self.folds is None and self.seeds is None and self.crystals is None:
+        varied = (self.folds, self.seeds, self.crystals, self.fold_members)
+        if not self.refit and varied == (None,) * 4:
             return None
-        return Variation(self.folds or 0, self.seeds or 1, self.crystals or ())
+        return Variation(
+            self.folds or 0, self.seeds or 1, self.crystals or (), self.refit,
+            self.fold_members or 1,
+        )  # fmt: skip
 
 
 #: What a configuration file may say of a run beside the options; one layer below them.

@@ -8,18 +8,21 @@ if TYPE_CHECKING:
     from shiftcli.training.config import Configuration, make_configuration
     from shiftcli.training.data import is_validation
     from shiftcli.training.folder import Task
+    from shiftcli.training.refits import Refit, refit
     from shiftcli.training.run import train
     from shiftcli.training.sources import load_labelled, load_levels
     from shiftcli.training.studies import Variation, study
 
 __all__ = [
     "Configuration",
+    "Refit",
     "Task",
     "Variation",
     "is_validation",
     "load_labelled",
     "load_levels",
     "make_configuration",
+    "refit",
     "study",
     "train",
 ]
@@ -28,7 +31,7 @@ __all__ = [
 _HOMES = {
     "Configuration": "config", "Task": "folder", "Variation": "studies", "is_validation": "data",
     "load_labelled": "sources", "load_levels": "sources", "make_configuration": "config",
-    "study": "studies", "train": "run",
+    "Refit": "refits", "refit": "refits", "study": "studies", "train": "run",
 }  # fmt: skip
 
 

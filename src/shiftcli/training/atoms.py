@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shiftcli.density.environments import Environments, surroundings
+from shiftcli.prediction.uncertainty import covered
+from shiftcli.results.statistics import Errors, compare_errors, summarise
 from shiftcli.structure.crystal import Crystal, Site
-from shiftcli.structure.kinds import environment_classes
+from shiftcli.structure.kinds import CLASSES, environment_classes
+
+#: Attributes of `LabelledAtoms` that are columns.
+_COLUMNS = ("reference", "baseline", "weights", "crystals", "families")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +49,23 @@ class LabelledAtoms:
     def __len__(self) -> int:
         return len(self.reference)
 
+    @staticmethod
+    def concatenate(parts: Sequence[LabelledAtoms]) -> LabelledAtoms:
+        """Join atoms of one nucleus in other crystals; at least one set."""
+        columns = ([getattr(p, name) for p in parts] for name in _COLUMNS)
+        pairs = tuple(pair for p in parts for pair in p.parts)
+        return LabelledAtoms(parts[0].element, pairs, *map(np.concatenate, columns))
+
+    def of(self, crystals: Collection[int]) -> LabelledAtoms:
+        """Those in some crystals, named by their numbers."""
+        rows = np.isin(self.crystals, list(crystals))
+        numbers = dict.fromkeys(self.crystals.tolist())
+        return LabelledAtoms(
+            self.element,
+            tuple(p for k, p in zip(numbers, self.parts, strict=True) if k in crystals),
+            *(getattr(self, name)[rows] for name in _COLUMNS),
+        )
+
     def kinds(self) -> np.ndarray:
         """Kind of the environment of each (`shiftcli.structure.kinds`), shape (n,)."""
         found = [
@@ -54,6 +77,36 @@ class LabelledAtoms:
     def environments(self) -> Environments:
         """Surroundings of each, as the networks see them."""
         return Environments.concatenate([surroundings(c, sites) for c, sites in self.parts])
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedAtoms:
+    """Labelled atoms of one nucleus, predicted.
+
+    Attributes
+    ----------
+    atoms : LabelledAtoms
+        n of them.
+    shielding : numpy.ndarray
+        Predictions in ppm, shape (n,).
+    half68, half95 : numpy.ndarray
+        Half widths of their intervals in ppm, NaN where the networks give none, shape (n,).
+    seconds : float
+        What predicting took, environments included; NaN where nobody looked.
+    """
+
+    atoms: LabelledAtoms
+    shielding: np.ndarray
+    half68: np.ndarray
+    half95: np.ndarray
+    seconds: float = math.nan
+
+    def of(self, crystals: Collection[int]) -> PredictedAtoms:
+        """Those in some crystals, named by their numbers."""
+        rows = np.isin(self.atoms.crystals, list(crystals))
+        return PredictedAtoms(
+            self.atoms.of(crystals), self.shielding[rows], self.half68[rows], self.half95[rows]
+        )
 
 
 def collect_atoms(
@@ -118,3 +171,41 @@ def labelled_sites(
     labels = [float(np.mean(crystal.shieldings[s.atoms])) for s in sites]
     known = [k for k, label in enumerate(labels) if np.isfinite(label)]
     return [sites[k] for k in known], [labels[k] for k in known]
+
+
+def measure_errors(predicted: PredictedAtoms) -> Errors:
+    """Errors on one nucleus, and on each of its kinds of environments.
+
+    Parameters
+    ----------
+    predicted : PredictedAtoms
+        At least one atom.
+
+    Returns
+    -------
+    Errors
+    """
+    kinds = predicted.atoms.kinds()
+    classes = {
+        name: _measure(predicted, kinds == name)
+        for name in CLASSES[predicted.atoms.element]
+        if (kinds == name).any()
+    }
+    return replace(_measure(predicted, np.full(len(kinds), True)), classes=classes)
+
+
+def _measure(predicted: PredictedAtoms, rows: np.ndarray) -> Errors:
+    """Errors on some of the atoms, rows of shape (n,), bool."""
+    atoms = predicted.atoms
+    reference, weights = atoms.reference[rows], atoms.weights[rows]
+    crystals, families = atoms.crystals[rows], atoms.families[rows]
+    error, second = predicted.shielding[rows] - reference, atoms.baseline[rows] - reference
+    widths = (predicted.half68[rows], predicted.half95[rows])
+    inside = [covered(error, w, weights) if np.isfinite(w).all() else None for w in widths]
+    has_baseline = np.isfinite(second).all()
+    return replace(
+        summarise(predicted.shielding[rows], reference, weights, crystals, families),
+        baseline=compare_errors(error, second, weights, families) if has_baseline else None,
+        coverage68=inside[0],
+        coverage95=inside[1],
+    )

@@ -37,6 +37,15 @@ class Judged:
     between: np.ndarray
     within: np.ndarray
 
+    @staticmethod
+    def concatenate(parts: Sequence[Judged]) -> Judged:
+        """Join what was judged by several committees of one nucleus; at least one."""
+        names = ("shielding", "between", "within")
+        return Judged(
+            LabelledAtoms.concatenate([p.atoms for p in parts]),
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in names),
+        )
+
     @property
     def error(self) -> np.ndarray:
         """Prediction − reference in ppm, shape (n,)."""

@@ -30,7 +30,7 @@ from shiftcli.training.folder import (
     writing,
 )
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.processes import launched
+from shiftcli.training.processes import Processes, launched
 from shiftcli.training.run import Watcher, run_task
 from shiftcli.training.sources import Labelled
 
@@ -50,11 +50,18 @@ class Variation:
         Runs that differ in their seeds.
     crystals : tuple of int
         Numbers of training crystals of a learning curve; empty for none.
+    refit : bool
+        Whether networks are trained on all crystals when the folds have shown what the recipe
+        is worth (`shiftcli.training.refits`).
+    fold_members : int
+        Networks of each nucleus in a fold; those trained on all crystals have their own number.
     """
 
     folds: int = 0
     seeds: int = 1
     crystals: tuple[int, ...] = ()
+    refit: bool = False
+    fold_members: int = 1
 
     def __post_init__(self) -> None:
         if self.folds < 0 or self.folds == 1:
@@ -63,6 +70,10 @@ class Variation:
             raise UsageError(f"{self.seeds} seeds: at least one is needed")
         if any(n < 1 for n in self.crystals):
             raise UsageError("a learning curve needs numbers of crystals from 1 on")
+        if self.refit and (not self.folds or self.seeds > 1 or self.crystals):
+            raise UsageError("--refit goes with --folds, and neither --seeds nor --crystals")
+        if self.fold_members < 1 or (self.fold_members > 1 and not self.refit):
+            raise UsageError("--fold-members is a number from 1 on, for --refit")
 
     @property
     def is_one_run(self) -> bool:
@@ -72,6 +83,8 @@ class Variation:
     def runs(self, base: Configuration) -> Iterator[tuple[str, Configuration]]:
         """Name and configuration of each run."""
         base = replace(base, nucleus=_without_varied(base.nucleus))
+        if self.refit:
+            base = replace(base, members=self.fold_members)
         for crystals in dict.fromkeys(self.crystals) or (base.crystals,):
             for fold in range(self.folds) if self.folds else (base.fold,):
                 for seed in range(base.seed, base.seed + self.seeds * base.members, base.members):
@@ -115,7 +128,7 @@ class StudyRow:
 
 
 #: What a study sets for all nuclei.
-_VARIED = ("folds", "fold", "seed", "crystals")
+_VARIED = ("folds", "fold", "seed", "crystals", "validation")
 
 
 def _without_varied(
@@ -175,26 +188,13 @@ def study(
     """
     folder = Path(output)
     if resume or task is None or variation is None:
-        resume, (task, variation) = True, _load_study(folder)
+        resume, (task, variation) = True, load_study(folder)
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
         labelled = task.load(watcher.note)
-        runs = list(variation.runs(task.configuration))
-        _check_splits(labelled, runs)
-        with processes.together():
-            if processes.is_writer:
-                with writing(folder):
-                    if not resume:
-                        _start_study(folder, task, variation)
-                    clear(folder)
+        runs = run_all(task, labelled, folder, variation, processes, watcher, resume=resume)
         results: list[_Result] = []
-        for name, configuration in runs:
-            own = folder / name
-            begun = (own / "config.toml").exists()
-            processes.wait()  # or another one might see what the writer is about to write
-            watcher.note(f"run {name}")
-            wanted = replace(task, configuration=configuration)
-            paths = run_task(wanted, labelled, own, processes, watcher, resume=begun)
+        for name, (configuration, paths) in runs.items():
             results += _results(paths, name, configuration, watcher)
         rows = _summary(results)
         with processes.together():
@@ -202,6 +202,56 @@ def study(
                 with writing(folder):
                     _write_summary(folder / "summary.csv", rows)
     return rows
+
+
+def run_all(
+    task: Task,
+    labelled: Labelled,
+    folder: Path,
+    variation: Variation,
+    processes: Processes,
+    watcher: Watcher,
+    *,
+    resume: bool,
+) -> dict[str, tuple[Configuration, list[Path]]]:
+    """Train the networks of all variations on data that are read; see `study`.
+
+    Returns
+    -------
+    dict of str to (Configuration, list of pathlib.Path)
+        What each run was asked to do, and its networks, by name.
+    """
+    wanted = dict(variation.runs(task.configuration))
+    _check_splits(labelled, list(wanted.items()))
+    with processes.together():
+        if processes.is_writer:
+            with writing(folder):
+                if not resume:
+                    _start_study(folder, task, variation)
+                clear(folder)
+    made = {}
+    for name, configuration in wanted.items():
+        watcher.note(f"run {name}")
+        made[name] = (
+            configuration,
+            run_below(
+                replace(task, configuration=configuration),
+                labelled,
+                folder / name,
+                processes,
+                watcher,
+            ),
+        )
+    return made
+
+
+def run_below(
+    task: Task, labelled: Labelled, folder: Path, processes: Processes, watcher: Watcher
+) -> list[Path]:
+    """Start a run in a directory of a study, or go on with the one in it."""
+    begun = (folder / "config.toml").exists()
+    processes.wait()  # or another one might see what the writer is about to write
+    return run_task(task, labelled, folder, processes, watcher, resume=begun)
 
 
 #: Nucleus, configuration, augmentation as in `StudyRow`, and RMSE of one network.
@@ -241,7 +291,8 @@ def _start_study(folder: Path, task: Task, variation: Variation) -> None:
     write_task(folder / STUDY, task, study=asdict(variation))
 
 
-def _load_study(folder: Path) -> tuple[Task, Variation]:
+def load_study(folder: Path) -> tuple[Task, Variation]:
+    """Read what `study` was asked to do; TrainingError if there is none in a directory."""
     record = load_record(folder, STUDY)
     variation = parse_variation(record)
     if variation is None:
@@ -272,7 +323,7 @@ def parse_variation(values: Mapping[str, Any]) -> Variation | None:
         return None
     try:
         study = run["study"]
-        return Variation(study["folds"], study["seeds"], tuple(study["crystals"]))
+        return Variation(**{**study, "crystals": tuple(study["crystals"])})
     except (KeyError, TypeError) as error:
         raise UsageError("the file does not say what its study varies") from error
 

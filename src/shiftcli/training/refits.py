@@ -1,0 +1,284 @@
+"""What a recipe is worth, by cross-validation over families; then networks that know all of them.
+
+In the study's directory: a run for each fold, with ``predictions.csv`` of the crystals that it
+watched; ``out-of-fold.csv``, all of these together, and ``errors.json``, the figures that may be
+quoted; and ``networks/``, the run on all crystals, whose networks carry those figures and the
+calibration that follows from them. No crystal chooses between finished networks.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftcli.errors import TrainingError, UsageError
+from shiftcli.network.calibration import Calibration
+from shiftcli.network.checkpoint import amend, load, replacing
+from shiftcli.results.statistics import Errors
+from shiftcli.structure.crystal import ELEMENTS, SPECIES
+from shiftcli.training.atoms import PredictedAtoms, measure_errors
+from shiftcli.training.committee import Judged, calibrate, judge
+from shiftcli.training.config import Configuration
+from shiftcli.training.folder import Task, writing
+from shiftcli.training.loop import EpochReport
+from shiftcli.training.processes import Processes, launched
+from shiftcli.training.run import Watcher, watched_atoms
+from shiftcli.training.sources import Labelled
+from shiftcli.training.studies import Variation, load_study, run_all, run_below
+
+#: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm².
+_COLUMNS = (
+    "species", "fold", "source", "name", "crystal", "family", "label", "atom", "multiplicity",
+    "kind", "reference", "baseline", "shielding", "between", "within",
+)  # fmt: skip
+
+#: Name of the figures of all data together.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What a cross-validation found, and the networks that were trained by its recipe.
+
+    Attributes
+    ----------
+    networks : tuple of pathlib.Path
+        Trained on all crystals.
+    errors : dict of str to dict of str to Errors
+        Out-of-fold errors by file of the data and species; `ALL` holds those of all files, with
+        the share inside the intervals, judged on families that took no part in their calibration.
+    predictions : pathlib.Path
+        The table that they follow from.
+    """
+
+    networks: tuple[Path, ...]
+    errors: dict[str, dict[str, Errors]]
+    predictions: Path
+
+
+def refit(
+    task: Task | None,
+    output: str | Path,
+    variation: Variation | None,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Refit:
+    """Cross-validate a recipe over families, then train by it on all of them.
+
+    Parameters
+    ----------
+    task : Task or None
+        What each run is asked to do; on resuming the study's own holds, as does its variation.
+    output : str or pathlib.Path
+        Directory of the study.
+    variation : Variation or None
+        With ``folds`` and ``refit``.
+    resume : bool
+        Keep what is finished and go on with what is not.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    on_epoch, on_note : callable, optional
+        As in `shiftcli.training.train`.
+
+    Returns
+    -------
+    Refit
+
+    Raises
+    ------
+    TrainingError
+        As `shiftcli.training.train`.
+    UsageError
+        If the variation is none with folds.
+    """
+    folder = Path(output)
+    if resume or task is None or variation is None:
+        resume, (task, variation) = True, load_study(folder)
+    if not variation.refit:
+        raise UsageError("a refit needs a cross-validation: --folds K --refit")
+    with launched(device) as processes:
+        watcher = Watcher.of(processes, on_epoch, on_note)
+        labelled = task.load(watcher.note)
+        runs = run_all(task, labelled, folder, variation, processes, watcher, resume=resume)
+        with processes.together():
+            if processes.is_writer:
+                with writing(folder):
+                    for name, (configuration, paths) in runs.items():
+                        _judge_fold(folder / name, configuration, paths, labelled, processes)
+        judged = [
+            _read(folder / name / "predictions.csv", configuration, labelled)
+            for name, (configuration, _) in runs.items()
+        ]
+        together = _join(judged)
+        members = task.configuration.members
+        found = {e: calibrate(own, _members(task.configuration, e)) for e, own in together.items()}
+        errors = _measure(together, found, labelled)
+        with processes.together():
+            if processes.is_writer:
+                with writing(folder):
+                    _write_all(folder, judged, errors)
+        watcher.note(f"networks of all crystals, {members} of each nucleus")
+        everything = replace(task.configuration, validation=False, folds=0, fold=0)
+        networks = run_below(
+            replace(task, configuration=everything, nuclei=tuple(found)), labelled,
+            folder / "networks", processes, watcher,
+        )  # fmt: skip
+        with processes.together():
+            if processes.is_writer:
+                _describe(networks, found, errors[ALL], variation.folds)
+    return Refit(tuple(networks), errors, folder / "out-of-fold.csv")
+
+
+def _members(configuration: Configuration, element: str) -> int:
+    return configuration.for_element(element).members
+
+
+def _judge_fold(
+    folder: Path,
+    configuration: Configuration,
+    paths: Sequence[Path],
+    labelled: Labelled,
+    processes: Processes,
+) -> None:
+    """Predict the crystals that a fold watched, unless that was done before."""
+    if (folder / "predictions.csv").exists():
+        return
+    by_element: dict[str, list[Path]] = {}
+    for path in paths:
+        by_element.setdefault(load(path)[1].nucleus, []).append(path)
+    rows: list[dict[str, Any]] = []
+    for element, files in by_element.items():
+        own = configuration.for_element(element)
+        atoms = watched_atoms(labelled, element, own)
+        if len(atoms):
+            dtype = own.dtype(processes.device)
+            rows += _rows(judge(files, atoms, processes.device, dtype=dtype), own.fold)
+    _write(folder / "predictions.csv", rows)
+
+
+def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
+    """A row for each atom."""
+    atoms = judged.atoms
+    sites = [(crystal, site) for crystal, own in atoms.parts for site in own]
+    kinds = atoms.kinds()
+    return [
+        {
+            "species": SPECIES[atoms.element], "fold": fold + 1, "source": crystal.source,
+            "name": crystal.name, "crystal": int(atoms.crystals[k]),
+            "family": int(atoms.families[k]), "label": site.label, "atom": int(site.atoms[0]),
+            "multiplicity": site.multiplicity, "kind": kinds[k],
+            "reference": float(atoms.reference[k]), "baseline": float(atoms.baseline[k]),
+            "shielding": float(judged.shielding[k]), "between": float(judged.between[k]),
+            "within": float(judged.within[k]),
+        }
+        for k, (crystal, site) in enumerate(sites)
+    ]  # fmt: skip
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[str, Judged]:
+    """Predictions that a fold wrote, by element, beside the atoms that they are of."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    found = {}
+    for element in ELEMENTS:
+        own = [row for row in rows if row["species"] == SPECIES[element]]
+        if not own:
+            continue
+        atoms = watched_atoms(labelled, element, configuration.for_element(element))
+        if [int(row["crystal"]) for row in own] != atoms.crystals.tolist():
+            raise TrainingError(
+                "these predictions are not of the crystals that the fold watches",
+                where=str(path),
+                hint="delete the file: it is made anew",
+            )
+        names = ("shielding", "between", "within")
+        found[element] = Judged(atoms, *(np.array([float(r[n]) for r in own]) for n in names))
+    return found
+
+
+def _join(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
+    """All folds together, by element."""
+    return {
+        element: Judged.concatenate([own[element] for own in parts if element in own])
+        for element in ELEMENTS
+        if any(element in own for own in parts)
+    }
+
+
+def _measure(
+    judged: Mapping[str, Judged], calibrations: Mapping[str, Calibration], labelled: Labelled
+) -> dict[str, dict[str, Errors]]:
+    """Errors of each file of the data, and of all, by species."""
+    files: dict[str, set[int]] = {ALL: set(labelled.main)}
+    for number, crystal in labelled.main.items():
+        files.setdefault(crystal.source, set()).add(number)
+    if len(files) > _MOST_FILES:  # a file for each crystal: their errors say nothing
+        files = {ALL: files[ALL]}
+    found: dict[str, dict[str, Errors]] = {}
+    for file, crystals in files.items():
+        for element, own in judged.items():
+            nothing = np.full(len(own.atoms), np.nan)
+            part = PredictedAtoms(own.atoms, own.shielding, nothing, nothing).of(crystals)
+            if len(part.atoms):
+                errors = measure_errors(part)
+                if file == ALL:
+                    errors = _with_coverage(errors, calibrations[element])
+                found.setdefault(file, {})[SPECIES[element]] = errors
+    return found
+
+
+#: Files whose errors are told apart at most.
+_MOST_FILES = 12
+
+
+def _with_coverage(errors: Errors, calibration: Calibration) -> Errors:
+    """The share inside the intervals, on families that a calibration did not see."""
+    return replace(errors, coverage68=calibration.coverage68, coverage95=calibration.coverage95)
+
+
+def _write_all(
+    folder: Path, judged: Sequence[Mapping[str, Judged]], errors: Mapping[str, Mapping[str, Errors]]
+) -> None:
+    """The table of all predictions, and the figures."""
+    tables = [
+        row for fold, own in enumerate(judged) for j in own.values() for row in _rows(j, fold)
+    ]
+    _write(folder / "out-of-fold.csv", tables)
+    figures = {
+        file: {species: e.to_dict() for species, e in own.items()} for file, own in errors.items()
+    }
+    with replacing(folder / "errors.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _describe(
+    networks: Iterable[Path],
+    calibrations: Mapping[str, Calibration],
+    errors: Mapping[str, Errors],
+    folds: int,
+) -> None:
+    """Write calibration and out-of-fold figures into files that do not have them yet."""
+    for path in networks:
+        metadata = load(path)[1]
+        calibration, own = calibrations[metadata.nucleus], errors[SPECIES[metadata.nucleus]]
+        figures = {"rmse": own.rmse, "n": own.n, "crystals": own.crystals, "folds": folds}
+        changes = {"calibration": calibration.to_dict(), "validation": figures}
+        if any(getattr(metadata, name) != value for name, value in changes.items()):
+            with writing(path.parent):
+                amend(path, **changes)

@@ -8,9 +8,10 @@ import pytest
 
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load
+from shiftcli.results.statistics import ALL
 from shiftcli.training import Configuration, Task, Variation, load_levels, refits
 from shiftcli.training.atoms import collect_atoms
-from shiftcli.training.refits import ALL, refit
+from shiftcli.training.refits import refit
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -104,10 +105,11 @@ def test_stopped_at_any_stage_it_goes_on_to_the_same(finished, data, tmp_path, m
         if (folder / stage).exists():
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         if stage.startswith("_"):
             patch.setattr(refits, stage, stop)
-        refit(task(data), folder, VARIATION, device="cpu", on_epoch=stop_in)
+        with pytest.raises(KeyboardInterrupt):
+            refit(task(data), folder, VARIATION, device="cpu", on_epoch=stop_in)
     again = refit(None, folder, None, device="cpu")
     whole, made = finished
     for path in made.networks:
@@ -117,7 +119,7 @@ def test_stopped_at_any_stage_it_goes_on_to_the_same(finished, data, tmp_path, m
 
 
 def test_nothing_is_done_twice(finished):
-    folder, made = finished
+    folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/*.safetensors")}
     refit(None, folder, None, device="cpu", on_epoch=pytest.fail)
     assert before == {path: path.stat().st_mtime_ns for path in before}

@@ -1,6 +1,6 @@
 """How right and how fast shiftcli is on this machine."""
 
-from shiftcli.benchmark.accuracy import Accuracy, PredictedAtoms, measure_accuracy
+from shiftcli.benchmark.accuracy import Accuracy, measure_accuracy
 from shiftcli.benchmark.baseline import Baseline, measure_baseline
 from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
 from shiftcli.benchmark.endtoend import EndToEnd, measure_end_to_end

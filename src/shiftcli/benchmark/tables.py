@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from shiftcli.results.statistics import ALL
 from shiftcli.results.tables import Column, Table
 
 if TYPE_CHECKING:
     from shiftcli.benchmark import Accuracy, Baseline, Comparison, Errors, Speed
     from shiftcli.benchmark.endtoend import EndToEnd
     from shiftcli.benchmark.paper import Result
+    from shiftcli.training.refits import Refit
+
+
+#: What the columns of errors are.
+_NOTE = "errors in ppm, in brackets 95 % intervals"
 
 
 def _ppm(value: float | None) -> str:
@@ -39,8 +45,7 @@ def _share(key: str, title: str) -> Column:
 def accuracy_tables(accuracy: Accuracy, classes: bool = False) -> list[Table]:
     """Errors per nucleus, and if asked for by kind of environment."""
     title = f"{accuracy.crystals} crystals ({accuracy.split}) of {accuracy.source}"
-    note = "errors in ppm, in brackets 95 % intervals"
-    tables = [_errors_table("accuracy", title, "nucleus", accuracy.nuclei, note)]
+    tables = [_errors_table("accuracy", title, "nucleus", accuracy.nuclei, _NOTE)]
     if classes:
         tables += [
             _errors_table(species, species, "environment", errors.classes)
@@ -49,20 +54,31 @@ def accuracy_tables(accuracy: Accuracy, classes: bool = False) -> list[Table]:
     return tables
 
 
+def refit_tables(refit: Refit) -> list[Table]:
+    """Out-of-fold errors of each file of the data and of all together, these by kind, too."""
+    tables = []
+    for file, errors in refit.errors.items():
+        title = f"{'all data' if file == ALL else file}, out of fold"
+        tables.append(_errors_table(file, title, "nucleus", errors, _NOTE))
+    for species, own in refit.errors[ALL].items():
+        tables.append(_errors_table(species, species, "environment", own.classes))
+    return tables
+
+
 def _errors_table(
     key: str, title: str, first: str, rows: Mapping[str, Errors], *notes: str
 ) -> Table:
     columns = (
-        Column(first), Column("n", "atoms"), *_error("rmse", "RMSE"), *_error("mae", "MAE"),
-        Column("bias", show=_ppm), Column("r2", "R²", decimals=4),
+        Column(first), Column("n", "atoms"), Column("distinct"), *_error("rmse", "RMSE"),
+        *_error("mae", "MAE"), Column("bias", show=_ppm), Column("r2", "R²", decimals=4),
         Column("p95", "95 % below", show=_ppm), Column("baseline", "baseline RMSE", show=_ppm),
         *_error("difference", "less baseline"), _share("coverage68", "in 68 %"),
         _share("coverage95", "in 95 %"),
     )  # fmt: skip
     values = [
         (
-            name, e.n, e.rmse, e.rmse_interval, e.mae, e.mae_interval, e.bias, e.r2, e.p95,
-            e.baseline_rmse, e.baseline and e.baseline.difference,
+            name, e.n, e.distinct, e.rmse, e.rmse_interval, e.mae, e.mae_interval, e.bias, e.r2,
+            e.p95, e.baseline_rmse, e.baseline and e.baseline.difference,
             e.baseline and e.baseline.difference_interval, e.coverage68, e.coverage95,
         )
         for name, e in rows.items()

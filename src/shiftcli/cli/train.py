@@ -110,7 +110,7 @@ def train(
         _run(None, None, run.resume, True, device.device, plot)
         return
     values = context.meta["shiftcli.further"]
-    own = {"data": places, "nuclei": nuclei.nuclei}
+    own: dict[str, Any] = {"data": places, "nuclei": nuclei.nuclei}
     own |= {"property": run.property, "family": run.family}
     task = _task(values | {k: v for k, v in own.items() if v}, run.protocol, given)
     if run.check:
@@ -175,23 +175,29 @@ def _run(
     plot: Path | None,
 ) -> None:
     """Train, watch, and say where the networks are."""
+    from shiftcli.benchmark.tables import refit_tables
+    from shiftcli.training.refits import refit
     from shiftcli.training.run import start_or_resume
-    from shiftcli.training.studies import STUDY, study, study_table
+    from shiftcli.training.studies import STUDY, load_study, study, study_table
     from shiftcli.views.terminal import emit_tables
 
     with _stoppable(folder, resume) as view:
         told = {"device": device, "on_epoch": view.epoch, "on_note": view.note}
         view.note(f"run directory: {folder}")
-        if variation is not None or (resume and (folder / STUDY).exists()):
-            rows = study(task, folder, variation, resume=resume, **told)
-            networks = []
-        else:
+        networks, tables = [], []
+        if resume and (folder / STUDY).exists():
+            variation = load_study(folder)[1]
+        if variation is None:
             networks = start_or_resume(task, folder, **told)
-            rows = []
+        elif variation.refit:
+            made = refit(task, folder, variation, resume=resume, **told)
+            networks, tables = [*made.networks], refit_tables(made)
+        else:
+            tables = [study_table(study(task, folder, variation, resume=resume, **told))]
     if not view.is_writer:
         return
-    if rows:
-        emit_tables([study_table(rows)], None)
+    if tables:
+        emit_tables(tables, None)
     for path in networks:
         typer.echo(path)
     if plot is not None:

@@ -18,6 +18,9 @@ import numpy as np
 #: Samples of crystals that an interval rests on, and the seed of their drawing.
 RESAMPLES, _SEED = 2000, 20180101
 
+#: Name of the figures of all data together.
+ALL = "all"
+
 #: Lower and upper end of an interval.
 Interval = tuple[float, float]
 

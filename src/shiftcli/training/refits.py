@@ -20,7 +20,7 @@ import numpy as np
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load, replacing
-from shiftcli.results.statistics import Errors
+from shiftcli.results.statistics import ALL, Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
 from shiftcli.training.atoms import PredictedAtoms, measure_errors
 from shiftcli.training.committee import Judged, calibrate, judge
@@ -37,9 +37,6 @@ _COLUMNS = (
     "species", "fold", "source", "name", "crystal", "family", "label", "atom", "multiplicity",
     "kind", "reference", "baseline", "shielding", "between", "within",
 )  # fmt: skip
-
-#: Name of the figures of all data together.
-ALL = "all"
 
 
 @dataclass(frozen=True)

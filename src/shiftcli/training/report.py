@@ -232,6 +232,11 @@ def data_tables(report: DataReport) -> list[Table]:
         )
         for level, rows in levels.items()
     ]  # fmt: skip
+    if report.families:
+        shown = [(f.name, f.part, len(f.crystals)) for f in report.families]
+        columns = (Column("family"), Column("part"), Column("crystals"))
+        title = "families that a split by crystal would have torn"
+        tables.append(Table("families", columns, shown, title))
     if report.problems:
         rows = [(problem,) for problem in report.problems]
         tables.append(Table("problems", (Column("problems"),), rows))

@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from shiftcli.errors import UsageError, visible
 
-#: What to do with X–H bonds: nothing, move all, or move those of X-ray structures.
-Hydrogens = Literal["auto", "keep", "normalise"]
+#: What to do with X–H bonds: lengthen those of X-ray structures to the lengths of relaxed
+#: crystals, move all to neutron lengths, or nothing.
+Hydrogens = Literal["auto", "neutron", "keep"]
 
 #: What to do with disorder: keep the major component, or refuse.
 Disorder = Literal["major", "error"]

@@ -184,8 +184,8 @@ class StructureOptions:
     """How structures are read, put right and checked."""
 
     hydrogens: Hydrogens = option(
-        "auto", "X-H bonds of X-ray length, moved to neutron lengths where needed, kept, or all "
-        "moved", panel=STRUCTURES,
+        "auto", "Lengthen X-H bonds of X-ray length to those of relaxed crystals, move all to "
+        "neutron lengths, or none", panel=STRUCTURES,
     )  # fmt: skip
     disorder: Disorder = option(
         "major", "Keep the major component of disorder, or refuse", panel=STRUCTURES

@@ -361,8 +361,8 @@ def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     moved = sum(any("hydrogens moved" in text for text in c.warnings) for c in candidates)
     if 0 < moved < len(candidates):
         notes.append(
-            f"the hydrogens of {moved} of {len(candidates)} candidates were moved to neutron "
-            "lengths, those of the others were not; --hydrogens keep|normalise treats all alike"
+            f"the hydrogens of {moved} of {len(candidates)} candidates were moved along "
+            "their bonds, those of the others were not; --hydrogens keep|neutron treats all alike"
         )
     if candidates and len({c.family for c in candidates}) == 1 < len(candidates):
         notes.append("all candidates are near copies of each other: shifts cannot decide")

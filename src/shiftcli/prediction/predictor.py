@@ -145,7 +145,7 @@ class Predictor:
         What to average over; without it what the networks were trained with.
     views : int, optional
         Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
-    hydrogens : {"auto", "keep", "normalise"}
+    hydrogens : {"auto", "neutron", "keep"}
         What to do with X–H bonds of X-ray length.
     allow : collection of str
         Refusals to override, see `shiftcli.structure.checks.check`.
@@ -403,7 +403,7 @@ def prepare(
         As it was read.
     allow : collection of str
         Refusals to override, see `shiftcli.structure.checks.check`.
-    hydrogens : {"auto", "keep", "normalise"}
+    hydrogens : {"auto", "neutron", "keep"}
         See `shiftcli.structure.hydrogens.normalise_hydrogens`.
 
     Returns

@@ -88,6 +88,8 @@ class Crystal:
     operations : tuple of str
         The symmetry operations behind `site_ids`, such as ``-x,y+1/2,-z``; empty where
         they are not known.
+    moved : numpy.ndarray or None
+        How far each atom was moved along its bond in Å, shape (n,); None where none was.
     """
 
     elements: np.ndarray
@@ -105,6 +107,7 @@ class Crystal:
     baseline: np.ndarray | None = None
     level: str = ""
     operations: tuple[str, ...] = ()
+    moved: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -174,4 +177,5 @@ class Crystal:
             },
             shieldings=only(self.shieldings),
             baseline=only(self.baseline),
+            moved=only(self.moved),
         )

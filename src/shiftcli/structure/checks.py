@@ -24,9 +24,6 @@ OVERRIDES = {
 #: Two atoms closer than this (Å) are taken for a mistake.
 OVERLAP_DISTANCE = 0.6
 
-#: Space for each atom (Å³) in the 500 published crystals of H, C, N and O.
-VOLUMES = (7.5, 11.3)
-
 #: Space for each atom (Å³) from which a cell holds a part of a crystal: one ion, one molecule.
 DENSE = 16.0
 
@@ -71,8 +68,8 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
                 problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
             )
         crystal = crystal.with_flag(atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
-    for note in (_odd_volume(crystal), _odd_charge(crystal, bonds)):
-        crystal = crystal.with_warning(note) if note else crystal
+    if note := _odd_charge(crystal, bonds):
+        crystal = crystal.with_warning(note)
     # Last, for the other checks need to see what the known atoms are bonded to.
     return crystal if known.all() else crystal.take(known)
 
@@ -184,12 +181,8 @@ def _lone_anions(crystal: Crystal, bonds: Bonds) -> str:
 
 def _is_dense(crystal: Crystal) -> bool:
     """Whether a cell is filled like a crystal's, and not around a part of its atoms."""
-    return crystal.cell is not None and _volume(crystal) < DENSE
-
-
-def _volume(crystal: Crystal) -> float:
-    """Space for each atom in Å³, NaN without a cell."""
-    return np.nan if crystal.cell is None else abs(np.linalg.det(crystal.cell)) / len(crystal)
+    cell = crystal.cell
+    return cell is not None and abs(np.linalg.det(cell)) < DENSE * len(crystal)
 
 
 def _overlapping_atoms(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
@@ -209,18 +202,6 @@ def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
     first = int(crowded[0])
     text = f"atom {crystal.labels[first]} has {counts[first]} bonds: disorder that is not marked?"
     return text, crowded
-
-
-def _odd_volume(crystal: Crystal) -> str:
-    volume = _volume(crystal)
-    least, most = VOLUMES
-    if (
-        not volume < DENSE
-        or least <= volume <= most
-        or not np.isin(crystal.elements, ELEMENTS).all()
-    ):
-        return ""
-    return f"{volume:.1f} Å³ for each atom; organic crystals have {least} to {most}"
 
 
 def _odd_charge(crystal: Crystal, bonds: Bonds) -> str:

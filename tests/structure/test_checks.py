@@ -108,15 +108,3 @@ def test_neighbours_of_other_elements_are_no_bonds_too_many(left, right, element
 def test_more_hydrogens_than_the_formula_are_no_reason_to_refuse():
     check(make(expected={"O": 1, "H": 1}))
     check(make(expected={"O": 2, "H": 4}))
-
-
-@pytest.mark.parametrize(("scale", "told"), [(0.8, True), (1.0, False), (1.25, True), (4.0, False)])
-def test_room_of_an_atom(urea, scale, told):
-    """Unusual room is told; a cell that is mostly empty has been told of by the reader."""
-    from dataclasses import replace
-
-    steps = np.floor(urea.positions @ np.linalg.inv(urea.cell) * [1, 1, 0])
-    molecule = urea.positions - steps @ urea.cell
-    stretched = urea.cell * np.array([[1.0], [1.0], [scale]])
-    notes = check(replace(urea, cell=stretched, positions=molecule), OVERRIDES).warnings
-    assert any("Å³ for each atom; organic" in note for note in notes) == told

@@ -164,7 +164,7 @@ class RunningOptions(NetworkOptions):
         None, "Orientations per atom at most.", panel=NETWORKS, metavar="N",
         limits=(1, 10_000), shown="frames 12, octahedral 48, random 8",
     )  # fmt: skip
-    dtype: Literal["float32", "bfloat16"] = option(
+    dtype: Literal["float32", "bfloat16", "auto"] = option(
         "float32", "Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm",
         panel=NETWORKS,
     )  # fmt: skip

@@ -1,17 +1,23 @@
 """Equations 1 and 2 of the paper: atoms become densities on five nested grids.
 
-The same PyTorch code serves CPU and CUDA. Liu et al., J. Phys. Chem. Lett. 2019.
+The same PyTorch code serves CPU and CUDA; where Triton is installed, a CUDA device makes the
+Gaussian in one kernel (`fused`). Liu et al., J. Phys. Chem. Lett. 2019.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from shiftcli.structure.crystal import ELEMENTS
+
+_log = logging.getLogger("shiftcli.density")
 
 #: Edge d of each grid in Å (paper, "Data Representation").
 GRIDS = (4.0, 6.0, 8.0, 10.0, 14.0)
@@ -34,6 +40,9 @@ SLATER_ZETA = (1.0, 3.14, 3.83, 4.45)
 
 #: Distance (Å) beyond which exp(−r²/σ²) is below half the smallest float16.
 GAUSSIAN_REACH = 2.4
+
+#: So far may a density of the fused kernel be from that of the products, in another order.
+_FUSED_TOLERANCE = 1e-5
 
 #: Exponents are kept above this, so that products of three exponentials never become
 #: subnormal numbers, on which processors are a hundred times slower (e^−25 is 1e−11).
@@ -69,6 +78,7 @@ def voxelize(
     positions: torch.Tensor,
     channels: torch.Tensor,
     *,
+    rotations: torch.Tensor | None = None,
     grids: Sequence[float] = GRIDS,
     kernel: str = "gaussian",
     dtype: torch.dtype = torch.float32,
@@ -82,6 +92,8 @@ def voxelize(
     channels : torch.Tensor
         Index of each neighbour's element, shape (n, m), ascending in each row but for
         padding, which is negative and stands at the end.
+    rotations : torch.Tensor, optional
+        An orthogonal matrix for each environment to be turned by first, shape (n, 3, 3).
     grids : sequence of float
         Edges of the grids in Å.
     kernel : {"gaussian", "slater", "form-factor"}
@@ -105,9 +117,22 @@ def voxelize(
     """
     if kernel not in KERNELS:
         raise ValueError(f"unknown density kernel {kernel!r}: one of {', '.join(KERNELS)}")
+    if kernel == "gaussian" and (fused := _fused_kernel(positions.device)) is not None:
+        return fused(positions, channels, rotations, grids=grids, dtype=dtype)
+    if rotations is not None:
+        positions = torch.bmm(positions.float(), rotations.float().transpose(1, 2))
+    return _densities_by_products(positions.float(), channels, grids, kernel, dtype)
+
+
+def _densities_by_products(
+    positions: torch.Tensor,
+    channels: torch.Tensor,
+    grids: Sequence[float],
+    kernel: str,
+    dtype: torch.dtype,
+) -> torch.Tensor:
     n, elements = len(positions), len(ELEMENTS)
     planes = len(grids) * elements
-    positions = positions.float()
     # A Gaussian writes every voxel once; the other kernels add up, in float32.
     working = dtype if kernel == "gaussian" else torch.float32
     volume = torch.zeros(n * planes, VOXELS**3, dtype=working, device=positions.device)
@@ -134,6 +159,34 @@ def voxelize(
     # One transposition of flat voxels is several times faster than a permutation of axes.
     flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
     return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
+
+
+@lru_cache
+def _fused_kernel(device: torch.device) -> Callable[..., torch.Tensor] | None:
+    """`fused.gaussian_densities` where it serves; None for the products."""
+    if device.type != "cuda" or find_spec("triton") is None:
+        return None
+    return _tried(device) if torch.cuda.get_device_capability(device) >= (8, 0) else None
+
+
+def _tried(device: torch.device) -> Callable[..., torch.Tensor] | None:
+    """`fused.gaussian_densities` if it runs on a device and says there what the products say."""
+    generator = torch.Generator().manual_seed(0)
+    positions = (18 * torch.rand(2, 60, 3, generator=generator) - 9).to(device)
+    channels = (torch.arange(60, device=device) // 15).expand(2, 60)
+    try:
+        from shiftcli.density.fused import gaussian_densities
+
+        got = gaussian_densities(positions, channels, None, grids=GRIDS, dtype=torch.float32)
+        expected = _densities_by_products(positions, channels, GRIDS, "gaussian", torch.float32)
+        difference = float((got - expected).abs().max())
+    except Exception as error:  # of Triton, its compiler or the driver: any kind
+        _log.warning("note: no fused density on %s (%s)", device, type(error).__name__)
+        return None
+    if not difference < _FUSED_TOLERANCE:
+        _log.warning("note: the fused density on %s is %.1e off: not used", device, difference)
+        return None
+    return gaussian_densities
 
 
 def _reach(kernel: str) -> float:

@@ -253,8 +253,9 @@ def densities(
     positions = environments.positions
     rotation = torch.from_numpy(np.array(rotations)).to(positions.device)
     return voxelize(
-        torch.bmm(positions, rotation.transpose(1, 2)),
+        positions,
         environments.channels.long(),
+        rotations=rotation,
         grids=network.architecture.grids,
         kernel=network.architecture.kernel,
         dtype=dtype,

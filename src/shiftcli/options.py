@@ -20,6 +20,15 @@ from shiftcli.errors import UsageError, visible
 #: crystals, move all to neutron lengths, or nothing.
 Hydrogens = Literal["auto", "neutron", "keep"]
 
+#: Formats that hold any table.
+TableFormat = Literal["table", "csv", "json", "md", "tex", "html", "xlsx", "parquet"]
+
+#: Formats that hold atoms with their shieldings.
+AtomFormat = Literal["xyz", "magres", "cif", "chemiscope", "simpson", "mrsimulator"]
+
+#: All of them.
+AnyFormat = Literal[TableFormat, AtomFormat]
+
 #: What to do with disorder: keep the major component, or refuse.
 Disorder = Literal["major", "error"]
 

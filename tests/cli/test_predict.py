@@ -10,7 +10,7 @@ import pytest
 def test_table(shiftcli, urea_path):
     done = shiftcli("predict", urea_path)
     assert done.returncode == 0, done.stderr
-    assert "C2 H8 N4 O2" in done.stdout
+    assert "C H4 N2 O, Z = 2, model compact" in done.stdout
     assert "σ/ppm" in done.stdout
     assert "±95 %" in done.stdout
     assert "MS_shift/ppm" not in done.stdout

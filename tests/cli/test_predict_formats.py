@@ -21,6 +21,6 @@ def test_simpson_without_references_is_refused_at_once(main, urea_path, monkeypa
     done = main("predict", urea_path, "--format", "simpson")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: a SIMPSON spin system holds shifts, and there are no references "
+        "error: a spin system of SIMPSON holds shifts, and there are no references "
         "(--references C:168.64,H:30.96)\n"
     )

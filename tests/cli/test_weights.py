@@ -39,7 +39,7 @@ def test_list(main, published):
     done = main("weights", "list")
     assert done.returncode == 0
     assert done.stderr == ""
-    listed = [line for line in done.stdout.splitlines() if "compact (default)" in line]
+    listed = [line for line in done.stdout.splitlines() if line.startswith("compact  *")]
     shipped = len(list(packaged("weights").glob("*.safetensors")))
     assert len(listed) == shipped
     rows = json.loads(main("weights", "list", "--url", published, "--format", "json").stdout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,8 @@ from shiftcli.cli.options import (
     StructureOptions,
 )
 from shiftcli.errors import UsageError
+from shiftcli.options import TableFormat
+from shiftcli.results.choice import Choice
 
 
 @command
@@ -30,9 +32,10 @@ def compare(
     measured: ExperimentOptions,
     to: OutputOptions,
     form: Annotated[
-        Literal["table", "csv", "json"] | None,
+        TableFormat | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
+    seen: Choice,
     picture: PlotOptions,
     page: ReportOptions,
     shifts: ComparisonOptions,
@@ -51,13 +54,14 @@ def compare(
     from shiftcli.results.citations import find_citations
     from shiftcli.results.comparisons import Comparisons
     from shiftcli.views import Results, check_outputs, choose_format
+    from shiftcli.views.formats import TABLES
     from shiftcli.views.plots.comparison import plot_comparison
     from shiftcli.views.progress import progress
     from shiftcli.views.report import check_report, write_report
     from shiftcli.views.terminal import emit_document, show_document_notes, show_notes
 
     paths, output, plot, report = find_files(files), to.output, picture.plot, page.report
-    kind = choose_format(form, output, ("table", "csv", "json"))
+    kind = choose_format(form, output, TABLES)
     if report is not None:
         check_report(report)
     inputs = [*paths, measured.experiment, *shifts.files]
@@ -83,7 +87,7 @@ def compare(
     show_notes("", fixed.notes({file.sha256 for file in predictor.files}))
     document = comparisons.document()
     show_document_notes(document, "compared")
-    emit_document(document, kind, output)
+    emit_document(seen.of_document(document), kind, output)
     if plot is not None:
         for structure in comparisons.structures:
             plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,8 @@ from shiftcli.cli.options import (
     StructureOptions,
 )
 from shiftcli.errors import UsageError
+from shiftcli.options import AnyFormat
+from shiftcli.results.choice import Choice
 
 #: Sites are not averaged unless that is asked for.
 _AS_THEY_ARE = ReferenceOptions(average=())
@@ -31,11 +33,12 @@ def predict(
     ],
     to: OutputOptions,
     form: Annotated[
-        Literal["table", "csv", "json", "xyz", "magres", "cif", "chemiscope", "simpson"] | None,
+        AnyFormat | None,
         typer.Option(
             "--format", help="Format.", show_default="from the suffix, else table; csv in a folder"
         ),
     ] = None,
+    seen: Choice,
     page: ReportOptions,
     shifts: ReferenceOptions = _AS_THEY_ARE,
     structures: StructureOptions,
@@ -54,8 +57,9 @@ def predict(
     from shiftcli.prediction.predictor import Prediction
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
+    from shiftcli.results.predictions import site_columns
     from shiftcli.views import Results, check_outputs, check_references, choose_format
-    from shiftcli.views.formats import render, suffix_of
+    from shiftcli.views.formats import check_holds, render, suffix_of
     from shiftcli.views.progress import follow
     from shiftcli.views.report import check_report, write_report
     from shiftcli.views.terminal import emit_results, show_notes
@@ -69,20 +73,23 @@ def predict(
         check_report(report)
     check_outputs([None if folder else output, report], [*paths, *shifts.files])
     references, exchange = shifts.read(), shifts.average
+    seen.check(site_columns(to.precision))
     check_references(kind, references)
     predictor = make_predictor(networks, structures)
     show_notes("", references.notes({file.sha256 for file in predictor.files}))
-    results = Results(predictor, [], [], references, to.precision)
+    results = Results(predictor, [], [], references, to.precision, seen)
+    spool = Spool()
 
     def finish(prediction: Prediction) -> Prediction:
-        return average_prediction(prediction, exchange)
+        made = results.chosen(average_prediction(prediction, exchange))
+        check_holds(results, made, kind, len(spool))
+        return made
 
     def text(prediction: Prediction) -> str | bytes:
         return render(replace(results, predictions=[finish(prediction)]), kind)
 
     disorder, jobs = structures.disorder, many.jobs
     if folder is None:
-        spool = Spool()
         outcomes = predict_many(predictor, paths, disorder=disorder, jobs=jobs, finish=finish)
         failures = follow(outcomes, len(paths), spool)
         results = replace(results, predictions=spool, failures=failures)
@@ -91,7 +98,7 @@ def predict(
             write_report(report, results, citations=find_citations(networks.weights))
     else:
         decisive = {"format": kind, "references": references, "average": sorted(exchange),
-                    "precision": to.precision}  # fmt: skip
+                    "precision": to.precision, "choice": seen}  # fmt: skip
         made = predict_into(
             folder, predictor, paths, text,
             suffix=suffix_of(kind), options=decisive, disorder=disorder, jobs=jobs,

@@ -18,6 +18,7 @@ from shiftcli.cli.options import (
     RankingOptions,
     StructureOptions,
 )
+from shiftcli.options import TableFormat
 
 #: Candidates differ in the third decimal of their RMSE.
 _PRECISE = OutputOptions(precision=3)
@@ -39,7 +40,7 @@ def rank(
     measured: ExperimentOptions,
     to: OutputOptions = _PRECISE,
     form: Annotated[
-        Literal["table", "csv", "json"] | None,
+        TableFormat | None,
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
     picture: PlotOptions,
@@ -74,6 +75,7 @@ def rank(
     from shiftcli.readers import find_files
     from shiftcli.results.rankings import ranking_document
     from shiftcli.views import check_outputs, choose_format
+    from shiftcli.views.formats import TABLES
     from shiftcli.views.plots.ranking import plot_ranking
     from shiftcli.views.progress import progress
     from shiftcli.views.terminal import (
@@ -85,7 +87,7 @@ def rank(
     )
 
     paths, output, plot = find_files(candidates), to.output, picture.checked()
-    kind = choose_format(form, output, ("table", "csv", "json"))
+    kind = choose_format(form, output, TABLES)
     named = [comparing.labels_from] if comparing.labels_from else []
     check_outputs([output, plot], [*paths, measured.experiment, *shifts.files, *named])
     fixed = shifts.read(alone=True)

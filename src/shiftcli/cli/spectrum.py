@@ -187,7 +187,7 @@ def _show_correlations(spectra: Sequence[Correlation], output: Path | None, prec
     show_notes("", axis_notes(spectra))
     document = cross_peak_document(spectra, precision)
     text = partial(write_csv, document)
-    _emit(output, lambda: list(document.tables), text, partial(plot_correlations, spectra))
+    _emit(output, lambda: list(document.tables()), text, partial(plot_correlations, spectra))
 
 
 def _emit(

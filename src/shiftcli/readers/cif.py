@@ -24,9 +24,13 @@ from shiftcli.readers.atoms import AtomTable, element_of, listed, numbered, refu
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.spacegroups import stated
+from shiftcli.structure.crystal import PREDICTED_BY
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
+#: What made the shieldings, where they are predictions, as `shiftcli.views.cif` writes it.
+PREDICTION = "_nmr_shielding_predicted_by"
+
 #: Column with isotropic shieldings in ppm, as `shiftcli.views.cif` writes it.
 _SHIELDING = "nmr_shielding_iso"
 _COLUMNS = (
@@ -183,6 +187,7 @@ def _read_block(block: gemmi.cif.Block, name: str, where: str) -> AtomTable:
         volume=_number(_value(block, "_cell_volume")),
         density=_number(_value(block, "_exptl_crystal_density_diffrn")),
         name=name,
+        info={PREDICTED_BY: made} if (made := _value(block, PREDICTION)) else {},
         warnings=(*warnings, *dropped),
     )
 

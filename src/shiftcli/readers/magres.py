@@ -18,6 +18,7 @@ from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import AtomTable, element_of, indexed
 from shiftcli.readers.sources import safe_text
+from shiftcli.structure.crystal import PREDICTED_BY
 
 
 @dataclass
@@ -30,6 +31,7 @@ class _Contents:
     keys: list[tuple[str, str]] = field(default_factory=list)
     positions: list[list[float]] = field(default_factory=list)
     shieldings: dict[tuple[str, str], float] = field(default_factory=dict)
+    code: str = ""
 
 
 def read_magres(text: str, source: str) -> Iterator[AtomTable]:
@@ -70,6 +72,8 @@ def _parse(text: str, where: str) -> _Contents:
         try:
             if block == "atoms":
                 _parse_atoms_line(contents, tokens, where)
+            elif block == "calculation" and tokens[0] == "calc_code":
+                contents.code = tokens[1]
             elif block == "magres" and tokens[0] == "ms":
                 _parse_tensor(contents, tokens)
         except (ValueError, IndexError) as error:
@@ -136,6 +140,7 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
         [indexed(*key) for key in contents.keys],
         whole=True,
         shieldings=shieldings,
+        info={PREDICTED_BY: contents.code} if contents.code == "shiftcli" else {},
     ).with_warning(warning)
     symmetry = _symmetry(contents.symmetry, where) if contents.symmetry else sym.IDENTITY
     # A cell without volume is for the builder to refuse.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import References
+from shiftcli.results.choice import Choice
 from shiftcli.results.provenance import conversion, provenance
 from shiftcli.results.tables import Column, Document, Entry, Table
 from shiftcli.structure.crystal import SPECIES, Crystal
@@ -56,6 +57,8 @@ class Results:
         How shieldings become shifts.
     precision : int
         Decimals of every number in ppm.
+    choice : Choice
+        Rows and columns that are seen: `chosen` applies the former, `table` the latter.
     """
 
     predictor: Predictor
@@ -63,8 +66,27 @@ class Results:
     failures: Sequence[Failure] = ()
     references: References = field(default_factory=References)
     precision: int = 2
+    choice: Choice = field(default_factory=Choice)
+
+    def chosen(self, prediction: Prediction) -> Prediction:
+        """The same with the sites that are asked for, in the order that is asked for."""
+        own, crystal = self.choice, prediction.crystal
+        if not (own.subset or own.query or own.sort):
+            return prediction
+        numbers: list[int] = []
+        if any(word.startswith("mol") for word in own.subset):
+            from shiftcli.structure.molecules import molecules
+
+            of_atom = {a: k for k, m in enumerate(molecules(crystal), 1) for a in m.atoms.tolist()}
+            numbers = [of_atom[int(row.site.atoms[0])] for row in prediction.sites]
+        rows = own.rows(self.sites(prediction), numbers)
+        return replace(prediction, sites=tuple(prediction.sites[k] for k in rows))
 
     def table(self, prediction: Prediction) -> Table:
+        """The sites of one structure, and of them the columns that are asked for."""
+        return Choice(columns=self.choice.columns).of(self.sites(prediction))
+
+    def sites(self, prediction: Prediction) -> Table:
         """The sites of one structure."""
         rows = [
             (
@@ -151,7 +173,7 @@ def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
     """
     import numpy as np
 
-    table = results.table(prediction)
+    table = results.sites(prediction)
     arrays = {}
     for column in table.columns:
         if column.unit != "ppm":
@@ -162,6 +184,15 @@ def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
         if column.key == "shielding" or not np.isnan(values).all():
             arrays[column.label] = values
     return arrays
+
+
+def flags_of_atoms(prediction: Prediction) -> list[tuple[str, ...]]:
+    """Flags of each atom of the cell; empty where there are none."""
+    flags: list[tuple[str, ...]] = [()] * len(prediction.crystal)
+    for row in prediction.sites:
+        for atom in row.site.atoms.tolist():
+            flags[atom] = row.flags
+    return flags
 
 
 def only_prediction(results: Results, form: str) -> Prediction | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import visible
@@ -253,7 +253,10 @@ class Document:
     key: str = ""
     failures: Sequence[Failure] = ()
 
-    @property
-    def tables(self) -> Iterator[Table]:
-        """All tables for people."""
-        return (table for entry in self.entries for table in entry.tables if table.rows)
+    def tables(self, notes: bool = True) -> Iterator[Table]:
+        """All tables for people, with the notes on each structure below its first one."""
+        for entry in self.entries:
+            below = tuple(f"note: {text}" for text in entry.notes) if notes else ()
+            for k, table in enumerate(entry.tables):
+                if table.rows or (below and not k):
+                    yield replace(table, notes=table.notes + below * (not k))

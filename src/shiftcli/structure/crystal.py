@@ -48,6 +48,10 @@ class Site:
         return SPECIES.get(self.element, self.element)
 
 
+#: Key in `Crystal.info` of what made the shieldings, where that was a network and no calculation.
+PREDICTED_BY = "predicted_by"
+
+
 @dataclass(frozen=True, eq=False)
 class Crystal:
     """All atoms of one unit cell, or of one isolated molecule.

@@ -16,7 +16,7 @@ from shiftcli.errors import ReadError, TrainingError, UsageError, visible
 from shiftcli.readers import STDIN, find_files, iter_structures
 from shiftcli.readers.atoms import ISOLATED
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.crystal import ELEMENTS, PREDICTED_BY, Crystal
 from shiftcli.training.families import family_name, number_families
 
 # A level holds no colon and no separator of folders, so that neither C:\a=b.xyz nor runs/a=b.xyz
@@ -85,6 +85,7 @@ class _Level:
     names: list[str] = field(default_factory=list)
     unlabelled: int = 0
     foreign: int = 0
+    predicted: int = 0
     odd: int = 0
     first_odd: str = ""
     crystals: dict[int, Crystal] = field(default_factory=dict)
@@ -97,6 +98,8 @@ class _Level:
             self.first_odd = self.first_odd or f"{crystal.where}: {warnings[0]}"
         if crystal.shieldings is None:
             self.unlabelled += 1
+        elif crystal.info.get(PREDICTED_BY):
+            self.predicted += 1
         elif not np.isin(crystal.elements, ELEMENTS).all():
             self.foreign += 1
         else:
@@ -113,6 +116,11 @@ class _Level:
         lines = []
         if self.unlabelled:
             lines.append(f"{start}left out: {self.unlabelled} structures without shieldings")
+        if self.predicted:
+            lines.append(
+                f"{start}left out: {self.predicted} structures whose shieldings are predictions "
+                "of a network, not labels"
+            )
         if self.foreign:
             lines.append(
                 f"{start}left out: {self.foreign} structures with elements other than H, C, N and O"

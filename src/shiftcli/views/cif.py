@@ -6,7 +6,7 @@ The names of the columns are in no dictionary of the IUCr; programs that do not 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,9 @@ from shiftcli import __version__
 from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.readers.atoms import distinct
+from shiftcli.readers.cif import PREDICTION
 from shiftcli.readers.symmetry import Symmetry, expand
-from shiftcli.results.predictions import Results, formula_unit, per_atom
+from shiftcli.results.predictions import Results, flags_of_atoms, formula_unit, per_atom
 from shiftcli.structure.crystal import Crystal
 from shiftcli.views.labels import UNUSUAL, as_words
 
@@ -30,6 +31,9 @@ TAGS = {
     "_atom_site_nmr_shielding_iso_uncertainty95": "MS_shielding_uncertainty95/ppm",
     "_atom_site_nmr_shift_iso": "MS_shift/ppm",
 }
+
+#: Atom-site column of flags.
+FLAGS = "_atom_site_nmr_shielding_flags"
 
 #: Atoms made by the symmetry and those that were predicted are the same up to this (Å).
 _SAME_PLACE = 0.05
@@ -80,6 +84,7 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
         *crystal.warnings,
     ]
     block.set_pair("_audit_creation_method", gemmi.cif.quote("\n".join(notes)))
+    block.set_pair(PREDICTION, gemmi.cif.quote(f"shiftcli {__version__}"))
     formula, units = formula_unit(crystal)
     block.set_pair("_chemical_formula_sum", gemmi.cif.quote(formula))
     block.set_pair("_cell_formula_units_Z", str(units))
@@ -91,8 +96,16 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
     is_symmetric = is_right_handed and _obeys_operations(crystal, cell, fractional)
     _write_symmetry(block, crystal.operations if is_symmetric else ("x,y,z",))
     found = per_atom(results, prediction)
-    columns = {tag: found[name] for tag, name in TAGS.items() if name in found}
-    _write_atoms(block, crystal, fractional, columns, is_symmetric, results.precision)
+    columns = {
+        tag: [
+            f"{value:.{results.precision}f}" if np.isfinite(value) else "?" for value in found[name]
+        ]
+        for tag, name in TAGS.items()
+        if name in found
+    }
+    if any(row.flags for row in prediction.sites):
+        columns[FLAGS] = [gemmi.cif.quote(" ".join(f) or ".") for f in flags_of_atoms(prediction)]
+    _write_atoms(block, crystal, fractional, columns, is_symmetric)
 
 
 def _write_cell(block: gemmi.cif.Block, cell: np.ndarray) -> None:
@@ -146,9 +159,8 @@ def _write_atoms(
     block: gemmi.cif.Block,
     crystal: Crystal,
     fractional: np.ndarray,
-    columns: Mapping[str, np.ndarray],
+    columns: Mapping[str, Sequence[str]],
     is_symmetric: bool,
-    precision: int,
 ) -> None:
     """One row a site, or in P 1 one an atom."""
     import gemmi
@@ -162,13 +174,12 @@ def _write_atoms(
         *(tag.removeprefix("_atom_site_") for tag in columns),
     ])  # fmt: skip
     for (k, multiplicity), label in zip(places, labels, strict=True):
-        values = [column[k] for column in columns.values()]
         loop.add_row(
             [
                 gemmi.cif.quote(label),
                 str(crystal.elements[k]),
                 *(f"{x:.7f}" for x in fractional[k]),
                 str(multiplicity),
-                *(f"{v:.{precision}f}" if np.isfinite(v) else "?" for v in values),
+                *(column[k] for column in columns.values()),
             ]
         )

@@ -53,7 +53,7 @@ def write_markdown(document: Document) -> Iterator[str]:
     def line(cells: list[str]) -> str:
         return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
-    for table in document.tables:
+    for table in document.tables():
         columns, cells = table.shown()
         rule = ["---:" if table.is_numeric(c) else "---" for c in columns]
         title = " ".join(filter(None, (f"**{visible(table.title)}**", table.detail)))
@@ -70,7 +70,7 @@ def write_latex(document: Document) -> Iterator[str]:
         return f"  {' & '.join(map(_tex, cells))} \\\\\n"
 
     yield "% needs \\usepackage{booktabs}\n"
-    for table in document.tables:
+    for table in document.tables():
         columns, cells = table.shown()
         places = "".join("r" if table.is_numeric(c) else "l" for c in columns)
         heading = " ".join(filter(None, (visible(table.title), table.detail)))
@@ -90,7 +90,7 @@ def write_html(document: Document) -> Iterator[str]:
     """Tables as people see them, as a page without style; `--report` makes one to send."""
     yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
     yield "<title>shiftcli</title></head><body>\n"
-    for table in document.tables:
+    for table in document.tables():
         yield html_table(table) + "\n"
     yield "</body></html>\n"
 

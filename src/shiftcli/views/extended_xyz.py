@@ -6,7 +6,10 @@ import io
 
 import numpy as np
 
-from shiftcli.results.predictions import Results, per_atom
+from shiftcli import __version__
+from shiftcli.errors import visible
+from shiftcli.results.predictions import Results, flags_of_atoms, per_atom
+from shiftcli.structure.crystal import PREDICTED_BY
 from shiftcli.views.ase_atoms import ase_atoms
 from shiftcli.views.labels import BLANKS, as_words
 
@@ -23,7 +26,8 @@ def write_xyz(results: Results) -> str:
     -------
     str
         One frame a prediction: all atoms with their labels (blanks become ``_``) and, as
-        columns, the numbers of `Results.row` in ppm, NaN where an atom was not predicted.
+        columns, the numbers of `Results.table` in ppm, NaN where an atom was not predicted,
+        and flags. Notes, and that these are predictions, stand in the header.
     """
     from ase.io.extxyz import write_extxyz
 
@@ -35,9 +39,15 @@ def write_xyz(results: Results) -> str:
         atoms.set_array("labels", np.array(as_words(crystal.labels, BLANKS)))
         for name, values in per_atom(results, prediction).items():
             atoms.set_array(name.removesuffix("/ppm"), values)
+        if any(row.flags for row in prediction.sites):
+            marks = flags_of_atoms(prediction)
+            atoms.set_array("flags", np.array([",".join(own) or "-" for own in marks]))
         # ASE escapes quotes but not backslashes, and an empty value swallows what follows it.
         if name := (crystal.name or crystal.source).replace("\\", "\\\\"):
             atoms.info["name"] = name
         atoms.info.update(model=results.predictor.model, units="ppm")
+        atoms.info[PREDICTED_BY] = f"shiftcli {__version__}"
+        if crystal.warnings:
+            atoms.info["notes"] = visible("; ".join(crystal.warnings), 10_000)
         write_extxyz(stream, [atoms])
     return stream.getvalue()

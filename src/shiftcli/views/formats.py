@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import References
+from shiftcli.options import AtomFormat, TableFormat
 from shiftcli.results.predictions import Results
 from shiftcli.results.tables import Document
+from shiftcli.structure.nuclei import ELEMENTS
 from shiftcli.views.files import Chunks, write_file
 
+if TYPE_CHECKING:
+    from shiftcli.prediction.predictor import Prediction
+
 #: Formats that hold any table, and those that hold atoms with their shieldings.
-TABLES = ("table", "csv", "json", "md", "tex", "html", "xlsx", "parquet")
-ATOMS = ("xyz", "magres", "cif", "chemiscope", "simpson")
+TABLES: tuple[str, ...] = get_args(TableFormat)
+ATOMS: tuple[str, ...] = get_args(AtomFormat)
 FORMATS = (*TABLES, *ATOMS)
+
+#: Those of spin systems, by the program, and those of which a file holds one structure.
+SPINS = {"simpson": "SIMPSON", "mrsimulator": "mrsimulator"}
+SINGLE = ("magres", "simpson")
 
 #: Those that are no text.
 BINARY = ("xlsx", "parquet")
@@ -37,6 +47,7 @@ SUFFIXES = {
     ".magres": "magres",
     ".cif": "cif",
     ".spinsys": "simpson",
+    ".mrsim": "mrsimulator",
 }
 
 # Modules are named and not imported, so that CSV does not wait for ASE.
@@ -55,6 +66,7 @@ _ATOM_WRITERS = {
     "cif": ("cif", "write_cif"),
     "chemiscope": ("chemiscope", "write_chemiscope"),
     "simpson": ("simpson", "write_simpson"),
+    "mrsimulator": ("mrsimulator", "write_mrsimulator"),
 }
 
 
@@ -113,9 +125,39 @@ def check_references(form: str, references: References) -> None:
     UsageError
         If the format needs references and there are none.
     """
-    if form == "simpson":
-        simpson = import_module("shiftcli.views.simpson")
-        simpson.check_references(references)
+    if form in SPINS and not any(references.shift(e, 0.0) is not None for e in ELEMENTS):
+        raise UsageError(
+            f"a spin system of {SPINS[form]} holds shifts, and there are no references",
+            hint="--references C:168.64,H:30.96",
+        )
+
+
+def check_holds(results: Results, prediction: Prediction, form: str, before: int = 0) -> None:
+    """Refuse a structure that a format cannot hold, so that it fails and no other.
+
+    Parameters
+    ----------
+    results : Results
+        How it is written.
+    prediction : Prediction
+        The structure.
+    form : str
+        One of `FORMATS`.
+    before : int
+        Structures that the file holds already.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    if before and form in SINGLE:
+        raise UsageError(
+            f"{prediction.crystal.where}: a {form} file holds one structure",
+            hint="--output FOLDER takes one file a structure",
+        )
+    if form in ATOMS:
+        render(replace(results, predictions=[prediction]), form)
 
 
 def write(results: Results, output: str | Path, form: str | None = None) -> None:
@@ -163,7 +205,7 @@ def document_chunks(document: Document, form: str) -> Chunks:
         If there is no such format, or what writes it is not installed.
     """
     if form == "table":
-        return _call(("terminal", "plain_text"), document.tables)
+        return _call(("terminal", "plain_text"), document.tables())
     if form not in _TABLE_WRITERS:
         raise UsageError(f"no format '{form}'", hint=f"one of {', '.join(FORMATS)}")
     return _call(_TABLE_WRITERS[form], document)

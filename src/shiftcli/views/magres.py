@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from shiftcli import __version__
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, visible
 from shiftcli.prediction.predictor import Prediction
-from shiftcli.results.predictions import Results, only_prediction, per_atom
+from shiftcli.results.predictions import Results, flags_of_atoms, only_prediction, per_atom
 from shiftcli.views.labels import UNUSUAL, as_words
 
 _COMMENT = "isotropic shieldings only: each tensor is the isotropic shielding times the unit matrix"
@@ -28,9 +28,9 @@ def write_magres(results: Results) -> str:
     Returns
     -------
     str
-        All atoms of the cell. An atom's label is that of its site, its index counts the
-        copies of that label from 1. Characters of a label that the format cannot hold are
-        replaced by ``_``.
+        All atoms of the cell; notes and flags are comments. An atom's label is that of its
+        site, its index counts the copies of that label from 1. Characters of a label that the
+        format cannot hold are replaced by ``_``.
 
     Raises
     ------
@@ -69,6 +69,12 @@ def write_magres(results: Results) -> str:
         "magres": ["  units ms ppm", *tensors],
     }
     lines = ["#$magres-abinitio-v1.0", f"# {_COMMENT}"]
+    lines += [f"# note: {visible(text, 10_000)}" for text in crystal.warnings]
+    lines += [
+        f"# flags of {key}: {' '.join(flags)}"
+        for key, flags in zip(keys, flags_of_atoms(prediction), strict=True)
+        if flags
+    ]
     for block, content in blocks.items():
         lines += [f"[{block}]", *content, f"[/{block}]"]
     return "\n".join(lines) + "\n"

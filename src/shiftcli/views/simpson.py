@@ -8,26 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shiftcli import __version__
-from shiftcli.errors import UsageError
-from shiftcli.nmr.shifts import References
+from shiftcli.errors import UsageError, visible
 from shiftcli.results.predictions import Results, only_prediction
-from shiftcli.structure.crystal import ELEMENTS, SPECIES
+from shiftcli.structure.crystal import SPECIES
 from shiftcli.views.labels import UNUSUAL, as_words
 
-
-def check_references(references: References) -> None:
-    """Refuse to write spin systems without references.
-
-    Raises
-    ------
-    UsageError
-        If `references` converts no element.
-    """
-    if not any(references.shift(element, 0.0) is not None for element in ELEMENTS):
-        raise UsageError(
-            "a SIMPSON spin system holds shifts, and there are no references",
-            hint="--references C:168.64,H:30.96",
-        )
+#: Tcl counts braces in comments, too.
+_BRACES = str.maketrans("{}", "()")
 
 
 def write_simpson(results: Results) -> str:
@@ -50,11 +37,11 @@ def write_simpson(results: Results) -> str:
     UsageError
         If there are several predictions, or no atom has a shift.
     """
-    check_references(results.references)
     prediction = only_prediction(results, "SIMPSON")
     if prediction is None:
         return ""  # everything failed, which is reported by itself
-    rows = results.table(prediction).records()
+    crystal = prediction.crystal
+    rows = results.sites(prediction).records()
     spins = [row for row in rows if row["shift"] is not None]
     if not spins:
         raise UsageError(
@@ -69,9 +56,10 @@ def write_simpson(results: Results) -> str:
         f"# Isotropic shifts predicted by shiftcli {__version__}; no anisotropies, no couplings.",
         *([f"# Without a reference and left out: {' '.join(left_out)}"] if left_out else []),
         *(["# 17O is quadrupolar, and its coupling is not predicted."] if "17O" in nuclei else []),
-        "# spin label multiplicity",
+        *(f"# {visible(text, 10_000)}".translate(_BRACES) for text in crystal.warnings),
+        "# spin label multiplicity flags",
         *(
-            f"# {k} {label} {row['multiplicity']}"
+            " ".join([f"# {k} {label} {row['multiplicity']}", *row["flags"]])
             for k, (label, row) in enumerate(zip(labels, spins, strict=True), 1)
         ),
         "spinsys {",

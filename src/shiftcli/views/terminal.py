@@ -54,7 +54,7 @@ def emit(content: str | Chunks, output: Path | None) -> None:
 
 def emit_tables(tables: Iterable[Table], output: Path | None) -> None:
     """Show tables, or write them into a file or a pipe without colours."""
-    if output is None and sys.stdout.isatty():
+    if _is_seen(output):
         console = Console(highlight=False)
         for table in tables:
             console.print(*lines(table, console.width), "", sep="\n")
@@ -62,10 +62,15 @@ def emit_tables(tables: Iterable[Table], output: Path | None) -> None:
         emit(plain_text(tables), output)
 
 
+def _is_seen(output: Path | None) -> bool:
+    """Whether results go to a terminal, where notes stand on stderr already."""
+    return output is None and sys.stdout.isatty()
+
+
 def emit_document(document: Document, form: str, output: Path | None) -> None:
     """Any result in any format that holds tables, on a terminal with colours."""
     if form == "table":
-        emit_tables(document.tables, output)
+        emit_tables(document.tables(notes=not _is_seen(output)), output)
     else:
         emit(document_chunks(document, form), output)
 
@@ -73,7 +78,7 @@ def emit_document(document: Document, form: str, output: Path | None) -> None:
 def emit_results(results: Results, form: str, output: Path | None) -> None:
     """Predictions in any format, on a terminal with colours."""
     if form == "table":
-        emit_tables(results.document().tables, output)
+        emit_document(results.document(), form, output)
     else:
         emit(chunks(results, form), output)
 

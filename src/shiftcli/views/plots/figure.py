@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError, visible
+from shiftcli.views.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def check_picture(path: Path) -> None:
 
 
 def save(figure: Figure, output: Path) -> None:
-    """Write a picture.
+    """Write a picture whole or not at all.
 
     Parameters
     ----------
@@ -95,8 +96,5 @@ def save(figure: Figure, output: Path) -> None:
     UsageError
         If it cannot be written.
     """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(output, dpi=150)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
+    with whole(output) as path:
+        figure.savefig(path, dpi=150, format=output.suffix.lower().removeprefix("."))

@@ -1,0 +1,256 @@
+"""Rows and columns that somebody wants to see of a table, in the order that they want.
+
+Queries are read with Python's own grammar, of which comparisons, arithmetic, ``in`` and the
+logical words are understood; nothing is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shiftcli.errors import UsageError, visible
+from shiftcli.options import option
+from shiftcli.results.tables import Column, Document, Entry, Table
+from shiftcli.structure.nuclei import SPECIES, find_element
+
+_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+
+#: Longest query in characters: deeper ones would exhaust Python's parser.
+_LONGEST = 400
+
+_PANEL = "Table"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is seen of tables.
+
+    Attributes
+    ----------
+    subset : tuple of str
+        Labels, elements or nuclides, molecules (``mol1``): rows that are one of them.
+    query : str
+        Rows for which it is true, such as ``species == "1H" and shielding > 25``.
+    sort : tuple of str
+        Columns to sort by, the first first; ``-shielding`` falls.
+    columns : tuple of str
+        Columns, in this order.
+    """
+
+    subset: tuple[str, ...] = option(
+        (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=_words,
+        metavar="WORDS", shown="all", panel=_PANEL,
+    )  # fmt: skip
+    query: str = option(
+        "", """Rows, such as 'species == "1H" and shielding > 25'.""", metavar="CONDITION",
+        shown="all", panel=_PANEL,
+    )  # fmt: skip
+    sort: tuple[str, ...] = option(
+        (), "Columns to sort by; -shielding falls.", parse=_words, metavar="COLUMNS",
+        shown="as in the file", panel=_PANEL,
+    )  # fmt: skip
+    columns: tuple[str, ...] = option(
+        (), "Columns, such as labels,shift.", parse=_words, metavar="COLUMNS", shown="all",
+        panel=_PANEL,
+    )  # fmt: skip
+
+    def rows(self, table: Table, molecules: Sequence[int] = ()) -> list[int]:
+        """Which rows are seen, in their order.
+
+        Parameters
+        ----------
+        table : Table
+            With a column ``labels`` and one ``species`` where there is a subset.
+        molecules : sequence of int
+            Number of each row's molecule, from 1; empty where nobody knows.
+
+        Raises
+        ------
+        UsageError
+            If a column is unknown, a query cannot be read, or nothing is called so.
+        """
+        records = [_record(table, row) for row in table.rows]
+        places = list(range(len(records)))
+        if self.subset:
+            wanted = [_subset(word, records, molecules) for word in self.subset]
+            places = [k for k in places if any(k in own for own in wanted)]
+        if self.query:
+            condition = parse_query(self.query)
+            names = {node.id for node in ast.walk(condition) if isinstance(node, ast.Name)}
+            for name in sorted(names):
+                _known(name, table)
+            places = [k for k in places if _evaluate(condition, records[k])]
+        for word in reversed(self.sort):
+            key = _known(word.lstrip("-+"), table)
+            falls = word.startswith("-")
+            empty = [k for k in places if records[k][key] is None]
+            full = [k for k in places if records[k][key] is not None]
+            places = sorted(full, key=lambda k: records[k][key], reverse=falls) + empty
+        return places
+
+    def check(self, columns: Sequence[Column]) -> None:
+        """Refuse what can be chosen from no such table, before any work is done.
+
+        Raises
+        ------
+        UsageError
+            If a column is unknown, or a query cannot be read.
+        """
+        self.of(Table("", columns, []))
+
+    def of(self, table: Table, molecules: Sequence[int] = ()) -> Table:
+        """The chosen part of a table.
+
+        Raises
+        ------
+        UsageError
+            As `rows` does.
+        """
+        places = self.rows(table, molecules)
+        keys = [_known(word, table) for word in self.columns]
+        kept = keys or [c.key for c in table.columns]
+        where = {column.key: k for k, column in enumerate(table.columns)}
+        return replace(
+            table,
+            columns=[
+                replace(table.columns[where[key]], title=table.columns[where[key]].title or "")
+                if keys
+                else table.columns[where[key]]
+                for key in kept
+            ],
+            rows=[tuple(table.rows[k][where[key]] for key in kept) for k in places],
+            atoms=[table.atoms[k] for k in places] if table.atoms else (),
+        )
+
+    def of_document(self, document: Document) -> Document:
+        """A document whose first tables are chosen from."""
+        if self == Choice():
+            return document
+        entries = [
+            Entry(entry.about, (self.of(entry.tables[0]), *entry.tables[1:]), entry.more)
+            for entry in document.entries
+        ]
+        return replace(document, entries=entries)
+
+
+def _record(table: Table, row: Sequence[Any]) -> dict[str, Any]:
+    """Values by every name that a query may use."""
+    record: dict[str, Any] = {}
+    for column, value in zip(table.columns, row, strict=True):
+        seen = column.rounded(value)
+        seen = " ".join(map(str, seen)) if isinstance(seen, tuple) else seen
+        record[column.label.partition("/")[0]] = record[column.key] = seen
+    return record
+
+
+def _known(word: str, table: Table) -> str:
+    """Key of a column by its key, or its name in spreadsheets."""
+    for column in table.columns:
+        if word in (column.key, column.label, column.label.partition("/")[0]):
+            return column.key
+    known = ", ".join(column.key for column in table.columns)
+    raise UsageError(f"no column '{visible(word, 50)}'", hint=f"there is {known}")
+
+
+def _subset(word: str, records: Sequence[Mapping[str, Any]], molecules: Sequence[int]) -> set[int]:
+    """Rows that are of one label, nuclide or molecule."""
+    labelled = {
+        k for k, record in enumerate(records)
+        if word in (record["labels"], *str(record["labels"]).split(","))
+    }  # fmt: skip
+    if labelled:
+        return labelled
+    if word.startswith("mol") and word[3:].isdecimal() and molecules:
+        return {k for k, own in enumerate(molecules) if own == int(word[3:])}
+    species = SPECIES.get(find_element(word) or "")
+    return {k for k, record in enumerate(records) if species and record["species"] == species}
+
+
+def parse_query(text: str) -> ast.expr:
+    """Read a query.
+
+    Raises
+    ------
+    UsageError
+        If it is no expression, or holds what queries have not: calls, attributes, and so on.
+    """
+    hint = """write it like 'species == "1H" and shielding > 25'"""
+    try:
+        if len(text) > _LONGEST:
+            raise ValueError
+        body = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"--query: cannot read '{visible(text, 100)}'", hint=hint) from error
+    allowed = (
+        ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Load, ast.Constant,
+        ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.Invert, ast.USub,
+        ast.BitAnd, ast.BitOr,
+        *_COMPARE, *_ARITHMETIC,
+    )  # fmt: skip
+    for node in ast.walk(body):
+        if not isinstance(node, allowed):
+            raise UsageError(
+                f"--query: '{visible(ast.unparse(node), 50)}' is nothing that a query can hold",
+                hint=hint,
+            )
+    return body
+
+
+def _evaluate(node: ast.expr, record: Mapping[str, Any]) -> Any:
+    """The value of an expression for one row; a comparison with nothing is false."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.Name():
+            return record[node.id]
+        case ast.List() | ast.Tuple():
+            return [_evaluate(item, record) for item in node.elts]
+        case ast.BoolOp():
+            combine = all if isinstance(node.op, ast.And) else any
+            return combine(_evaluate(value, record) for value in node.values)
+        case ast.UnaryOp():
+            value = _evaluate(node.operand, record)
+            return _applied(operator.neg, value) if isinstance(node.op, ast.USub) else not value
+        case ast.BinOp():
+            values = [_evaluate(item, record) for item in (node.left, node.right)]
+            if isinstance(node.op, ast.BitAnd | ast.BitOr):
+                if not all(isinstance(value, bool | None) for value in values):
+                    raise UsageError("--query: & and | need brackets around what they join")
+                return (all if isinstance(node.op, ast.BitAnd) else any)(values)
+            return _applied(_ARITHMETIC[type(node.op)], *map(_number, values))
+        case ast.Compare():
+            values_ = [_evaluate(item, record) for item in (node.left, *node.comparators)]
+            pairs = zip(node.ops, values_, values_[1:], strict=False)
+            return all(_applied(_COMPARE[type(op)], a, b) for op, a, b in pairs)
+    raise UsageError(f"--query: cannot read '{visible(ast.unparse(node), 50)}'")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str | list):
+        raise UsageError(f"--query: {visible(repr(value), 30)} is no number")
+    return value
+
+
+def _applied(function: Callable[..., Any], *values: Any) -> Any:
+    if None in values:
+        return None
+    try:
+        return function(*values)
+    except (TypeError, ArithmeticError) as error:
+        shown = " and ".join(visible(repr(value), 30) for value in values)
+        raise UsageError(f"--query: cannot compare {shown}") from error

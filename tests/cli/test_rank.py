@@ -184,3 +184,31 @@ def test_probabilities_are_never_rounded_to_certainty():
     columns, cells = table.shown()
     place = [column.key for column in columns].index("family_probability")
     assert [row[place] for row in cells] == ["> 99.9 %", "< 0.1 %"]
+
+
+def test_shieldings_of_the_files(main, folder, tmp_path):
+    """A set with GIPAW's numbers is ranked by these; without them each file is refused."""
+    from ase.io import read, write
+
+    shifts = tmp_path / "shifts.csv"
+    shifts.write_text("species,shift\n1H,7.0\n1H,6.0\n")
+    for k in range(2):
+        atoms = read(folder / f"{k}.xyz")
+        atoms.set_array("CS", 24.0 + k * (np.arange(len(atoms)) % 3))
+        write(tmp_path / f"{k}.xyz", atoms, format="extxyz")
+    options = ("--experiment", shifts, "--shieldings", "file", "--format", "json")
+    done = main("rank", tmp_path / "0.xyz", tmp_path / "1.xyz", *options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["model"], document["weights"]) == ("shieldings of the files", {})
+    assert len(document["candidates"]) == 2
+    refused = main("rank", folder, *options)
+    assert refused.returncode == 1
+    assert "no shieldings are in the file" in refused.stderr
+
+
+def test_named_references_are_listed(main):
+    done = main("rank", "-", "--experiment", "-", "--references", "list")
+    assert done.returncode == 0, done.stderr
+    assert "probasn: 1H 30.96, 13C 168.64" in done.stdout
+    assert "Cordova" in done.stdout

@@ -4,7 +4,7 @@ import pytest
 from nmr_molecules import amino_alcohol, crystal_of, predicted
 
 from shiftcli.nmr.averaging import average
-from shiftcli.nmr.kinds import KINDS, describe, width_factor
+from shiftcli.nmr.kinds import KINDS, describe
 
 LABELS, PLACES = amino_alcohol()
 
@@ -38,5 +38,5 @@ def test_neighbours(described):
 
 
 def test_hydrogens_on_nitrogen_and_oxygen_are_less_certain(described):
-    factors = {label: width_factor(around) for label, (around, _) in described.items()}
+    factors = {label: around.widening for label, (around, _) in described.items()}
     assert (factors["H1"], factors["H3"], factors["H5a"], factors["C1"]) == (1.0, 1.7, 2.1, 1.0)

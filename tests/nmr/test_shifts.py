@@ -110,3 +110,20 @@ def test_malformed_files(tmp_path, text, words):
 def test_missing_file(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         read_references(tmp_path / "nowhere.toml")
+
+
+def test_named_sets_have_sources():
+    from shiftcli.nmr.shifts import NAMED, describe_named
+
+    assert {name for name, _, _ in describe_named()} == set(NAMED)
+    assert all(source for _, _, source in describe_named())
+    line = NAMED["gipaw-pbe"].line("C")
+    assert line == pytest.approx((166.23, -0.9732))
+
+
+def test_swapped_references_are_noted():
+    from shiftcli.nmr.shifts import References
+
+    (note,) = References({"H": 30.96, "C": 30.96}).notes(())
+    assert note.startswith("a reference of 30.96 ppm for 13C is unusual")
+    assert References({"H": 30.96, "C": 168.64, "N": 0.0}).notes(()) == ()

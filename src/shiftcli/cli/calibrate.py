@@ -9,7 +9,7 @@ import typer
 
 from shiftcli.cli.command import command
 from shiftcli.cli.networks import make_predictor
-from shiftcli.cli.options import AverageOptions, PredictorOptions, StructureOptions
+from shiftcli.cli.options import AverageOptions, ShieldingOptions, StructureOptions
 from shiftcli.errors import UsageError
 
 
@@ -40,7 +40,7 @@ def calibrate(
     precision: Annotated[int, typer.Option(min=0, max=8, metavar="N", help="Decimals of ppm.")] = 2,
     shifts: AverageOptions,
     structures: StructureOptions,
-    networks: PredictorOptions,
+    networks: ShieldingOptions,
 ) -> None:
     """Fit reference shieldings and slopes to measured shifts of known assignment.
 

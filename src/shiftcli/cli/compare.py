@@ -13,8 +13,8 @@ from shiftcli.cli.options import (
     ExperimentOptions,
     OutputOptions,
     PlotOptions,
-    PredictorOptions,
     ReportOptions,
+    ShieldingOptions,
     StructureOptions,
 )
 from shiftcli.errors import UsageError
@@ -40,7 +40,7 @@ def compare(
     page: ReportOptions,
     shifts: ComparisonOptions,
     structures: StructureOptions,
-    networks: PredictorOptions,
+    networks: ShieldingOptions,
 ) -> None:
     """Hold the predicted shifts of a structure against measured ones.
 

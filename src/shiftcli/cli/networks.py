@@ -33,10 +33,15 @@ def make_predictor(
     from shiftcli.pipeline.store import StoredPredictor
     from shiftcli.prediction.predictor import Predictor
 
+    elements = nuclei or options.nuclei
+    if getattr(options, "shieldings", "predicted") == "file":
+        from shiftcli.nmr.stated import StatedShieldings
+
+        return StatedShieldings(elements, allow=structures.allow if structures else ())
     make = Predictor if work is None else partial(StoredPredictor, work)
     return make(
         fetched(options.weights),
-        nuclei=nuclei or options.nuclei,
+        nuclei=elements,
         device=options.device,
         orientations=getattr(options, "orientations", None),
         views=options.views,

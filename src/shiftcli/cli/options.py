@@ -110,6 +110,19 @@ def parse_theory_errors(text: str) -> dict[str, float]:
     return errors
 
 
+def parse_reference_words(text: str) -> str:
+    """The references as they were written; ``list`` shows the named sets and ends there."""
+    if text.strip() != "list":
+        return text
+    import typer
+
+    from shiftcli.nmr.shifts import describe_named
+
+    for name, values, source in describe_named():
+        typer.echo(f"{name}: {values}\n    {source}")
+    raise typer.Exit
+
+
 def parse_counts(text: str, least: int = 2) -> tuple[int, ...]:
     """Read ``100,200``, numbers of crystals."""
     words = _words(text)
@@ -180,6 +193,16 @@ class PredictorOptions(RunningOptions):
 
 
 @dataclass(frozen=True)
+class ShieldingOptions(PredictorOptions):
+    """Whose shieldings."""
+
+    shieldings: Literal["predicted", "file"] = option(
+        "predicted", "Shieldings that are used, those of the networks or those in the files "
+        "(magres, extended XYZ, CIF)", panel=NETWORKS,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class StructureOptions:
     """How structures are read, put right and checked."""
 
@@ -225,8 +248,9 @@ class ReferenceOptions(AverageOptions):
     """How shieldings become shifts."""
 
     references: str = option(
-        "", "Reference shieldings: C:168.64,H:30.96, a named set (probasn) or a .toml file.",
-        panel=SHIFTS, metavar="REFERENCES", shown="none; compare and rank fit an offset",
+        "", "Reference shieldings: C:168.64,H:30.96, a named set (probasn; list shows all), or "
+        "a .toml file.", panel=SHIFTS, metavar="REFERENCES",
+        shown="none; compare and rank fit an offset", parse=parse_reference_words,
     )  # fmt: skip
     gradients: str = option("", "Slopes, C:-0.97.", panel=SHIFTS, metavar="SLOPES", shown="-1")
 

@@ -14,8 +14,8 @@ from shiftcli.cli.options import (
     ExperimentOptions,
     OutputOptions,
     PlotOptions,
-    PredictorOptions,
     RankingOptions,
+    ShieldingOptions,
     StructureOptions,
 )
 from shiftcli.options import TableFormat
@@ -58,7 +58,7 @@ def rank(
     shifts: ComparisonOptions,
     comparing: RankingOptions,
     structures: StructureOptions,
-    networks: PredictorOptions,
+    networks: ShieldingOptions,
 ) -> None:
     """Rank candidate structures by how well they explain measured shifts.
 
@@ -70,6 +70,7 @@ def rank(
         read_reference,
         unassigned,
     )
+    from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
     from shiftcli.pipeline.store import StoredPredictor
     from shiftcli.readers import find_files
@@ -109,7 +110,7 @@ def rank(
     ranking = rank(
         predictions, experiment, labels_from=reference, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
-        tolerance=comparing.family_tolerance,
+        factors=widening(predictor), tolerance=comparing.family_tolerance,
     )  # fmt: skip
     if isinstance(predictor, StoredPredictor) and predictor.taken:
         note(f"note: shieldings of {predictor.taken} structures taken from {predictor.path}")

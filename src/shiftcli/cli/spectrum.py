@@ -12,8 +12,8 @@ import typer
 from shiftcli.cli.command import command
 from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
-    PredictorOptions,
     ReferenceOptions,
+    ShieldingOptions,
     StructureOptions,
     parse_pair,
 )
@@ -121,7 +121,7 @@ def spectrum(
     drawing: SpectrumOptions,
     shifts: ReferenceOptions,
     structures: StructureOptions,
-    networks: PredictorOptions,
+    networks: ShieldingOptions,
 ) -> None:  # fmt: skip
     """Draw spectra of crystals: lines of one nucleus, or correlations of bonded pairs.
 

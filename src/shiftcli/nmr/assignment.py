@@ -19,7 +19,7 @@ import numpy as np
 from shiftcli.errors import ExperimentError
 from shiftcli.nmr.averaging import mean_uncertainty
 from shiftcli.nmr.experiment import Experiment, Peak
-from shiftcli.nmr.kinds import Surrounding, width_factor
+from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.matching import Matching
 from shiftcli.nmr.naming import match, merge_named, permitted, place_of
 from shiftcli.nmr.shifts import References
@@ -436,8 +436,7 @@ def mean_row(
     counts = [groups[k].site.multiplicity for k in own]
     shielding = float(np.average([groups[k].shielding for k in own], weights=counts))
     widths = [
-        groups[k].uncertainty * (width_factor(surroundings[k]) if surroundings else 1.0)
-        for k in own
+        groups[k].uncertainty * (surroundings[k].widening if surroundings else 1.0) for k in own
     ]
     width = mean_uncertainty(counts, widths)
     return shielding, width if math.isfinite(width) else 0.0

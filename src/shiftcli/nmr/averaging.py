@@ -92,6 +92,11 @@ def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
     return math.sqrt(CORRELATION * parts.sum() ** 2 + (1 - CORRELATION) * (parts**2).sum())
 
 
+def known_rows(rows: Iterable[SitePrediction]) -> tuple[SitePrediction, ...]:
+    """Rows that could be predicted; near other elements they have no number."""
+    return tuple(row for row in rows if math.isfinite(row.shielding))
+
+
 def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Prediction:
     """The same prediction with one row for each of `average`'s, for tables and files.
 

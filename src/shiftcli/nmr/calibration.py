@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shiftcli.errors import ExperimentError, UsageError
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.naming import match, merge_named
 from shiftcli.nmr.shifts import References, from_line
@@ -208,7 +208,7 @@ def calibrate(
         As `pair` and `fit_references` do.
     """
     pairs = pair([prediction.crystal for prediction in predictions], experiments)
-    groups = {k: average(predictions[k], exchange) for k, _ in pairs}
+    groups = {k: known_rows(average(predictions[k], exchange)) for k, _ in pairs}
     return fit_references([(groups[k], experiment) for k, experiment in pairs], slope=slope)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -121,11 +120,9 @@ def predict_candidates(
 
 
 def _blank(crystal: Crystal, experiment: Experiment) -> Prediction:
-    """A crystal with rows for the nuclei of an experiment that hold no number."""
+    """A crystal with rows for the nuclei of an experiment that say nothing yet."""
     sites = [site for site in crystal.sites if site.element in experiment.elements]
-    return Prediction(
-        crystal, tuple(SitePrediction(site, math.nan, math.nan, math.nan) for site in sites)
-    )
+    return Prediction(crystal, tuple(SitePrediction(site, 0.0, 0.0, 0.0) for site in sites))
 
 
 class Naming:
@@ -164,7 +161,8 @@ class Naming:
         for peak, own in zip(self.experiment.peaks, found.columns[0], strict=True):
             if peak.labels and not own:
                 raise ExperimentError(
-                    f"no {peak.species} was predicted", where=self.experiment.source
+                    f"{'+'.join(peak.labels)}: no {peak.species} was predicted there",
+                    where=self.experiment.source,
                 )
         return found
 

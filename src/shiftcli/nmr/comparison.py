@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shiftcli.errors import DEBUG, ExperimentError, ShiftcliError, fault
-from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison, compare
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.kinds import describe, widening
+from shiftcli.nmr.naming import merge_named
+from shiftcli.nmr.question import compare_described
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.readers import Disorder
@@ -72,9 +75,12 @@ def compare_files(
             continue
         crystal = outcome.crystal
         try:
-            groups = average(outcome, exchange)
-            own = experiment.of(crystal)
-            found = compare(groups, own, references=references, theory_errors=theory_errors)
+            groups = known_rows(average(outcome, exchange))
+            own = merge_named(groups, experiment.of(crystal))
+            around = describe(crystal, groups, near=bool(own.near), factors=widening(predictor))
+            found = compare_described(
+                groups, around, own, references=references, theory_errors=theory_errors
+            )
             yield StructureComparison(outcome, groups, found)
         except ExperimentError as error:
             yield Failure(crystal.source, error.with_structure(crystal.where))

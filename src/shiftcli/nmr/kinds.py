@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from shiftcli.structure.kinds import environment_classes
 from shiftcli.structure.neighbours import NeighbourSearch
 
 if TYPE_CHECKING:
-    from shiftcli.prediction.predictor import SitePrediction
+    from shiftcli.prediction.predictor import Predictor, SitePrediction
 
 #: Words for what a peak may belong to: the heavy atom and its hydrogens (NH and OH stand for any
 #: number of them), any carbon with three neighbours that is no C=O, or a hydrogen of it, and C=O.
@@ -24,9 +24,9 @@ KINDS = (
 )
 
 #: Factors on the uncertainty of hydrogens by class, for networks whose calibration does not know
-#: kinds: their 68 % intervals held 35 % of N-H and 53 % of O-H. Fitted by a prototype on GIPAW
-#: shieldings of published crystals together with `shiftcli.nmr.likelihood.COMMON`; it was not
-#: cross-validated here.
+#: kinds (see `widening`): their 68 % intervals held 35 % of N-H and 53 % of O-H. Fitted by a
+#: prototype on GIPAW shieldings of published crystals together with
+#: `shiftcli.nmr.likelihood.COMMON`; it was not cross-validated here.
 WIDTH_FACTORS = {"N-H": 2.1, "O-H": 1.7}
 
 #: Distance (Å) within which two nuclei are near.
@@ -45,6 +45,8 @@ class Surrounding:
         Which of `KINDS` it is.
     protons : int
         Atoms of a hydrogen row in one molecule.
+    widening : float
+        Factor on its uncertainty.
     bonded, near : frozenset of int
         Positions of the rows that its atoms are bonded to, or within `NEAR` of.
     """
@@ -52,13 +54,15 @@ class Surrounding:
     environment: str = "other"
     words: frozenset[str] = frozenset()
     protons: int = 1
+    widening: float = 1.0
     bonded: frozenset[int] = frozenset()
     near: frozenset[int] = frozenset()
 
 
-def width_factor(surrounding: Surrounding) -> float:
-    """Factor on the uncertainty of a row, by its class."""
-    return WIDTH_FACTORS.get(surrounding.environment, 1.0)
+def widening(predictor: Predictor) -> Mapping[str, float]:
+    """Factors on uncertainties by class: none where the predictor's calibration knows kinds."""
+    knows = all(getattr(made, "kinds", None) for made in predictor.calibrations.values())
+    return {} if knows else WIDTH_FACTORS
 
 
 def row_of_atom(rows: Sequence[SitePrediction]) -> dict[int, int]:
@@ -67,7 +71,11 @@ def row_of_atom(rows: Sequence[SitePrediction]) -> dict[int, int]:
 
 
 def describe(
-    crystal: Crystal, rows: Sequence[SitePrediction], *, near: bool = False
+    crystal: Crystal,
+    rows: Sequence[SitePrediction],
+    *,
+    near: bool = False,
+    factors: Mapping[str, float] = WIDTH_FACTORS,
 ) -> tuple[Surrounding, ...]:
     """Describe what is around the rows of a prediction.
 
@@ -79,6 +87,8 @@ def describe(
         From `shiftcli.nmr.averaging.average`.
     near : bool
         Whether to look for rows that are near.
+    factors : mapping of str to float
+        On uncertainties by class, see `widening`.
 
     Returns
     -------
@@ -110,6 +120,7 @@ def describe(
                 environment,
                 _words(str(bonds.elements[carrier]), int(hydrogens[carrier]), environment),
                 int(np.count_nonzero(molecule[atoms] == molecule[atoms[0]])) if is_hydrogen else 1,
+                factors.get(environment, 1.0),
                 frozenset(holder[b] for b in joined if b in holder),
                 frozenset(holder[b] for b in close if b in holder),
             )

@@ -13,7 +13,7 @@ from shiftcli.nmr.assignment import LEAST, Comparison, compare, mean_row
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.likelihood import COMMON, Nucleus, Question, Total, sum_over_assignments
-from shiftcli.nmr.naming import permitted
+from shiftcli.nmr.naming import match, permitted
 from shiftcli.nmr.shifts import References
 
 if TYPE_CHECKING:
@@ -87,6 +87,43 @@ def hold_against(
         nucleus = next(n for n in question.nuclei if place in n.places)
         best.append(nucleus.columns[column] if is_known else ())
     return hold(best), total
+
+
+def compare_described(
+    groups: Sequence[SitePrediction],
+    surroundings: Sequence[Surrounding],
+    experiment: Experiment,
+    *,
+    references: References | None = None,
+    theory_errors: Mapping[str, float],
+) -> Comparison:
+    """`shiftcli.nmr.assignment.compare`, with cross peaks between neighbours.
+
+    Parameters
+    ----------
+    groups, surroundings, experiment, references, theory_errors
+        As for `hold_against`; labels are those of the structure.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ExperimentError
+        If the peaks cannot belong to this structure.
+    """
+    if not (experiment.bonded or experiment.near):
+        return compare(
+            groups, experiment, references=references, theory_errors=theory_errors,
+            surroundings=surroundings,
+        )  # fmt: skip
+    own = [match(groups, peak, experiment.source) for peak in experiment.peaks]
+    comparison, _ = hold_against(
+        groups, surroundings, experiment, [own], places=range(len(groups)),
+        references=references or References(), theory_errors=theory_errors,
+    )  # fmt: skip
+    return comparison
 
 
 def _pose(

@@ -27,11 +27,11 @@ import numpy as np
 
 from shiftcli.errors import ExperimentError, ShiftcliError
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.candidates import Naming, find_reference
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.families import TOLERANCE, Fingerprint, find_families, fingerprint
-from shiftcli.nmr.kinds import describe, row_of_atom
+from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
 from shiftcli.nmr.labels import find_places
 from shiftcli.nmr.likelihood import FREEDOM, Total
 from shiftcli.nmr.question import hold_against
@@ -192,6 +192,7 @@ def rank(
     references: References | None = None,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
     theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+    factors: Mapping[str, float] = WIDTH_FACTORS,
     tolerance: float = TOLERANCE,
 ) -> Ranking:
     """Rank candidate structures by measured shifts.
@@ -215,6 +216,8 @@ def rank(
     theory_errors : mapping of str to float
         Standard deviation in ppm of GIPAW shifts against experiment by element; 0 where an
         element is missing, as it should be where the experiment is a GIPAW calculation.
+    factors : mapping of str to float
+        On the uncertainties of predictions by class, see `shiftcli.nmr.kinds.widening`.
     tolerance : float
         Difference in Å up to which candidates are one family, see `shiftcli.nmr.families`; 0
         makes each its own.
@@ -246,7 +249,7 @@ def rank(
             naming = Naming(found, experiment, exchange)
         if naming is not None:
             for own in waiting:
-                made = _attempt(own, naming, references, exchange, theory_errors)
+                made = _attempt(own, naming, references, exchange, theory_errors, factors)
                 if isinstance(made, Failure):
                     failures.append(made)
                 else:
@@ -275,12 +278,13 @@ def _attempt(
     references: References | None,
     exchange: Collection[str],
     theory_errors: Mapping[str, float],
+    factors: Mapping[str, float],
 ) -> Candidate | Failure:
     crystal, experiment = item.crystal, naming.experiment
     try:
-        rows = average(item, exchange)
+        rows = known_rows(average(item, exchange))
         labellings = naming.carry(crystal, rows)
-        around = describe(crystal, rows, near=bool(experiment.near))
+        around = describe(crystal, rows, near=bool(experiment.near), factors=factors)
         comparison, total = hold_against(
             rows, around, experiment, labellings.columns,
             places=find_places(crystal, row_of_atom(rows), len(rows)),

@@ -15,7 +15,7 @@ from shiftcli.structure.nuclei import ELEMENTS, SPECIES, find_element
 #: No shielding, and no slope, is as large as this (ppm).
 _LARGEST = 1e5
 
-_HINT = "write it like C:168.64,H:30.96, or name a set ({}) or a .toml file"
+_HINT = "write it like C:168.64,H:30.96, or name a set ({}; list shows them) or a .toml file"
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,9 @@ def odd_shift(element: str, shift: float) -> str:
 
 _PROBASN = "ProbAsn's defaults for GIPAW-PBE, Cordova et al., Sci. Adv. 7, eabk2341 (2021)"
 
+#: σ_ref and m of published lines δ = a + b·σ.
+_KELLNER = {"H": from_line(28.05, -0.9024), "C": from_line(166.23, -0.9732)}
+
 #: Sets that can be named; coefficients belong to one shielding model and one way of relaxing
 #: geometries. What their authors call indicative (N and O) has a set of its own.
 NAMED = {
@@ -145,7 +148,31 @@ NAMED = {
     ),
     "nmrx": References({"H": 30.36}, sources=("NMRX, for ShiftML1 shieldings of 1H",)),
     "cocaine": References({"H": 30.83}, sources=("GIPAW on the correct structure of cocaine",)),
+    "gipaw-pbe": References(
+        {"H": _KELLNER["H"][0], "C": _KELLNER["C"][0]},
+        {"H": _KELLNER["H"][1], "C": _KELLNER["C"][1]},
+        sources=(
+            "lines for GIPAW-PBE on PBE-D3 geometries, 1H 28.05 - 0.9024 sigma, 13C 166.23 - "
+            "0.9732 sigma: Kellner et al. (2025), in the atomistic cookbook",
+        ),
+    ),
 }
+
+
+def describe_named() -> list[tuple[str, str, str]]:
+    """Name, values and source of each set of `NAMED`, for a list of them."""
+    return [
+        (
+            name,
+            ", ".join(
+                f"{SPECIES[e]} {value:.2f}"
+                + (f" slope {own.gradient(e):.4f}" if e in own.gradients else "")
+                for e, value in own.references.items()
+            ),
+            "; ".join(own.sources),
+        )
+        for name, own in NAMED.items()
+    ]
 
 
 def parse_references(

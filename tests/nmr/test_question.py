@@ -1,0 +1,97 @@
+"""Kinds, intensities and cross peaks leave fewer assignments."""
+
+import numpy as np
+import pytest
+from nmr_molecules import amino_alcohol, crystal_of, predicted
+
+from shiftcli.errors import ExperimentError
+from shiftcli.nmr.averaging import average
+from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.kinds import describe
+from shiftcli.nmr.question import compare_described
+from shiftcli.nmr.ranking import rank
+from shiftcli.nmr.shifts import References
+
+LABELS, PLACES = amino_alcohol()
+CRYSTAL = crystal_of(LABELS, PLACES)
+#: All hydrogens alike, all carbons too, so that only what the rows say can decide.
+VALUES = np.array([{"H": 27.0, "C": 120.0}.get(e, 200.0) for e in CRYSTAL.elements.tolist()])
+REFERENCES = References({"H": 30.0, "C": 170.0})
+
+
+def held(*peaks, bonded=(), near=(), values=VALUES):
+    rows = average(predicted(CRYSTAL, values))
+    around = describe(CRYSTAL, rows, near=bool(near))
+    experiment = Experiment(tuple(peaks), "e.csv", (), tuple(bonded), tuple(near))
+    found = compare_described(rows, around, experiment, references=REFERENCES, theory_errors={})
+    return [row.site for row in found.rows]
+
+
+def test_kinds_and_intensities():
+    peaks = [
+        Peak((), "1H", 3.0, kinds=("OH",)), Peak((), "1H", 3.0, protons=3),
+        Peak((), "1H", 3.0, kinds=("CH",)), Peak((), "1H", 3.0, kinds=("NH",)),
+    ]  # fmt: skip
+    found = held(*peaks)
+    assert found[:3] == ["H3", "H2a,H2b,H2c", "H1"]
+    assert found[3] in ("H5a", "H5b")
+    carbons = [Peak((), "13C", 50.0, kinds=(kind,)) for kind in ("CH2", "CH3", "CH")]
+    assert held(*carbons) == ["C3", "C2", "C1"]
+
+
+@pytest.mark.parametrize(
+    ("peaks", "words"),
+    [
+        ([Peak((), "1H", 3.0, None, 4, kinds=("aromatic",))], "line 4: 3 ppm is of aromatic, and"),
+        (
+            [Peak(("H1",), "1H", 3.0, None, 4, kinds=("CH3",))],
+            "line 4: H1 is not what its row says",
+        ),
+        ([Peak((), "1H", 3.0, protons=3)] * 2, "cannot all have sites of their kinds"),
+    ],
+)
+def test_peaks_that_fit_no_site(peaks, words):
+    with pytest.raises(ExperimentError) as caught:
+        held(*peaks)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("e.csv")
+
+
+def test_cross_peaks_of_bonded_and_near_atoms():
+    peaks = [Peak((), "13C", 50.0, kinds=("CH3",)), Peak((), "1H", 3.0)]
+    assert held(*peaks, bonded=[(0, 1)]) == ["C2", "H2a,H2b,H2c"]
+    peaks = [Peak((), "13C", 50.0), Peak((), "1H", 3.0, kinds=("CH",))]
+    assert held(*peaks, bonded=[(0, 1)]) == ["C1", "H1"]
+    peaks = [Peak((), "13C", 50.0, kinds=("CH2",)), Peak((), "1H", 3.0, kinds=("NH",))]
+    assert held(*peaks, near=[(0, 1)])[1] in ("H5a", "H5b")
+    with pytest.raises(ExperimentError, match="cross peaks between neighbours"):
+        held(*peaks, bonded=[(0, 1)])
+
+
+def test_bad_peaks_fail_one_candidate_and_the_others_are_ranked():
+    """A candidate without the hydroxyl, whose peak it must have."""
+    other = crystal_of([*LABELS[:6], "N2", "H3", *LABELS[8:]], PLACES, name="amine")
+    items = [predicted(other, VALUES), predicted(CRYSTAL, VALUES)]
+    experiment = Experiment((Peak((), "1H", 3.0, None, 2, kinds=("OH",)),), "e.csv")
+    ranking = rank(items, experiment)
+    assert [c.name for c in ranking.candidates] == ["made"]
+    (failure,) = ranking.failures
+    assert "line 2: 3 ppm is of OH, and no 1H site is that" in str(failure.error)
+
+
+def test_what_rows_say_counts_for_the_likelihood():
+    """The kind of one peak tells two candidates apart that shifts alone do not."""
+    shifted = VALUES.copy()
+    for label, value in (("H3", 24.0), ("H1", 29.0)):
+        shifted[[k for k, own in enumerate(CRYSTAL.labels) if own == label]] = value
+    swapped = VALUES.copy()
+    for label, value in (("H3", 29.0), ("H1", 24.0)):
+        swapped[[k for k, own in enumerate(CRYSTAL.labels) if own == label]] = value
+    items = [predicted(CRYSTAL, shifted), predicted(CRYSTAL, swapped)]
+    blind = Experiment((Peak((), "1H", 6.0, 0.1), Peak((), "1H", 3.0, 0.1)), "e.csv")
+    first, second = rank(items, blind, references=REFERENCES, tolerance=0).candidates
+    assert first.probability < 0.7
+    told = Experiment((Peak((), "1H", 6.0, 0.1, kinds=("OH",)), blind.peaks[1]), "e.csv")
+    first, second = rank(items, told, references=REFERENCES, tolerance=0).candidates
+    assert first.probability > 0.9
+    assert first.log_likelihood > second.log_likelihood

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from scipy.spatial.transform import Rotation
 
 from shiftcli.errors import StructureError, UsageError, WeightsError
@@ -193,6 +194,30 @@ def test_refusals_and_their_overrides(urea, predictor):
     allowed = Predictor(device="cpu", allow=("elements", "hydrogens")).predict(bare)
     assert {r.site.element for r in allowed.sites} == {"C", "N", "O"}
     assert all("other-elements-ignored" in r.flags for r in allowed.sites)
+    assert all("near-other-element" in r.flags for r in allowed.sites)
+    assert all(math.isnan(r.shielding) and math.isnan(r.uncertainty95) for r in allowed.sites)
+    assert allowed.crystal.elements.tolist() == bare.elements.tolist()
+
+
+def test_atoms_far_from_other_elements_are_predicted_with_more_uncertainty(predictor):
+    from ase.build import molecule
+
+    atoms = molecule("CH3CH2OH")
+    alone = predictor.predict(atoms)
+    far = atoms.positions[atoms.numbers == 8] + [[0.0, 0.0, 3.3]]
+    atoms.extend(Atoms("Cl", far))
+    found = predictor.predict(atoms)
+    assert found.crystal.elements[-1] == "Cl"
+    assert len(found.sites) == len(alone.sites)
+    known = [k for k, r in enumerate(found.sites) if math.isfinite(r.shielding)]
+    distances = np.linalg.norm(atoms.positions[:-1] - far, axis=1)
+    assert known == np.flatnonzero(distances >= 3.4).tolist()
+    for k in known:
+        row, other = found.sites[k], alone.sites[k]
+        assert row.shielding == pytest.approx(other.shielding, abs=1e-3)
+        assert row.uncertainty > other.uncertainty
+        assert row.uncertainty95 > other.uncertainty95
+        assert "other-elements-ignored" in row.flags
 
 
 def test_files_that_fail_do_not_stop_the_rest(urea_path, predictor, tmp_path):
@@ -225,7 +250,7 @@ def test_a_fault_of_ours_loses_no_other_structure(urea_path, predictor, monkeypa
             raise ZeroDivisionError("unforeseen")
         return Prediction(crystal, ())
 
-    monkeypatch.setattr(Predictor, "predict", fail_once)
+    monkeypatch.setattr(Predictor, "predict_crystal", fail_once)
     monkeypatch.delenv("SHIFTCLI_DEBUG", raising=False)
     outcomes = list(predictor.predict_files([str(urea_path)] * 2))
     assert [type(o) for o in outcomes] == [Failure, Prediction]

@@ -1,13 +1,12 @@
 """Intervals hold what they say, on errors whose law is known and on data never fitted."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from shiftcli.errors import TrainingError
-from shiftcli.network.calibration import Calibration
+from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.prediction.uncertainty import covered, fit
 
 #: Points by which a coverage may miss what the interval says.
@@ -124,6 +123,79 @@ def test_coverage_is_counted_on_other_crystals():
     assert made.coverage95 == pytest.approx(5 / 6)
 
 
+#: Kinds of atoms and how much larger their errors are.
+KINDS = {"methyl": 1.0, "N-H": 3.0, "rare": 2.0}
+
+
+def with_kinds(crystals, seed, shares=(0.7, 0.28, 0.02)):
+    """Errors that differ by kind, hydrogen bond and precedent, and what tells them."""
+    error, between, within, weights, number = atoms(crystals, seed)
+    rng = np.random.default_rng(seed + 1000)
+    n = len(error)
+    kinds = rng.choice(np.array(list(KINDS), dtype=object), n, p=shares)
+    bonds = np.where(kinds == "N-H", rng.uniform(1.5, 2.2, n), np.inf)
+    precedents = np.where(rng.random(n) < 0.03, 0, 40)
+    factor = np.array([KINDS[k] for k in kinds]) * np.where(precedents == 0, 4.0, 1.0)
+    factor *= np.exp(1.5 * np.maximum(0, 2.0 - bonds))
+    return error * factor, between, within, weights, number, Evidence(kinds, precedents, bonds)
+
+
+def test_kinds_are_told_apart():
+    *known, evidence = with_kinds(150, 20)
+    made = fit(*known, members=4, evidence=evidence)
+    assert set(made.kinds) == set(KINDS)
+    assert made.kinds["N-H"].factor / made.kinds["methyl"].factor == pytest.approx(3.0, rel=0.3)
+    assert np.exp(made.terms["unseen"]) == pytest.approx(4.0, rel=0.4)
+    assert made.terms["hydrogen-bond"] == pytest.approx(1.5, abs=0.6)
+    assert made.likelihoods["kinds"] < made.likelihoods["spread"] < made.likelihoods["constant"]
+    error, between, within, weights, _, others = with_kinds(3000, 21)
+    half68, half95 = made.half_widths(between, within, others)
+    for kind in ("methyl", "N-H"):
+        own = others.kinds == kind
+        inside = covered(error[own], half68[own], weights[own])
+        assert inside == pytest.approx(0.68, abs=0.06)
+        inside = covered(error[own], half95[own], weights[own])
+        assert inside == pytest.approx(0.95, abs=0.04)
+        assert made.kinds[kind].coverage68 == pytest.approx(0.68, abs=0.06)
+    # Three per cent of the atoms: between what all are like and what they are.
+    assert made.kinds["methyl"].factor < made.kinds["rare"].factor
+    assert Calibration.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_kinds_that_say_nothing_are_not_fitted():
+    error, between, within, weights, number = atoms(60, 22)
+    n = len(error)
+    kinds = np.random.default_rng(23).choice(np.array(["a", "b"], dtype=object), n)
+    evidence = Evidence(kinds, np.full(n, 30), np.full(n, np.inf))
+    made = fit(error, between, within, weights, number, members=4, evidence=evidence)
+    factors = [kind.factor for kind in made.kinds.values()]
+    assert factors == pytest.approx([1.0, 1.0], abs=0.25)
+
+
+def test_a_spread_that_says_nothing_leaves_one_width_for_a_kind():
+    rng = np.random.default_rng(24)
+    n = 300
+    kinds = np.array(["a", "b"], dtype=object)[np.arange(n) % 2]
+    evidence = Evidence(kinds, np.full(n, 30), np.full(n, np.inf))
+    error = rng.normal(0, 1, n)
+    spread = rng.gamma(1.0, 1.0, n)
+    made = fit(error, spread, spread, np.ones(n), np.arange(n), members=2, evidence=evidence)
+    widths = made.half_widths(spread, spread, evidence)[0]
+    assert widths[kinds == "a"].std() < 0.1 * widths.mean()
+
+
+def test_an_unknown_kind_and_no_evidence():
+    *known, evidence = with_kinds(60, 25)
+    made = fit(*known, members=4, evidence=evidence)
+    strange = Evidence(np.array(["odd"], dtype=object), np.array([-1]), np.array([np.inf]))
+    one = np.ones(1)
+    assert made.half_widths(one, one, strange) == made.half_widths(one, one)
+    unseen = Evidence(strange.kinds, np.array([0]), strange.hydrogen_bonds)
+    assert made.half_widths(one, one, unseen)[0] > 1.5 * made.half_widths(one, one)[0]
+    old = Calibration(4, 0.5, 1.0, 0.0, 1.0, 2.0, 100, 20)
+    assert old.half_widths(one, one, unseen)[0] == pytest.approx(3 * old.half_widths(one, one)[0])
+
+
 @pytest.mark.parametrize("crystals", [[0], [0, 0, 0], [0, 1], [0, 0, 1, 1, 2]])
 def test_tiny_sets(crystals):
     n = len(crystals)
@@ -205,13 +277,21 @@ def test_dictionary_is_json():
         {"q95": None},
         {"coverage68": 1.01},
         {"coverage95": -0.01},
+        {"kinds": []},
+        {"kinds": {"N-H": {"factor": 1.0}}},
+        {"kinds": {"N-H": [1.0, 1.0, 2.0, 5]}},
+        {"terms": {"unseen": float("nan")}},
+        {"terms": {"weather": 1.0}},
+        {"terms": {"unseen": "high"}},
+        {"likelihoods": {"kinds": 10**400}},
+        {"floor": 10**400},
     ],
 )
 def test_values_that_make_no_sense(wrong):
     good = Calibration(4, 0.5, 1.0, 0.0, 1.0, 2.0, 100, 20, 0.7, None)
     assert Calibration.from_dict(good.to_dict()) == good
     with pytest.raises(ValueError, match="a calibration"):
-        Calibration.from_dict(replace(good, **wrong).to_dict())
+        Calibration.from_dict({**good.to_dict(), **wrong})
 
 
 @pytest.mark.parametrize("wrong", [[], "x", {}, {"floor": 1.0}])

@@ -56,6 +56,16 @@ def test_names(urea):
     assert not fingerprint(replace(grown, name="")).matches(fingerprint(replace(urea, name="")))
 
 
+def test_a_place_in_a_file_is_no_name(urea):
+    grown = replace(urea, cell=urea.cell * 1.1, positions=urea.positions * 1.1, name="#3")
+    assert not fingerprint(grown).matches(fingerprint(replace(urea, name="#3")))
+
+
+def test_a_name_that_others_have(urea):
+    other = replace(urea, elements=np.where(urea.elements == "O", "N", urea.elements))
+    assert not fingerprint(other).matches(fingerprint(urea))
+
+
 def test_molecules_are_known_by_name_alone():
     water = Crystal(
         np.array(["O", "H", "H"]),

@@ -12,6 +12,8 @@ import numpy as np
 
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.network.calibration import Evidence
+from shiftcli.prediction.evidence import describe_atoms
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.results.statistics import Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
@@ -104,6 +106,7 @@ def _predict_all(
     predictor: Predictor, crystals: Mapping[int, Crystal]
 ) -> dict[str, PredictedAtoms]:
     """Labelled atoms of every nucleus that has a network and occurs, predicted."""
+    evidence = {id(c): describe_atoms(c, predictor.environments) for c in crystals.values()}
     found = {}
     for element in ELEMENTS:
         if element not in predictor.networks:
@@ -113,7 +116,13 @@ def _predict_all(
             continue
         start = time.perf_counter()
         parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
-        columns = predictor.predict_environments(element, Environments.concatenate(parts))
+        known = [
+            evidence[id(crystal)][[site.atoms[0] for site in sites]]
+            for crystal, sites in atoms.parts
+        ]
+        columns = predictor.predict_environments(
+            element, Environments.concatenate(parts), Evidence.concatenate(known)
+        )
         shielding, half68, half95 = (np.array(column) for column in columns)
         seconds = time.perf_counter() - start
         found[SPECIES[element]] = PredictedAtoms(atoms, shielding, half68, half95, seconds)

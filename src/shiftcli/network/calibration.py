@@ -6,10 +6,86 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+#: What else than the kind makes errors of an atom larger or smaller, see `Evidence.terms`.
+TERMS = ("unseen", "hydrogen-bond")
+
+#: By how much errors are larger without precedent, where no calibration says it.
+UNSEEN = 3.0
+
+#: Hydrogen bonds with H···A longer than this (Å) count as none.
+_LONGEST_BOND = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the structure says of how well n atoms can be predicted.
+
+    Attributes
+    ----------
+    kinds : numpy.ndarray
+        Kind of each atom (`shiftcli.structure.kinds`), shape (n,).
+    precedents : numpy.ndarray
+        Training crystals that hold its bonded environment, shape (n,); -1 where the networks'
+        files do not say.
+    hydrogen_bonds : numpy.ndarray
+        H···A in Å of the shortest hydrogen bond that it takes part in, shape (n,); infinite
+        where there is none.
+    """
+
+    kinds: np.ndarray
+    precedents: np.ndarray
+    hydrogen_bonds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, rows: Any) -> Evidence:
+        return Evidence(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @staticmethod
+    def concatenate(parts: list[Evidence]) -> Evidence:
+        """Join what is known of several sets of atoms."""
+        names = Evidence.__dataclass_fields__
+        return Evidence(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+    def terms(self) -> np.ndarray:
+        """The columns of `TERMS`, shape (n, 2).
+
+        Unseen: 1 without a training crystal, else 0; how many there are says nothing more (of
+        50 crystals kept apart). Hydrogen bond: 2 Å − H···A, at least 0.
+        """
+        strength = np.maximum(0.0, _LONGEST_BOND - self.hydrogen_bonds)
+        return np.stack([(self.precedents == 0).astype(float), strength], axis=1)
+
+
+@dataclass(frozen=True)
+class KindWidths:
+    """What a calibration says of one kind of atoms.
+
+    Attributes
+    ----------
+    factor : float
+        By how much their scale differs from that of all.
+    q68, q95 : float
+        Half widths of the two intervals in units of the scale.
+    n : int
+        Distinct atoms of this kind that it was fitted to.
+    coverage68, coverage95 : float or None
+        Fraction of them inside, judged as for `Calibration`.
+    """
+
+    factor: float
+    q68: float
+    q95: float
+    n: int
+    coverage68: float | None = None
+    coverage95: float | None = None
 
 
 @dataclass(frozen=True)
@@ -25,12 +101,21 @@ class Calibration:
     between, within : float
         Weights of the variance between members and between orientations.
     q68, q95 : float
-        Half widths of the two intervals in units of the scale.
+        Half widths of the two intervals in units of the scale, for kinds not in `kinds`.
     n, crystals : int
-        Distinct atoms and crystals that it was fitted to.
+        Distinct atoms and families of crystals that it was fitted to.
     coverage68, coverage95 : float or None
         Fraction of the atoms inside, every atom judged by a calibration that never saw its
-        crystal; None where there was but one crystal.
+        family of crystals; None where there was but one.
+    kinds : dict of str to KindWidths
+        By kind of atom; empty where kinds were not told apart.
+    terms : dict of str to float
+        Logarithms of factors of the scale, by the names in `TERMS`; without one the factor of
+        atoms without precedent is `UNSEEN`.
+    likelihoods : dict of str to float
+        Mean minus logarithm of the likelihood of an error (Student's t, four degrees of
+        freedom, error in ppm), on families left out, of each ``form`` that was tried:
+        ``constant``, ``spread``, ``kinds``. The least was taken.
     """
 
     members: int
@@ -43,14 +128,24 @@ class Calibration:
     crystals: int
     coverage68: float | None = None
     coverage95: float | None = None
+    kinds: Mapping[str, KindWidths] = field(default_factory=dict)
+    terms: Mapping[str, float] = field(default_factory=dict)
+    likelihoods: Mapping[str, float] = field(default_factory=dict)
 
-    def scale(self, between_variance: np.ndarray, within_variance: np.ndarray) -> np.ndarray:
+    def scale(
+        self,
+        between_variance: np.ndarray,
+        within_variance: np.ndarray,
+        evidence: Evidence | None = None,
+    ) -> np.ndarray:
         """Scale s of the error of each atom in ppm.
 
         Parameters
         ----------
         between_variance, within_variance : numpy.ndarray
             Variance between members, and between orientations, in ppm², shape (n,).
+        evidence : Evidence, optional
+            What the structure says of the atoms; without it all are of no known kind.
 
         Returns
         -------
@@ -58,16 +153,25 @@ class Calibration:
             Shape (n,).
         """
         spread = self.between * np.asarray(between_variance, dtype=float)
-        return np.sqrt(self.floor**2 + spread + self.within * np.asarray(within_variance))
+        scale = np.sqrt(self.floor**2 + spread + self.within * np.asarray(within_variance))
+        if evidence is None:
+            return scale
+        factors = [self.kinds[k].factor if k in self.kinds else 1.0 for k in evidence.kinds]
+        terms = {"unseen": math.log(UNSEEN), **self.terms}
+        weights = np.array([terms.get(name, 0.0) for name in TERMS])
+        return scale * np.array(factors) * np.exp(evidence.terms() @ weights)
 
     def half_widths(
-        self, between_variance: np.ndarray, within_variance: np.ndarray
+        self,
+        between_variance: np.ndarray,
+        within_variance: np.ndarray,
+        evidence: Evidence | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Half widths of the 68 % and the 95 % interval of each atom in ppm.
 
         Parameters
         ----------
-        between_variance, within_variance : numpy.ndarray
+        between_variance, within_variance, evidence
             As for `scale`.
 
         Returns
@@ -75,29 +179,69 @@ class Calibration:
         tuple of numpy.ndarray
             Two of shape (n,).
         """
-        scale = self.scale(between_variance, within_variance)
-        return self.q68 * scale, self.q95 * scale
+        scale = self.scale(between_variance, within_variance, evidence)
+        if evidence is None:
+            return self.q68 * scale, self.q95 * scale
+        own = [self.kinds.get(kind, self) for kind in evidence.kinds]
+        return (
+            np.array([k.q68 for k in own]) * scale,
+            np.array([k.q95 for k in own]) * scale,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; what is empty is left out."""
+        return {name: value for name, value in asdict(self).items() if value != {}}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+    def from_dict(cls, values: Any) -> Calibration:
         """Rebuild from `to_dict`; raises ValueError on values that make no sense."""
-        if not isinstance(values, dict) or set(values) != set(cls.__dataclass_fields__):
-            raise ValueError("a calibration with other fields than this program knows")
-        counts = [values[k] for k in ("members", "n", "crystals")]
-        if not all(type(v) is int and v >= 1 for v in counts):
+        made: Calibration = _checked(cls, values, ("kinds", "terms", "likelihoods"))
+        if not all(type(v) is int and v >= 1 for v in (made.members, made.n, made.crystals)):
             raise ValueError("a calibration whose counts are not whole and positive")
-        names = ("floor", "q68", "q95", "between", "within")
-        positive, weights = [values[k] for k in names[:3]], [values[k] for k in names[3:]]
-        fractions = [f for k in ("coverage68", "coverage95") if (f := values[k]) is not None]
-        numbers = (*positive, *weights, *fractions)
-        if not all(type(v) in (int, float) and math.isfinite(v) for v in numbers):
-            raise ValueError("a calibration with values that are not finite numbers")
-        if min(positive) <= 0 or min(weights) < 0 or values["q68"] > values["q95"]:
-            raise ValueError("a calibration with impossible values")
-        if any(not 0 <= f <= 1 for f in fractions):
-            raise ValueError("a calibration with an impossible coverage")
-        return cls(**values)
+        _check_numbers([made.floor], [made.between, made.within])
+        _check_widths(made)
+        for mapping in (made.kinds, made.terms, made.likelihoods):
+            if not isinstance(mapping, dict):
+                raise ValueError("a calibration with other fields than this program knows")
+        _check_numbers([], [], [*made.terms.values(), *made.likelihoods.values()])
+        if not set(made.terms) <= set(TERMS):
+            raise ValueError("a calibration with terms that this program does not know")
+        kinds = {name: _checked(KindWidths, kind) for name, kind in made.kinds.items()}
+        for kind in kinds.values():
+            _check_numbers([kind.factor], [])
+            _check_widths(kind)
+        return replace(made, kinds=kinds)
+
+
+def _checked(cls: Any, values: Any, optional: tuple[str, ...] = ()) -> Any:
+    """An object of a class from its fields, all but the optional ones there and no others."""
+    fields = set(cls.__dataclass_fields__)
+    if not isinstance(values, dict) or not fields - set(optional) <= set(values) <= fields:
+        raise ValueError("a calibration with other fields than this program knows")
+    return cls(**values)
+
+
+def _check_widths(widths: Calibration | KindWidths) -> None:
+    """Raise ValueError where quantiles or coverages are none."""
+    _check_numbers([widths.q68, widths.q95], [])
+    if widths.q68 > widths.q95:
+        raise ValueError("a calibration with impossible values")
+    fractions = [f for f in (widths.coverage68, widths.coverage95) if f is not None]
+    _check_numbers([], fractions)
+    if any(f > 1 for f in fractions):
+        raise ValueError("a calibration with an impossible coverage")
+
+
+def _check_numbers(
+    positive: list[float], not_negative: list[float], any_sign: list[float] | None = None
+) -> None:
+    """Raise ValueError where one is no finite number, or has a sign that it must not have."""
+    numbers = (*positive, *not_negative, *(any_sign or ()))
+    try:
+        finite = all(type(v) in (int, float) and math.isfinite(v) for v in numbers)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise ValueError("a calibration with values that are not finite numbers")
+    if any(v <= 0 for v in positive) or any(v < 0 for v in not_negative):
+        raise ValueError("a calibration with impossible values")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from shiftcli import __version__
 from shiftcli.errors import UsageError
-from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction, prepare
+from shiftcli.prediction.predictor import Prediction, Predictor, prepare
 from shiftcli.structure.crystal import Crystal
 
 #: File in the folder, one line of JSON for each crystal.
@@ -68,7 +69,7 @@ class StoredPredictor(Predictor):
         setting = [__version__, networks, self.device.type, {**own, "allow": sorted(self.allow)}]
         self._setting = json.dumps(setting, sort_keys=True)
 
-    def predict(self, crystal: Crystal) -> Prediction:
+    def predict_crystal(self, crystal: Crystal) -> Prediction:
         """Predict a crystal, or take it from the folder; see `Predictor.predict`.
 
         Raises
@@ -82,7 +83,7 @@ class StoredPredictor(Predictor):
         if key in self._known:
             self.taken += 1
             return self._restore(crystal, self._known[key])
-        prediction = super().predict(crystal)
+        prediction = super().predict_crystal(crystal)
         values = [(s.shielding, s.uncertainty, s.uncertainty95) for s in prediction.sites]
         line = json.dumps({"key": key, "structure": crystal.where, "values": values})
         try:
@@ -105,10 +106,11 @@ class StoredPredictor(Predictor):
 
     def _restore(self, crystal: Crystal, values: np.ndarray) -> Prediction:
         crystal = prepare(crystal, self.allow, self.hydrogens)
-        chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
         sites = tuple(
-            SitePrediction(crystal.sites[k], shielding, half68, half95, crystal.flags.get(k, ()))
-            for k, (shielding, half68, half95) in zip(chosen, values.tolist(), strict=True)
+            replace(row, shielding=shielding, uncertainty=half68, uncertainty95=half95)
+            for row, (shielding, half68, half95) in zip(
+                self.describe(crystal), values.tolist(), strict=True
+            )
         )
         return Prediction(crystal, sites)
 

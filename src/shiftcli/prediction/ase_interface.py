@@ -12,7 +12,7 @@ from shiftcli.errors import StructureError, UsageError
 from shiftcli.readers.atoms import AtomTable
 from shiftcli.readers.build import build_crystal
 from shiftcli.readers.extxyz import labels_of
-from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.crystal import Crystal
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -78,7 +78,7 @@ def get_shieldings(atoms: Atoms, predictor: Predictor | None = None, **options: 
     -------
     numpy.ndarray
         Shieldings in ppm in the order of the atoms, shape (n,); NaN for atoms that are not
-        predicted: other elements (with ``allow=("elements",)``) and nuclei left out.
+        predicted: other elements, atoms too near to them, and nuclei left out.
 
     Raises
     ------
@@ -95,13 +95,10 @@ def get_shieldings(atoms: Atoms, predictor: Predictor | None = None, **options: 
             f"options ({', '.join(options)}) beside a predictor, which has its own",
             hint="give them to shiftcli.Predictor",
         )
-    prediction = (predictor or _kept_predictor(options)).predict(from_ase(atoms))
-    # What is allowed in spite of other elements is predicted without their atoms.
-    is_known = np.isin(atoms.get_chemical_symbols(), ELEMENTS)
-    place = np.flatnonzero(is_known)
+    prediction = (predictor or _kept_predictor(options)).predict_crystal(from_ase(atoms))
     shieldings = np.full(len(atoms), np.nan)
     for row in prediction.sites:
-        shieldings[place[row.site.atoms]] = row.shielding
+        shieldings[row.site.atoms] = row.shielding
     return shieldings
 
 

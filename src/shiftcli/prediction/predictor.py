@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,17 +15,31 @@ import torch
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import ORIENTATIONS
 from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
-from shiftcli.network.calibration import Calibration
+from shiftcli.network.calibration import UNSEEN, Calibration, Evidence
 from shiftcli.network.checkpoint import Metadata, load_folded
 from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.devices import resolve_device, resolve_dtype
 from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
+from shiftcli.prediction.evidence import Assessment, assess
+from shiftcli.prediction.inputs import Structure, as_crystal
+from shiftcli.prediction.records import Failure, Prediction, SitePrediction
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.checks import check
-from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal, Site
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens
 from shiftcli.weights import find_networks
+
+__all__ = [
+    "Committee",
+    "CommitteePrediction",
+    "Failure",
+    "Prediction",
+    "Predictor",
+    "SitePrediction",
+    "predict_committee",
+    "prepare",
+]
 
 #: Sites of a large cell whose surroundings are held at once.
 _SITES_AT_ONCE = 1024
@@ -35,80 +49,6 @@ Committee = Sequence[tuple[MR3DDenseNet | FoldedNet, Metadata]]
 
 #: Half width of the 95 % interval of normal errors, in standard deviations.
 _NORMAL_95 = 1.96
-
-
-@dataclass(frozen=True)
-class SitePrediction:
-    """Predicted shielding of one symmetry-distinct atom, or of several that exchange.
-
-    Attributes
-    ----------
-    site : Site
-        The atom: label, element, multiplicity, its copies in the crystal. Of several their
-        labels with commas, ``H11,H12,H13``, and the copies of all.
-    shielding : float
-        Isotropic shielding in ppm.
-    uncertainty : float
-        Half width in ppm of the interval about it that holds the GIPAW shielding with 68 %
-        probability, see `Predictor.predict_environments`.
-    uncertainty95 : float
-        The same for 95 %.
-    flags : tuple of str
-        What makes this row less certain than the uncertainty says, or was changed.
-    kind : str
-        ``CH3``, ``NH3``, ``phenyl``, or empty for a site that does not exchange.
-    members : tuple of Site
-        The sites that exchange; empty for a single one.
-    aliases : frozenset of str
-        Labels of all its atoms, symmetry copies with labels of their own included, where
-        `shiftcli.nmr.averaging.average` made it.
-    """
-
-    site: Site
-    shielding: float
-    uncertainty: float
-    uncertainty95: float
-    flags: tuple[str, ...] = ()
-    kind: str = ""
-    members: tuple[Site, ...] = ()
-    aliases: frozenset[str] = frozenset()
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Label of the site, or of each that exchanges."""
-        return tuple(site.label for site in self.members) or (self.site.label,)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Predicted shieldings of one crystal.
-
-    Attributes
-    ----------
-    crystal : Crystal
-        The crystal as it was predicted, hydrogens moved if they were.
-    sites : tuple of SitePrediction
-        In the order of the file.
-    """
-
-    crystal: Crystal
-    sites: tuple[SitePrediction, ...]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A structure that could not be predicted.
-
-    Attributes
-    ----------
-    file : str
-        Its file.
-    error : ShiftcliError
-        Why.
-    """
-
-    file: str
-    error: ShiftcliError
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +140,7 @@ class Predictor:
             if nuclei is not None and nucleus not in self.networks:
                 raise WeightsError(f"no network for {SPECIES.get(nucleus, nucleus)}")
         self.calibrations = {n: shared_calibration(m) for n, m in self.networks.items()}
+        self.environments = {n: shared_environments(m) for n, m in self.networks.items()}
         check_orientations(self.networks, orientations)
         if views is not None and views < 1:
             raise UsageError(f"{views} views: at least one is needed")
@@ -212,37 +153,88 @@ class Predictor:
         """Name of the model."""
         return self.files[0].model
 
-    def predict(self, crystal: Crystal) -> Prediction:
-        """Predict all distinct atoms of a crystal.
+    @overload
+    def predict(self, structure: Structure) -> Prediction: ...
+    @overload
+    def predict(self, structure: Sequence[Structure]) -> list[Prediction]: ...
+    def predict(self, structure: Structure | Sequence[Structure]) -> Prediction | list[Prediction]:
+        """Predict all distinct atoms of a structure, or of several.
 
         Parameters
         ----------
-        crystal : Crystal
-            From `shiftcli.read`.
+        structure : str, pathlib.Path, Crystal, ase.Atoms or pymatgen structure, or a list of them
+            A path is a file with one structure.
 
         Returns
         -------
-        Prediction
+        Prediction or list of Prediction
 
         Raises
         ------
         StructureError
             If the networks cannot know this structure and nothing allows it.
+        ReadError
+            If a file cannot be read.
+        UsageError
+            If it is something else, or a file holds several structures.
         """
+        if isinstance(structure, list | tuple):
+            return [self.predict_crystal(as_crystal(item)) for item in structure]
+        return self.predict_crystal(as_crystal(structure))
+
+    def predict_crystal(self, crystal: Crystal) -> Prediction:
+        """Predict all distinct atoms of a crystal; `predict` without a choice of inputs."""
         crystal = prepare(crystal, self.allow, self.hydrogens)
-        chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
-        values: dict[int, tuple[float, float, float]] = {}
+        rows, assessment = self._assess(crystal)
+        found = list(rows)
         for nucleus in self.networks:
-            rows = [k for k in chosen if crystal.sites[k].element == nucleus]
-            for start in range(0, len(rows), _SITES_AT_ONCE):
-                part = rows[start : start + _SITES_AT_ONCE]
-                environments = surroundings(crystal, [crystal.sites[k] for k in part])
-                predicted = self.predict_environments(nucleus, environments)
-                values.update(zip(part, zip(*predicted, strict=True), strict=True))
-        sites = tuple(
-            SitePrediction(crystal.sites[k], *values[k], crystal.flags.get(k, ())) for k in chosen
+            own = [
+                place
+                for place, row in enumerate(rows)
+                if row.site.element == nucleus and assessment.predictable[place]
+            ]
+            for start in range(0, len(own), _SITES_AT_ONCE):
+                part = own[start : start + _SITES_AT_ONCE]
+                environments = surroundings(crystal, [rows[place].site for place in part])
+                predicted = self.predict_environments(
+                    nucleus, environments, assessment.evidence[part]
+                )
+                for place, value, half68, half95 in zip(part, *predicted, strict=True):
+                    noise = assessment.noise[place]
+                    found[place] = replace(
+                        rows[place],
+                        shielding=value,
+                        uncertainty=math.hypot(half68, noise),
+                        uncertainty95=math.hypot(half95, _NORMAL_95 * noise),
+                    )
+        return Prediction(crystal, tuple(found))
+
+    def describe(self, crystal: Crystal) -> tuple[SitePrediction, ...]:
+        """Rows of a crystal without numbers: sites, flags, training crystals.
+
+        Parameters
+        ----------
+        crystal : Crystal
+            As `prepare` leaves it.
+        """
+        return self._assess(crystal)[0]
+
+    def _assess(self, crystal: Crystal) -> tuple[tuple[SitePrediction, ...], Assessment]:
+        chosen = [k for k, site in enumerate(crystal.sites) if site.element in self.networks]
+        assessment = assess(crystal, chosen, self.environments)
+        counts = assessment.evidence.precedents.tolist()
+        rows = tuple(
+            SitePrediction(
+                crystal.sites[k],
+                math.nan,
+                math.nan,
+                math.nan,
+                flags,
+                training_crystals=None if count < 0 else count,
+            )
+            for k, flags, count in zip(chosen, assessment.flags, counts, strict=True)
         )
-        return Prediction(crystal, sites)
+        return rows, assessment
 
     def predict_files(
         self, files: Iterable[str], *, disorder: Disorder = "major"
@@ -270,12 +262,14 @@ class Predictor:
 
     def _attempt(self, item: Crystal | ReadError, file: str) -> Prediction | Failure:
         try:
-            return Failure(file, item) if isinstance(item, ReadError) else self.predict(item)
+            if isinstance(item, ReadError):
+                return Failure(file, item)
+            return self.predict_crystal(item)
         except Exception as error:
             return Failure(file, _told(error, file))
 
     def predict_environments(
-        self, nucleus: str, environments: Environments
+        self, nucleus: str, environments: Environments, evidence: Evidence | None = None
     ) -> tuple[list[float], list[float], list[float]]:
         """Shieldings of some environments of one nucleus, and their intervals.
 
@@ -285,6 +279,9 @@ class Predictor:
             One that the networks know.
         environments : Environments
             n environments.
+        evidence : Evidence, optional
+            What the structures say of the n atoms (`prediction.evidence.describe_atoms`);
+            without it they are of no known kind.
 
         Returns
         -------
@@ -298,7 +295,8 @@ class Predictor:
         A committee that was calibrated as a whole gives each atom widths of its own, for the
         default orientations and views (`prediction.uncertainty`). Otherwise they are the same
         for all atoms: the root mean square over the members of their validation RMSE, and
-        1.96 times that, as if errors were normal; NaN where a network does not say it.
+        1.96 times that, as if errors were normal; NaN where a network does not say it. Atoms
+        whose environment no training crystal holds have them wider in any case.
         """
         members = self.networks[nucleus]
         found = predict_committee(
@@ -311,10 +309,12 @@ class Predictor:
         )
         calibration = self.calibrations[nucleus]
         if calibration is not None:
-            half68, half95 = calibration.half_widths(found.between, found.within)
+            half68, half95 = calibration.half_widths(found.between, found.within, evidence)
         else:
             squares = [m.validation.get("rmse", math.nan) ** 2 for _, m in members]
             half68 = np.full(len(environments), math.sqrt(sum(squares) / len(squares)))
+            if evidence is not None:
+                half68[evidence.precedents == 0] *= UNSEEN
             half95 = _NORMAL_95 * half68
         return found.shielding.tolist(), half68.tolist(), half95.tolist()
 
@@ -390,6 +390,27 @@ def shared_calibration(members: Committee) -> Calibration | None:
         return None
     calibration = Calibration.from_dict(first)
     return calibration if calibration.members == len(members) else None
+
+
+def shared_environments(members: Committee) -> dict[str, int]:
+    """Bonded environments that all members know, with the fewest training crystals of one.
+
+    Parameters
+    ----------
+    members : sequence of (MR3DDenseNet, Metadata)
+        At least one.
+
+    Returns
+    -------
+    dict of str to int
+        Empty where one does not say what it has learned from.
+    """
+    first, *others = (metadata.environments for _, metadata in members)
+    return {
+        environment: min([count, *(other[environment] for other in others)])
+        for environment, count in first.items()
+        if all(environment in other for other in others)
+    }
 
 
 def prepare(

@@ -27,7 +27,7 @@ class Fingerprint:
     Attributes
     ----------
     name : str
-        Name of the structure, may be empty.
+        Name of the structure; empty where it has none but its place in the file (``#3``).
     formula : str
         Atoms of the primitive cell by element; of the molecule where there is no cell.
     lengths : tuple of float
@@ -40,10 +40,12 @@ class Fingerprint:
     lengths: tuple[float, ...]
 
     def matches(self, other: Fingerprint) -> bool:
-        """Whether both are of one crystal: the same name, or formula and lattice to 1 %."""
+        """Whether both are of one crystal: the same formula, and name or lattice to 1 %."""
+        if self.formula != other.formula:
+            return False
         if self.name and self.name == other.name:
             return True
-        if self.formula != other.formula or not (self.lengths and other.lengths):
+        if not (self.lengths and other.lengths):
             return False
         return bool(np.allclose(self.lengths, other.lengths, rtol=_TOLERANCE, atol=0.0))
 
@@ -57,26 +59,31 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
         A crystal, or a molecule, which is found again by its name alone.
     """
     cell = crystal.cell
+    name = "" if crystal.name.startswith("#") else crystal.name
     if cell is None:
-        return Fingerprint(crystal.name, crystal.formula, ())
-    symbols, numbers = np.unique(crystal.elements, return_inverse=True)
+        return Fingerprint(name, _formula(crystal.elements), ())
+    elements = crystal.elements
     if len(crystal) <= limits.SYMMETRY_SEARCH_ATOMS:
-        cell, numbers = _primitive(cell, crystal.positions, numbers)
-    counts = dict(zip(symbols.tolist(), np.bincount(numbers), strict=True))
+        cell, elements = _primitive(cell, crystal.positions, elements)
     steps = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)))
     lengths = np.sort(np.linalg.norm(steps @ _reduced(cell), axis=1))
     # The first is no vector at all; each other stands there twice, forth and back.
     shortest = tuple(round(float(x), 3) for x in lengths[1 : 2 * _VECTORS : 2])
-    formula = " ".join(f"{e}{counts[e]}" for e in sorted(counts))
-    return Fingerprint(crystal.name, formula, shortest)
+    return Fingerprint(name, _formula(elements), shortest)
+
+
+def _formula(elements: np.ndarray) -> str:
+    symbols, counts = np.unique(elements, return_counts=True)
+    return " ".join(f"{e}{n}" for e, n in zip(symbols, counts, strict=True))
 
 
 def _primitive(
-    cell: np.ndarray, positions: np.ndarray, numbers: np.ndarray
+    cell: np.ndarray, positions: np.ndarray, elements: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cell and kinds of atoms of the primitive cell; the cell itself where spglib finds none."""
+    """Cell and elements of the primitive cell; the cell itself where spglib finds none."""
     import spglib
 
+    symbols, numbers = np.unique(elements, return_inverse=True)
     with warnings.catch_warnings():
         # spglib announces its next interface at every call.
         warnings.simplefilter("ignore")
@@ -84,8 +91,8 @@ def _primitive(
         atoms: Any = (cell, positions @ np.linalg.inv(cell), numbers + 1)
         found = spglib.find_primitive(atoms, symprec=SYMMETRY_TOLERANCE)
     if found is None:
-        return cell, numbers
-    return np.asarray(found[0]), np.asarray(found[2]) - 1
+        return cell, elements
+    return np.asarray(found[0]), symbols[np.asarray(found[2]) - 1]
 
 
 def _reduced(cell: np.ndarray) -> np.ndarray:

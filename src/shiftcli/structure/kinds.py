@@ -20,13 +20,15 @@ CLASSES = {
 }  # fmt: skip
 
 
-def environment_classes(crystal: Crystal) -> np.ndarray:
+def environment_classes(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarray:
     """Class of every atom.
 
     Parameters
     ----------
     crystal : Crystal
         The crystal, or an isolated molecule.
+    bonds : Bonds, optional
+        Its bonds, if they are known already.
 
     Returns
     -------
@@ -46,8 +48,7 @@ def environment_classes(crystal: Crystal) -> np.ndarray:
     - O with two or more H water; one H hydroxyl; without H by c = 2 ether or ester, and
       c = 1 nitro on a nitro N, carbonyl or carboxyl on C.
     """
-    bonds = find_bonds(crystal)
-    facts = _Facts(bonds)
+    facts = _Facts(bonds or find_bonds(crystal))
     rules = {"H": facts.hydrogen, "C": facts.carbon, "N": facts.nitrogen, "O": facts.oxygen}
     found = [
         rules[element](k) if element in rules else "other"

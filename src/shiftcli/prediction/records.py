@@ -1,0 +1,169 @@
+"""What a prediction is: rows of atoms with shieldings, uncertainties and flags."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shiftcli.errors import ShiftcliError, UsageError
+from shiftcli.structure.crystal import Crystal, Site
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SitePrediction:
+    """Predicted shielding of one symmetry-distinct atom, or of several that exchange.
+
+    Attributes
+    ----------
+    site : Site
+        The atom: label, element, multiplicity, its copies in the crystal. Of several their
+        labels with commas, ``H11,H12,H13``, and the copies of all.
+    shielding : float
+        Isotropic shielding in ppm; NaN, like the uncertainties, where the flags say why none
+        can be given.
+    uncertainty : float
+        Half width in ppm of the interval about it that holds the GIPAW shielding with 68 %
+        probability, see `Predictor.predict_environments`.
+    uncertainty95 : float
+        The same for 95 %.
+    flags : tuple of str
+        What makes this row less certain than the uncertainty says, or was changed.
+    kind : str
+        ``CH3``, ``NH3``, ``phenyl``, or empty for a site that does not exchange.
+    members : tuple of Site
+        The sites that exchange; empty for a single one.
+    aliases : frozenset of str
+        Labels of all its atoms, symmetry copies with labels of their own included, where
+        `shiftcli.nmr.averaging.average` made it.
+    training_crystals : int or None
+        Training crystals that hold the atom's bonded environment
+        (`shiftcli.structure.bonded`); None where the networks' files do not say.
+    """
+
+    site: Site
+    shielding: float
+    uncertainty: float
+    uncertainty95: float
+    flags: tuple[str, ...] = ()
+    kind: str = ""
+    members: tuple[Site, ...] = ()
+    aliases: frozenset[str] = frozenset()
+    training_crystals: int | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label of the site, or of each that exchanges."""
+        return tuple(site.label for site in self.members) or (self.site.label,)
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """Predicted shieldings of one crystal.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        The crystal as it was predicted, hydrogens moved if they were.
+    sites : tuple of SitePrediction
+        In the order of the file.
+    """
+
+    crystal: Crystal
+    sites: tuple[SitePrediction, ...]
+
+    def __repr__(self) -> str:
+        counts = Counter(row.site.species for row in self.sites)
+        found = ", ".join(f"{n} {species}" for species, n in counts.items())
+        return f"<Prediction of {self.crystal.where or self.crystal.formula}: {found}>"
+
+    def _repr_html_(self) -> str:
+        columns = self.to_dict()
+        head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in row) + "</tr>"
+            for row in zip(*columns.values(), strict=True)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Columns by the names of the CSV, one value a site, shieldings in ppm unrounded."""
+        rows = self.sites
+        return {
+            "labels": [row.site.label for row in rows],
+            "species": [row.site.species for row in rows],
+            "multiplicity": [row.site.multiplicity for row in rows],
+            "MS_shielding/ppm": [row.shielding for row in rows],
+            "MS_shielding_uncertainty/ppm": [row.uncertainty for row in rows],
+            "MS_shielding_uncertainty95/ppm": [row.uncertainty95 for row in rows],
+            "training_crystals": [row.training_crystals for row in rows],
+            "flags": [" ".join(row.flags) for row in rows],
+        }
+
+    def to_dataframe(self) -> Any:
+        """The columns of `to_dict` as a table of pandas, which has to be installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise UsageError("a data frame needs pandas", hint="pip install pandas") from error
+        return pandas.DataFrame(self.to_dict())
+
+    def to_ase(self) -> Atoms:
+        """All atoms of the cell as `ase.Atoms`, with the arrays below where atoms have them.
+
+        ``labels``; ``MS_shielding``, ``MS_shielding_uncertainty`` and
+        ``MS_shielding_uncertainty95`` in ppm, NaN where an atom was not predicted.
+        """
+        from ase import Atoms
+
+        crystal = self.crystal
+        atoms = Atoms(
+            symbols=crystal.elements.tolist(),
+            positions=crystal.positions,
+            cell=crystal.cell,
+            pbc=crystal.cell is not None,
+        )
+        atoms.set_array("labels", np.array(crystal.labels))
+        for name, values in self.to_dict().items():
+            if name.endswith("/ppm"):
+                array = np.full(len(crystal), np.nan)
+                for row, value in zip(self.sites, values, strict=True):
+                    array[row.site.atoms] = value
+                atoms.set_array(name.removesuffix("/ppm"), array)
+        return atoms
+
+    def plot(self) -> Figure:
+        """Shieldings with their 68 % intervals as a matplotlib figure, one panel a nuclide."""
+        from shiftcli.prediction.figure import draw
+
+        return draw(self)
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A structure that could not be predicted.
+
+    Attributes
+    ----------
+    file : str
+        Its file.
+    error : ShiftcliError
+        Why.
+    """
+
+    file: str
+    error: ShiftcliError

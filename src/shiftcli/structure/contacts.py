@@ -1,0 +1,74 @@
+"""Distances that chemistry asks for: hydrogen bonds, and atoms of other elements."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftcli.structure.bonds import Bonds
+from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.neighbours import find_neighbours, periodic_images
+
+#: H···A beyond this (Å) is not looked at: no bond, or one that no longer matters.
+LONGEST_CONTACT = 2.4
+
+#: How far (Å) other elements are looked for: farther ones do not move a shielding.
+FARTHEST = 10.0
+
+
+def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
+    """Length of the shortest hydrogen bond that each atom takes part in.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+    bonds : Bonds
+        Its covalent bonds.
+
+    Returns
+    -------
+    numpy.ndarray
+        H···A in Å, shape (n,), of donor, hydrogen and acceptor alike; donors and acceptors are
+        N and O. Infinite for atoms without a hydrogen bond up to `LONGEST_CONTACT`.
+    """
+    elements = bonds.elements
+    polar = np.isin(elements, ("N", "O"))
+    carrier = np.array([near[0] if len(near) else -1 for near in bonds.neighbours], dtype=int)
+    donated = (elements == "H") & (carrier >= 0)
+    donated[donated] = polar[carrier[donated]]
+    near = find_neighbours(crystal.cell, crystal.positions, LONGEST_CONTACT, crystal.where)
+    near = near.where(donated[near.first] & polar[near.second])
+    distances = near.distances
+    # The carrier is the nearest; its own images are acceptors all the same.
+    shortest = np.full(len(crystal), np.inf)
+    np.minimum.at(shortest, near.first, distances)
+    is_carrier = distances <= shortest[near.first] + 1e-6
+    near, distances = near.where(~is_carrier), distances[~is_carrier]
+    found = np.full(len(crystal), np.inf)
+    for atoms in (near.first, near.second, carrier[near.first]):
+        np.minimum.at(found, atoms, distances)
+    return found
+
+
+def distances_to_others(crystal: Crystal) -> np.ndarray:
+    """Distance of each atom to the nearest one that is not H, C, N or O.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+
+    Returns
+    -------
+    numpy.ndarray
+        In Å, shape (n,); infinite where there is none within `FARTHEST`, 0 for such an atom.
+    """
+    from scipy.spatial import cKDTree
+
+    others = ~np.isin(crystal.elements, ELEMENTS)
+    if not others.any():
+        return np.full(len(crystal), np.inf)
+    points, origin = periodic_images(crystal.cell, crystal.positions, FARTHEST)
+    tree = cKDTree(points[others[origin]])
+    distances, _ = tree.query(crystal.positions, distance_upper_bound=FARTHEST)
+    return np.asarray(distances)

@@ -14,7 +14,6 @@ from shiftcli.structure.charges import ions_and_radicals
 from shiftcli.structure.checks import NEAREST_OTHER
 from shiftcli.structure.contacts import distances_to_others, hydrogen_bonds
 from shiftcli.structure.crystal import Crystal, Site
-from shiftcli.structure.hydrogens import FLAG as MOVED
 from shiftcli.structure.kinds import environment_classes
 
 #: Flags of sites: no training crystal holds the bonded environment; the molecule is an ion or a
@@ -127,10 +126,10 @@ def assess(
     for flag, marked in marks.items():
         for k in np.flatnonzero(marked):
             flags[k].append(flag)
-    moved = [MOVED in own for own in flags]
+    moved = np.zeros(len(sites)) if crystal.moved is None else crystal.moved[first]
     noise = [
-        np.hypot(_other_noise(site, d), _MOVED.get(kind, _MOVED_ELSE) if was_moved else 0.0)
-        for site, d, kind, was_moved in zip(sites, nearest, evidence.kinds, moved, strict=True)
+        np.hypot(_other_noise(site, d), _MOVED.get(kind, _MOVED_ELSE) if step else 0.0)
+        for site, d, kind, step in zip(sites, nearest, evidence.kinds, moved, strict=True)
     ]
     return Assessment(
         evidence,

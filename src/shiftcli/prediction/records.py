@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Prediction:
     def to_dataframe(self) -> Any:
         """The columns of `to_dict` as a table of pandas, which has to be installed."""
         try:
-            import pandas
+            pandas = import_module("pandas")
         except ImportError as error:
             raise UsageError("a data frame needs pandas", hint="pip install pandas") from error
         return pandas.DataFrame(self.to_dict())

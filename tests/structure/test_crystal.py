@@ -42,3 +42,11 @@ def test_atoms_that_stay_keep_their_sites_flags_and_values():
     assert kept.shieldings.tolist() == [0, 1, 2, 4]
     assert kept.baseline.tolist() == [1, 2, 3, 5]
     assert kept.labels[-1] == "O4"
+
+
+def test_no_two_sites_have_one_label():
+    """Copies that are no longer alike are told apart, without taking the label of another."""
+    positions = np.arange(15.0).reshape(5, 3)
+    crystal = make("C C C O O", positions, labels=("C1", "C1", "C1_2", "O1", "O1"),
+                   site_ids=np.array([0, 1, 2, 3, 3]))  # fmt: skip
+    assert [site.label for site in crystal.sites] == ["C1", "C1_3", "C1_2", "O1"]

@@ -15,6 +15,7 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError
 from shiftcli.readers.atoms import AtomTable, listed
+from shiftcli.readers.protons import half_protons, place_protons
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import SPECIAL_POSITION_TOLERANCE, Symmetry, expand
 from shiftcli.structure.neighbours import find_neighbours
@@ -66,7 +67,8 @@ def keep_major_component(table: AtomTable, disorder: str) -> AtomTable:
     if not keep.any():
         raise ReadError("disorder: no atom site is half occupied", where=table.where)
     labels = np.array(table.labels, dtype=object)
-    dropped, partial = labels[~keep], labels[keep & (table.occupancies < FULL)]
+    taken = keep & (table.occupancies < FULL) & ~half_protons(table, ~disordered)
+    dropped, partial = labels[~keep], labels[taken]
     warnings = [
         f"disorder: {len(names)} {what}: {listed(names)}"
         for what, names in (
@@ -97,10 +99,12 @@ def keep_major(rows: AtomTable) -> np.ndarray:
     that is no alternative to it: in another place, and with an occupancy that adds up
     with it to more than one.
     Partly occupied atoms without a group stay where they are at least half there and
-    nothing of higher occupancy is in their place.
+    nothing of higher occupancy is in their place. Half-occupied hydrogens of oxygens all stay:
+    which of their copies is there is seen in the whole cell (`readers.protons`).
     """
     keep = np.ones(len(rows), dtype=bool)
     disordered = is_disordered(rows)
+    disordered &= ~half_protons(rows, ~disordered)
     grouped = disordered & np.array([bool(g) for g in rows.groups], dtype=bool)
     for region in _regions(rows, np.flatnonzero(grouped)):
         keep[region] = _major_groups(rows, region)
@@ -233,19 +237,29 @@ def expand_disordered(rows: AtomTable, symmetry: Symmetry) -> tuple[np.ndarray, 
     partial = is_disordered(rows)
     if not partial.any():
         return images, site, ""
+    is_half = half_protons(rows, ~partial)
+    partial &= ~is_half
     fragment = np.full(len(rows), -1)
     for number, members in enumerate(_components(rows, np.flatnonzero(partial))):
         fragment[members] = number
     keep, dropped = _choose_images(rows, images, site, operation, fragment)
     images, site = images[keep], site[keep]
     _refuse_overlaps(rows, images, site, partial)
-    if not dropped:
-        return images, site, ""
-    labels = [rows.labels[k] for k in sorted(dropped)]
-    return images, site, (
-        "disorder about a symmetry element: one of the overlapping images kept "
-        f"for {listed(labels)}; the symmetry is lowered"
-    )  # fmt: skip
+    notes = []
+    if dropped:
+        labels = [rows.labels[k] for k in sorted(dropped)]
+        notes.append(
+            "disorder about a symmetry element: one of the overlapping images kept "
+            f"for {listed(labels)}; the symmetry is lowered"
+        )
+    if is_half.any():
+        keep = place_protons(rows, images, site, is_half)
+        images, site = images[keep], site[keep]
+        notes.append(
+            "half-occupied hydrogens: one arrangement with whole molecules taken for "
+            f"{listed([rows.labels[k] for k in np.flatnonzero(is_half).tolist()])}; the symmetry is lowered"
+        )
+    return images, site, "; ".join(notes)
 
 
 def _choose_images(

@@ -131,15 +131,21 @@ class Crystal:
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
-        """Symmetry-distinct sites in the order of their first atoms."""
+        """Symmetry-distinct sites in the order of their first atoms, no two with one label.
+
+        Where disorder lowers the symmetry of the file, a site of its becomes several: the second
+        of ``C1`` is then ``C1_2``.
+        """
         ids = self.site_ids
         if ids is None:
             ids = find_equivalent_atoms(self.cell, self.elements, self.positions)
         _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
         members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+        order = np.argsort(first)
+        labels = _distinct([self.labels[first[k]] for k in order])
         return tuple(
-            Site(self.labels[first[k]], str(self.elements[first[k]]), members[k])
-            for k in np.argsort(first)
+            Site(label, str(self.elements[first[k]]), members[k])
+            for label, k in zip(labels, order, strict=True)
         )
 
     @cached_property
@@ -183,3 +189,20 @@ class Crystal:
             baseline=only(self.baseline),
             moved=only(self.moved),
         )
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Labels of which those that were there before get a number."""
+    taken = set(labels)
+    if len(taken) == len(labels):
+        return labels
+    seen: Counter[str] = Counter()
+    result = []
+    for label in labels:
+        seen[label] += 1
+        new = label
+        while seen[label] > 1 and (new := f"{label}_{seen[label]}") in taken:
+            seen[label] += 1
+        taken.add(new)
+        result.append(new)
+    return result

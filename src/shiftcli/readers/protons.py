@@ -1,0 +1,130 @@
+"""Half-occupied hydrogens of water and acids: one arrangement that leaves molecules whole.
+
+In ice, in chains of water and between acids a hydrogen is as often at one end of a hydrogen bond
+as at the other, and a file gives both ends half. Each bond can hold one of them, and each
+molecule must have its own number: that choice is made for all of a cell together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftcli.errors import ReadError
+from shiftcli.readers.atoms import AtomTable, listed
+from shiftcli.structure.neighbours import find_neighbours
+
+#: Occupancies that are taken for one half.
+HALF = (0.45, 0.55)
+
+#: Farthest (Å) of a hydrogen from its oxygen, and of two oxygens' common neighbour.
+_BOND, _HEAVY_BOND = 1.3, 1.75
+
+#: Hydrogens closer (Å) than this are two ends of one hydrogen bond, or one in two places.
+_CLASH = 1.25
+
+
+def half_protons(rows: AtomTable, is_whole: np.ndarray) -> np.ndarray:
+    """Rows of half-occupied hydrogens on oxygens that are there as a whole.
+
+    Parameters
+    ----------
+    rows : AtomTable
+        Sites in a cell.
+    is_whole : numpy.ndarray
+        Rows without disorder, shape (n,).
+    """
+    low, high = HALF
+    half = (rows.elements == "H") & (rows.occupancies >= low) & (rows.occupancies <= high)
+    if not half.any() or rows.cell is None:
+        return np.zeros(len(rows), dtype=bool)
+    near = find_neighbours(rows.cell, rows.coordinates @ rows.cell, _BOND)
+    carried = half[near.first] & (rows.elements[near.second] != "H")
+    found = np.zeros(len(rows), dtype=bool)
+    found[near.first[carried]] = True
+    is_carrier = (rows.elements == "O") & is_whole
+    found[near.first[carried & ~is_carrier[near.second]]] = False
+    return found
+
+
+def place_protons(
+    rows: AtomTable, images: np.ndarray, site: np.ndarray, is_half: np.ndarray
+) -> np.ndarray:
+    """Choose which copies of half-occupied hydrogens are there.
+
+    Parameters
+    ----------
+    rows : AtomTable
+        The sites.
+    images, site : numpy.ndarray
+        Fractional coordinates of all atoms of the cell, shape (atoms, 3), and their rows.
+    is_half : numpy.ndarray
+        Rows of `half_protons`.
+
+    Returns
+    -------
+    numpy.ndarray
+        True for the atoms that stay, shape (atoms,).
+
+    Raises
+    ------
+    ReadError
+        If no choice gives every molecule the hydrogens that its occupancies add up to.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    assert rows.cell is not None  # as the rows were found in one
+    positions, elements = images @ rows.cell, rows.elements[site]
+    candidates = np.flatnonzero(is_half[site])
+    column = np.full(len(site), -1)
+    column[candidates] = np.arange(len(candidates))
+    owner = _owners(rows.cell, positions, elements)[candidates]
+    groups = np.unique(owner)
+    shares = np.array([rows.occupancies[site[candidates[owner == g]]].sum() for g in groups])
+    near = find_neighbours(rows.cell, positions, _CLASH)
+    near = near.where((column[near.first] >= 0) & (elements[near.second] == "H"))
+    first, second = column[near.first], column[near.second]
+    most = np.ones(len(candidates))
+    most[first[second < 0]] = 0.0  # beside a hydrogen that is there for certain
+    clash = np.stack([first, second], axis=1)[(first < second) & (second >= 0)]
+    sums = csr_array((owner == groups[:, None]).astype(float))
+    either = np.zeros((len(clash), len(candidates)))
+    either[np.arange(len(clash)), clash[:, 0]] = either[np.arange(len(clash)), clash[:, 1]] = 1.0
+    wanted = np.round(shares)
+    constraints = [LinearConstraint(sums, wanted, wanted)]
+    if len(clash):
+        constraints.append(LinearConstraint(csr_array(either), -np.inf, 1.0))
+    whole = bool((abs(shares - wanted) < 0.11).all())
+    found = whole and milp(
+        np.arange(len(candidates)) / len(candidates) ** 2,  # the first ones, where all is equal
+        integrality=np.ones(len(candidates)),
+        bounds=Bounds(0.0, most),
+        constraints=constraints,
+    )
+    if not found or found.x is None:
+        names = dict.fromkeys(rows.labels[k] for k in site[candidates])
+        raise ReadError(
+            f"half-occupied hydrogens {listed(names)} cannot be placed so that every molecule "
+            "has its own",
+            where=rows.where,
+            hint="leave one arrangement in the file",
+        )
+    keep = np.ones(len(site), dtype=bool)
+    keep[candidates] = found.x > 0.5
+    return keep
+
+
+def _owners(cell: np.ndarray, positions: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """For each hydrogen its oxygen; for the two of an acid the first of them."""
+    near = find_neighbours(cell, positions, _HEAVY_BOND)
+    near = near.where(np.argsort(-near.distances, kind="stable"))  # the nearest are written last
+    owner = np.arange(len(positions))
+    hydrogen, oxygen = elements == "H", elements == "O"
+    acid = np.arange(len(positions))
+    joined = near.where(oxygen[near.second] & ~hydrogen[near.first] & ~oxygen[near.first])
+    for centre in np.unique(joined.first):
+        oxygens = joined.second[joined.first == centre]
+        acid[oxygens] = oxygens.min()
+    carried = near.where(hydrogen[near.first] & oxygen[near.second] & (near.distances < _BOND))
+    owner[carried.first] = acid[carried.second]
+    return owner

@@ -255,9 +255,10 @@ def expand_disordered(rows: AtomTable, symmetry: Symmetry) -> tuple[np.ndarray, 
     if is_half.any():
         keep = place_protons(rows, images, site, is_half)
         images, site = images[keep], site[keep]
+        labels = [rows.labels[k] for k in np.flatnonzero(is_half).tolist()]
         notes.append(
             "half-occupied hydrogens: one arrangement with whole molecules taken for "
-            f"{listed([rows.labels[k] for k in np.flatnonzero(is_half).tolist()])}; the symmetry is lowered"
+            f"{listed(labels)}; the symmetry is lowered"
         )
     return images, site, "; ".join(notes)
 

@@ -89,6 +89,8 @@ class Candidate:
         What was changed or dropped when it was read and predicted.
     log_likelihood_error : float
         Standard error of ln L where assignments were sampled, else 0.
+    moved : bool
+        Whether its hydrogens were moved before it was predicted.
     family : int
         Number of its family, from 1, the best first.
     family_probability : float
@@ -106,6 +108,7 @@ class Candidate:
     indistinguishable: bool = False
     warnings: tuple[str, ...] = ()
     log_likelihood_error: float = 0.0
+    moved: bool = False
     family: int = 0
     family_probability: float = math.nan
     fingerprint: Fingerprint = field(default_factory=dict, repr=False)
@@ -300,6 +303,7 @@ def _attempt(
         total.log_likelihood,
         warnings=(*crystal.warnings, *labellings.notes, *_sampling(total)),
         log_likelihood_error=total.error,
+        moved=crystal.moved is not None,
         fingerprint=fingerprint(crystal),
     )
 
@@ -362,7 +366,7 @@ def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     notes = []
     if len(candidates) == 1:
         notes.append("one candidate: its probability is 1, however badly it fits")
-    moved = sum(any("hydrogens moved" in text for text in c.warnings) for c in candidates)
+    moved = sum(c.moved for c in candidates)
     if 0 < moved < len(candidates):
         notes.append(
             f"the hydrogens of {moved} of {len(candidates)} candidates were moved along "

@@ -48,6 +48,7 @@ def calibrate(
     """
     from shiftcli.nmr.calibration import calibrate
     from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.frames import over_frames
     from shiftcli.prediction.predictor import Failure
     from shiftcli.readers import find_files
     from shiftcli.results.comparisons import calibration_table
@@ -66,7 +67,8 @@ def calibrate(
     if not elements:
         raise UsageError(f"--nucleus: no shift of such a nucleus is in {', '.join(experiment)}")
     predictor = make_predictor(networks, structures, elements)
-    found = predictor.predict_files(paths, disorder=structures.disorder)
+    source = over_frames(predictor, shifts.average)
+    found = source.predict_files(paths, disorder=structures.disorder)
     outcomes = list(progress(found, len(paths)))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if failures:

@@ -58,13 +58,13 @@ def parse_exchange(text: str) -> tuple[str, ...]:
     UsageError
         If a word is not an exchange that is known.
     """
-    from shiftcli.nmr.averaging import EXCHANGE
+    from shiftcli.nmr.averaging import EXCHANGE, FRAMES
 
-    words = _words(text)
+    words, known = _words(text), (*EXCHANGE, FRAMES)
     if words == ("none",):
         return ()
-    if not words or any(word not in EXCHANGE for word in words):
-        raise UsageError(f"--average: '{text}' is not none or a list of {', '.join(EXCHANGE)}")
+    if not words or any(word not in known for word in words):
+        raise UsageError(f"--average: '{text}' is not none or a list of {', '.join(known)}")
     return words
 
 
@@ -238,7 +238,8 @@ class AverageOptions:
     """What is averaged."""
 
     average: tuple[str, ...] = option(
-        ("CH3", "NH3"), "Sites that exchange fast, as one: CH3,NH3,phenyl, or none.",
+        ("CH3", "NH3"), "Sites that exchange fast, as one: CH3,NH3,phenyl, or none; frames: all of "
+        "a file, as one.",
         panel=SHIFTS, metavar="WORDS", parse=parse_exchange,
     )  # fmt: skip
 

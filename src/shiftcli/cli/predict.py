@@ -53,6 +53,7 @@ def predict(
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
     from shiftcli.nmr.averaging import average_prediction
+    from shiftcli.nmr.frames import refuse_frames
     from shiftcli.pipeline import Spool, is_folder, predict_into, predict_many
     from shiftcli.prediction.predictor import Prediction
     from shiftcli.readers import find_files
@@ -73,6 +74,7 @@ def predict(
         check_report(report)
     check_outputs([None if folder else output, report], [*paths, *shifts.files])
     references, exchange = shifts.read(), shifts.average
+    refuse_frames(exchange, "predict")
     seen.check(site_columns(to.precision))
     check_references(kind, references)
     predictor = make_predictor(networks, structures)

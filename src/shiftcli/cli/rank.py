@@ -70,6 +70,7 @@ def rank(
         read_reference,
         unassigned,
     )
+    from shiftcli.nmr.frames import refuse_frames
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
     from shiftcli.pipeline.store import StoredPredictor
@@ -87,6 +88,7 @@ def rank(
         show_some,
     )
 
+    refuse_frames(shifts.average, "rank")
     paths, output, plot = find_files(candidates), to.output, picture.checked()
     kind = choose_format(form, output, TABLES)
     named = [comparing.labels_from] if comparing.labels_from else []

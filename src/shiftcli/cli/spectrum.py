@@ -127,6 +127,7 @@ def spectrum(
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
+    from shiftcli.nmr.frames import over_frames
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.prediction.predictor import Failure, Prediction
     from shiftcli.readers import find_files
@@ -140,7 +141,8 @@ def spectrum(
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     predictor = make_predictor(networks, structures, nuclei)
     show_notes("", settings.references.notes({file.sha256 for file in predictor.files}))
-    found = predictor.predict_files(paths, disorder=structures.disorder)
+    source = over_frames(predictor, shifts.average)
+    found = source.predict_files(paths, disorder=structures.disorder)
     outcomes = list(progress(found, len(paths)))
     predictions = [o for o in outcomes if isinstance(o, Prediction)]
     failures = [o for o in outcomes if isinstance(o, Failure)]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 EXCHANGE = ("CH3", "NH3", "phenyl")
 DEFAULT_EXCHANGE = ("CH3", "NH3")
 
+#: Word beside those of `EXCHANGE` for an average over frames (`shiftcli.nmr.frames`), which is
+#: made before exchange is.
+FRAMES = "frames"
+
 #: Longest bond (Å) of an aromatic ring: those of quinones, 1.47 Å, do not flip as phenyl does.
 _LONGEST_AROMATIC = 1.45
 
@@ -63,7 +67,7 @@ def average(
     The errors of the sites of a group are correlated (ρ = `CORRELATION`), so a mean is not √n
     times more certain: `mean_uncertainty`.
     """
-    unknown = [word for word in exchange if word not in EXCHANGE]
+    unknown = [word for word in exchange if word not in (*EXCHANGE, FRAMES)]
     if unknown:
         raise UsageError(f"no exchange is called '{unknown[0]}'; there are {', '.join(EXCHANGE)}")
     kinds = dict(_exchanging(prediction.crystal, exchange))

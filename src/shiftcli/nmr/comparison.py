@@ -10,6 +10,7 @@ from shiftcli.errors import DEBUG, ExperimentError, ShiftcliError, fault
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
+from shiftcli.nmr.frames import over_frames
 from shiftcli.nmr.kinds import describe, widening
 from shiftcli.nmr.naming import merge_named
 from shiftcli.nmr.question import compare_described
@@ -69,7 +70,8 @@ def compare_files(
     StructureComparison or Failure
         One for each structure, in order; one that fails does not stop the rest.
     """
-    for outcome in predictor.predict_files(files, disorder=disorder):
+    source = over_frames(predictor, exchange)
+    for outcome in source.predict_files(files, disorder=disorder):
         if isinstance(outcome, Failure):
             yield outcome
             continue

@@ -1,0 +1,132 @@
+"""Frames of one crystal become one set of shieldings: molecular dynamics, conformers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shiftcli.errors import StructureError, UsageError
+from shiftcli.nmr.averaging import FRAMES
+from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction
+from shiftcli.structure.crystal import Site
+
+if TYPE_CHECKING:
+    from shiftcli.readers import Disorder
+
+
+def average_frames(
+    predictions: Sequence[Prediction], weights: Sequence[float] | None = None
+) -> Prediction:
+    """Average the shieldings of frames, atom by atom.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        At least one, of the same atoms in the same order.
+    weights : sequence of float, optional
+        Of the frames; without them all weigh the same.
+
+    Returns
+    -------
+    Prediction
+        Of the first frame's crystal. Atoms of one label are one site. The uncertainty is that of
+        the prediction, which frames share, and the standard error of the mean, by squares; the
+        latter, for frames that are independent of each other, is also said in a flag.
+
+    Raises
+    ------
+    StructureError
+        If the frames are of different atoms.
+    UsageError
+        If weights are negative, all 0, or not one a frame.
+    """
+    first = predictions[0].crystal
+    for other in predictions:
+        if not np.array_equal(other.crystal.elements, first.elements):
+            raise StructureError(
+                "its frames are of different atoms, or of atoms in another order",
+                where=first.source,
+            )
+    share = np.ones(len(predictions)) if weights is None else np.asarray(weights, dtype=float)
+    if len(share) != len(predictions) or (share < 0).any() or not share.sum() > 0:
+        raise UsageError(f"{len(share)} weights for {len(predictions)} frames, or none above 0")
+    share = share / share.sum()
+    shape = (len(predictions), len(first), 3)
+    values = np.full(shape, np.nan)
+    flags: dict[int, dict[str, None]] = {}
+    for k, prediction in enumerate(predictions):
+        for row in prediction.sites:
+            values[k, row.site.atoms] = (row.shielding, row.uncertainty, row.uncertainty95)
+            for atom in row.site.atoms.tolist():
+                flags.setdefault(atom, {}).update(dict.fromkeys(row.flags))
+    members: dict[tuple[str, str], list[int]] = {}
+    for atom in np.flatnonzero(np.isfinite(values[:, :, 0]).all(axis=0)).tolist():
+        members.setdefault((first.labels[atom], str(first.elements[atom])), []).append(atom)
+    # Frames of unequal weight count as fewer.
+    number = 1.0 / float((share**2).sum())
+    rows = []
+    for (label, element), atoms in members.items():
+        shieldings, widths, widths95 = values[:, atoms].mean(axis=1).T
+        mean = float(share @ shieldings)
+        variance = float(share @ (shieldings - mean) ** 2)
+        error = math.sqrt(variance / (number - 1.0)) if number > 1.0 else 0.0
+        said = (f"mean of {len(predictions)} frames, standard error {error:.2f} ppm",)
+        own = tuple(dict.fromkeys(flag for atom in atoms for flag in flags[atom]))
+        rows.append(
+            SitePrediction(
+                Site(label, element, np.array(atoms)),
+                mean,
+                math.hypot(float(share @ widths), error),
+                math.hypot(float(share @ widths95), 1.96 * error),
+                (*own, *said),
+            )
+        )
+    return Prediction(first, tuple(rows))
+
+
+class FrameMeans:
+    """A predictor that makes one prediction of all frames of a file.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Predicts each frame; its other attributes are this one's.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._predictor, name)
+
+    def predict_files(
+        self, files: Iterable[str], *, disorder: Disorder = "major"
+    ) -> Iterator[Prediction | Failure]:
+        """See `Predictor.predict_files`; a file with a frame that fails has failed."""
+        for file in files:
+            outcomes = list(self._predictor.predict_files([file], disorder=disorder))
+            failed = [one for one in outcomes if isinstance(one, Failure)]
+            done = [one for one in outcomes if isinstance(one, Prediction)]
+            if failed or not done:
+                yield from failed[:1]
+                continue
+            try:
+                yield average_frames(done)
+            except StructureError as error:
+                yield Failure(file, error)
+
+
+def over_frames(predictor: Predictor, average: Collection[str]) -> Predictor:
+    """The predictor, averaging over frames where the words of ``--average`` say so."""
+    return FrameMeans(predictor) if FRAMES in average else predictor  # type: ignore[return-value]
+
+
+def refuse_frames(average: Collection[str], what: str) -> None:
+    """Raise `UsageError` where a command cannot average over frames."""
+    if FRAMES in average:
+        raise UsageError(
+            f"--average {FRAMES} is not for {what}", hint="compare, spectrum and calibrate take it"
+        )

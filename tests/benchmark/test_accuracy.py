@@ -1,14 +1,18 @@
 """Errors are those of the predictions, atoms counted with their multiplicity."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from shiftcli.benchmark import measure_accuracy
+from shiftcli.benchmark.accuracy import find_seen
+from shiftcli.benchmark.tables import accuracy_tables
 from shiftcli.errors import UsageError
 from shiftcli.network.calibration import Calibration
+from shiftcli.structure.fingerprint import fingerprint
 from shiftcli.training import load_labelled
 
 
@@ -151,3 +155,45 @@ def test_shipped_networks_on_the_validation_crystals(predictor, published):
     assert {s: f.rmse for s, f in figures.items() if f.rmse > limits[s]} == {}
     assert figures["1H"].baseline_rmse == pytest.approx(0.491, abs=0.001)
     assert figures["1H"].n == 2982
+
+
+def named(path, labelled_file, lattice=1.0):
+    """The ureas under names of their own, in cells of another size."""
+    lines = labelled_file.read_text().splitlines()
+    for number, k in enumerate(range(1, len(lines), 18)):
+        before, cell, after = re.split(r'Lattice="([^"]*)"', lines[k])
+        edges = " ".join(f"{lattice * float(x):.6f}" for x in cell.split())
+        lines[k] = f'{before}Lattice="{edges}"{after} NAME=U{number}-{lattice}'
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_each_file_by_itself_and_what_was_learned_from_apart(
+    predictor, labelled_file, tmp_path, monkeypatch
+):
+    own = named(tmp_path / "own.xyz", labelled_file)
+    wide = named(tmp_path / "wide.xyz", labelled_file, 1.04)
+    first = load_labelled([own])[0]
+    alone = [replace(fingerprint(first), name="by another name")]
+    carbon = [(n, replace(m, fingerprints=tuple(alone))) for n, m in predictor.networks["C"]]
+    monkeypatch.setattr(predictor, "networks", {"C": carbon})
+    found = measure_accuracy(predictor, [own, wide], "validation")
+    # Families 0, 8, 16 and 24: two of each file.
+    assert (found.crystals, found.seen) == (4, 2)
+    assert [(p.source, p.crystals, p.seen) for p in found.parts] == [
+        (str(own), 2, 2), (str(wide), 2, 0),
+    ]  # fmt: skip
+    both = [part.nuclei["13C"] for part in found.parts]
+    squares = sum(e.n * e.rmse**2 for e in both) / sum(e.n for e in both)
+    assert found.nuclei["13C"].rmse == pytest.approx(np.sqrt(squares))
+    assert [part["learned_from"] for part in found.to_dict()["parts"]] == [2, 0]
+    titles = [table.title for table in accuracy_tables(found)]
+    assert "2 of which the networks have learned from" in titles[0]
+    assert "none of which" in titles[1]
+
+
+def test_networks_that_do_not_say_what_they_learned_from(predictor, labelled_file, monkeypatch):
+    for nucleus, members in predictor.networks.items():
+        unknown = [(n, replace(m, fingerprints=())) for n, m in members]
+        monkeypatch.setitem(predictor.networks, nucleus, unknown)
+    assert find_seen(predictor, load_labelled([labelled_file])) is None

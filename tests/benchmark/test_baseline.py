@@ -42,7 +42,7 @@ def ours(data):
         unknown = np.full(len(atoms), np.nan)
         predicted[species] = PredictedAtoms(atoms, atoms.reference + 1, unknown, unknown, 0.5)
     figures = {species: measure_errors(p) for species, p in predicted.items()}
-    return Accuracy(str(data), "validation", len(crystals), figures, predicted)
+    return Accuracy(str(data), "validation", len(crystals), None, figures, (), predicted)
 
 
 def test_learns_from_geometry(ours, data, small):

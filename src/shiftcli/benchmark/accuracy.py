@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shiftcli.density.environments import Environments, surroundings
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.network.calibration import Evidence
-from shiftcli.prediction.evidence import describe_atoms
 from shiftcli.prediction.predictor import Predictor
+from shiftcli.readers import find_files
 from shiftcli.results.statistics import Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.training import is_validation, load_labelled
-from shiftcli.training.atoms import PredictedAtoms, collect_atoms, measure_errors
+from shiftcli.structure.fingerprint import Fingerprint, fingerprint
+from shiftcli.training import is_validation, load_levels
+from shiftcli.training.atoms import (
+    LabelledAtoms,
+    PredictedAtoms,
+    collect_atoms,
+    measure_errors,
+)
+from shiftcli.training.sources import split_level
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")
@@ -36,8 +42,14 @@ class Accuracy:
         One of `SPLITS`.
     crystals : int
         Crystals in it.
+    seen : int or None
+        Crystals among them that one of the networks has learned from, by name or by formula and
+        cell; None where their files do not say.
     nuclei : dict of str to Errors
         By species, such as ``13C``.
+    parts : tuple of Accuracy
+        The same for each entry of the data by itself, crystals that were learned from apart;
+        empty where there is one such part.
     predicted : mapping of str to PredictedAtoms
         What the errors are those of, by species.
     """
@@ -45,16 +57,21 @@ class Accuracy:
     source: str
     split: str
     crystals: int
+    seen: int | None
     nuclei: dict[str, Errors]
+    parts: tuple[Accuracy, ...] = ()
     predicted: Mapping[str, PredictedAtoms] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, the errors under the key ``accuracy``, for JSON."""
+        parts = {"parts": [part.to_dict() for part in self.parts]} if self.parts else {}
         return {
             "data": self.source,
             "split": self.split,
             "crystals": self.crystals,
+            "learned_from": self.seen,
             "accuracy": {species: errors.to_dict() for species, errors in self.nuclei.items()},
+            **parts,
         }
 
 
@@ -74,7 +91,7 @@ def measure_accuracy(
     data : sequence of str or pathlib.Path
         Files or directories of structures with shieldings.
     split : {"validation", "train", "all"}
-        Every eighth crystal from the first on validates, the others train.
+        Every eighth family of crystals from the first on validates, the others train.
     on_note : callable
         Told of structures that are left out.
 
@@ -93,37 +110,78 @@ def measure_accuracy(
     if split not in SPLITS:
         raise UsageError(f"split '{split}' is none of {', '.join(SPLITS)}")
     wanted = {"validation": (True,), "train": (False,), "all": (True, False)}[split]
-    labelled = load_labelled(data, on_note)
-    crystals = {k: c for k, c in labelled.items() if is_validation(k) in wanted}
+    labelled = load_levels(data, on_note)
+    families = labelled.families
+    crystals = {k: c for k, c in labelled.main.items() if is_validation(families[k]) in wanted}
     if not crystals:
         raise TrainingError(f"no crystals in the part '{split}' of the data")
-    predicted = _predict_all(predictor, crystals)
-    figures = {species: measure_errors(atoms) for species, atoms in predicted.items()}
-    return Accuracy(", ".join(map(str, data)), split, len(crystals), figures, predicted)
-
-
-def _predict_all(
-    predictor: Predictor, crystals: Mapping[int, Crystal]
-) -> dict[str, PredictedAtoms]:
-    """Labelled atoms of every nucleus that has a network and occurs, predicted."""
-    evidence = {id(c): describe_atoms(c, predictor.environments) for c in crystals.values()}
-    found = {}
+    predicted = {}
     for element in ELEMENTS:
-        if element not in predictor.networks:
-            continue
-        atoms = collect_atoms(crystals, element)
-        if not len(atoms):
-            continue
-        start = time.perf_counter()
-        parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
-        known = [
-            evidence[id(crystal)][[site.atoms[0] for site in sites]]
-            for crystal, sites in atoms.parts
-        ]
-        columns = predictor.predict_environments(
-            element, Environments.concatenate(parts), Evidence.concatenate(known)
-        )
-        shielding, half68, half95 = (np.array(column) for column in columns)
-        seconds = time.perf_counter() - start
-        found[SPECIES[element]] = PredictedAtoms(atoms, shielding, half68, half95, seconds)
-    return found
+        atoms = collect_atoms(crystals, element, families=families)
+        if element in predictor.networks and len(atoms):
+            predicted[SPECIES[element]] = predict_atoms(predictor, atoms)
+    seen = find_seen(predictor, crystals)
+    parts = _split(data, crystals, seen or set())
+    whole = _figures(", ".join(map(str, data)), split, set(crystals), seen, predicted)
+    made = [_figures(source, split, own, seen, predicted) for source, own in parts]
+    return replace(whole, parts=tuple(made) if len(made) > 1 else (), predicted=predicted)
+
+
+def find_seen(predictor: Predictor, crystals: Mapping[int, Crystal]) -> set[int] | None:
+    """Crystals, by number, that one of the networks has learned from; None where none says."""
+    members = [m for committee in predictor.networks.values() for _, m in committee]
+    learned = {f for metadata in members for f in metadata.fingerprints}
+    if not learned:
+        return None
+    by_key: dict[str, list[Fingerprint]] = defaultdict(list)
+    for known in learned:
+        by_key[known.formula].append(known)
+        if known.name:
+            by_key[f"name {known.name}"].append(known)
+    seen = set()
+    for number, crystal in crystals.items():
+        own = fingerprint(crystal)
+        candidates = by_key.get(own.formula, []) + by_key.get(f"name {own.name}", [])
+        if any(own.matches(known) for known in candidates):
+            seen.add(number)
+    return seen
+
+
+def _split(
+    data: Sequence[str | Path], crystals: Mapping[int, Crystal], seen: set[int]
+) -> list[tuple[str, set[int]]]:
+    """Crystals of each entry of the data, those that were learned from apart."""
+    parts = []
+    left = set(crystals)
+    for place in data:
+        files = set(find_files([split_level(place)[1]]))
+        inside = {k for k in left if crystals[k].source in files}
+        left -= inside
+        for own in (inside - seen, inside & seen):
+            if own:
+                parts.append((str(place), own))
+    return parts
+
+
+def _figures(
+    source: str,
+    split: str,
+    crystals: set[int],
+    seen: set[int] | None,
+    predicted: Mapping[str, PredictedAtoms],
+) -> Accuracy:
+    """Errors on some of the crystals."""
+    own = {species: atoms.of(crystals) for species, atoms in predicted.items()}
+    own = {species: atoms for species, atoms in own.items() if len(atoms.atoms)}
+    known = None if seen is None else len(seen & crystals)
+    errors = {species: measure_errors(atoms) for species, atoms in own.items()}
+    return Accuracy(source, split, len(crystals), known, errors, (), own)
+
+
+def predict_atoms(predictor: Predictor, atoms: LabelledAtoms) -> PredictedAtoms:
+    """Predict labelled atoms of one nucleus, at least one."""
+    start = time.perf_counter()
+    evidence = atoms.evidence(predictor.environments[atoms.element])
+    columns = predictor.predict_environments(atoms.element, atoms.environments(), evidence)
+    shielding, half68, half95 = (np.array(column) for column in columns)
+    return PredictedAtoms(atoms, shielding, half68, half95, time.perf_counter() - start)

@@ -44,7 +44,11 @@ def _share(key: str, title: str) -> Column:
 
 def accuracy_tables(accuracy: Accuracy, classes: bool = False) -> list[Table]:
     """Errors per nucleus, and if asked for by kind of environment."""
+    if accuracy.parts:
+        return [table for part in accuracy.parts for table in accuracy_tables(part, classes)]
     title = f"{accuracy.crystals} crystals ({accuracy.split}) of {accuracy.source}"
+    told = {None: "", 0: ", none of which the networks have learned from"}
+    title += told.get(accuracy.seen, f", {accuracy.seen} of which the networks have learned from")
     tables = [_errors_table("accuracy", title, "nucleus", accuracy.nuclei, _NOTE)]
     if classes:
         tables += [

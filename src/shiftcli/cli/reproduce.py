@@ -26,8 +26,9 @@ def reproduce(
             "figure3b",
             "figure4",
             "figure5",
+            "geometry",
         ],
-        typer.Argument(help="Table or figure of Liu et al. 2019."),
+        typer.Argument(help="Table or figure of Liu et al. 2019, or errors against displacement."),
     ],
     data: Annotated[
         list[str] | None,

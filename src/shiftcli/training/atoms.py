@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shiftcli.density.environments import Environments, surroundings
+from shiftcli.network.calibration import Evidence
+from shiftcli.prediction.evidence import describe_atoms
 from shiftcli.prediction.uncertainty import covered
 from shiftcli.results.statistics import Errors, compare_errors, summarise
 from shiftcli.structure.crystal import Crystal, Site
@@ -73,6 +75,21 @@ class LabelledAtoms:
             for crystal, sites in self.parts
         ]
         return np.concatenate(found) if found else np.empty(0, dtype=object)
+
+    def evidence(self, environments: Mapping[str, int]) -> Evidence:
+        """What the structures say of each, beside the environments that networks have seen.
+
+        Parameters
+        ----------
+        environments : mapping of str to int
+            Training crystals that hold each bonded environment, as the networks' files say.
+        """
+        known = {self.element: environments}
+        found = [
+            describe_atoms(crystal, known)[[site.atoms[0] for site in sites]]
+            for crystal, sites in self.parts
+        ]
+        return Evidence.concatenate(found)
 
     def environments(self) -> Environments:
         """Surroundings of each, as the networks see them."""

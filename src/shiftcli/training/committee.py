@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.network.calibration import Calibration
+from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load
-from shiftcli.prediction.predictor import predict_committee
+from shiftcli.prediction.predictor import predict_committee, shared_environments
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.training.atoms import LabelledAtoms
 
@@ -30,12 +30,15 @@ class Judged:
         Mean of the members in ppm, shape (n,).
     between, within : numpy.ndarray
         Variance between members, and between orientations, in ppm², shape (n,).
+    evidence : Evidence or None
+        What their structures say of them; None for none of them.
     """
 
     atoms: LabelledAtoms
     shielding: np.ndarray
     between: np.ndarray
     within: np.ndarray
+    evidence: Evidence | None
 
     @staticmethod
     def concatenate(parts: Sequence[Judged]) -> Judged:
@@ -44,6 +47,7 @@ class Judged:
         return Judged(
             LabelledAtoms.concatenate([p.atoms for p in parts]),
             *(np.concatenate([getattr(p, name) for p in parts]) for name in names),
+            Evidence.concatenate([p.evidence for p in parts if p.evidence is not None]),
         )
 
     @property
@@ -94,7 +98,8 @@ def judge(
         # torch's stubs do not know memory_format.
         network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     found = predict_committee(members, atoms.environments(), device, dtype=dtype)
-    return Judged(atoms, found.shielding, found.between, found.within)
+    evidence = atoms.evidence(shared_environments(members)) if len(atoms) else None
+    return Judged(atoms, found.shielding, found.between, found.within, evidence)
 
 
 def calibrate(judged: Judged, members: int) -> Calibration:
@@ -126,6 +131,7 @@ def calibrate(judged: Judged, members: int) -> Calibration:
         atoms.weights,
         atoms.families,
         members=members,
+        evidence=judged.evidence,
     )
 
 

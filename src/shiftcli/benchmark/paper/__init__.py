@@ -7,15 +7,18 @@ from collections.abc import Callable
 from shiftcli.benchmark.paper.components import figure5
 from shiftcli.benchmark.paper.densities import figure1
 from shiftcli.benchmark.paper.errors import figure4
+from shiftcli.benchmark.paper.geometry import geometry
 from shiftcli.benchmark.paper.learning import figure3a, figure3b
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.benchmark.paper.tables import table1, table2, table3, table4
 
-#: Each table and figure of the paper by its name.
+#: Each table and figure of the paper by its name, and what the paper does not have.
 REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
     f.__name__: f
-    for f in (table1, table2, table3, table4, figure1, figure3a, figure3b, figure4, figure5)
+    for f in (
+        table1, table2, table3, table4, figure1, figure3a, figure3b, figure4, figure5, geometry,
+    )
 }
 
 __all__ = ["REPRODUCTIONS", "Result", "Setting"]

@@ -25,7 +25,7 @@ class Result:
     Attributes
     ----------
     name : str
-        ``table1`` … ``figure5``.
+        ``table1`` … ``figure5``, ``geometry``.
     title : str
         What it shows.
     columns : tuple of str

@@ -64,7 +64,7 @@ class Setting:
     @cached_property
     def predictor(self) -> Predictor:
         """The networks."""
-        return Predictor(self.weights, device=self.device, dtype="bfloat16")
+        return Predictor(self.weights, device=self.device, dtype="auto")
 
     def samples(self, element: str, **changes: Any) -> tuple[Samples, Samples]:
         """Training and validation samples of a nucleus, gathered once."""

@@ -1,0 +1,207 @@
+"""Errors against how far the atoms are from where DFT would have them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftcli.benchmark.accuracy import predict_atoms
+from shiftcli.benchmark.paper.result import Result, Value
+from shiftcli.benchmark.paper.setting import Setting
+from shiftcli.errors import TrainingError
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
+from shiftcli.training.atoms import collect_atoms
+from shiftcli.training.data import is_validation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Edges (Å) of the groups of displacements, and of changes of the distance to the nearest atom.
+_DISPLACEMENTS = (0.0, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, np.inf)
+_STRETCHES = (-np.inf, -0.06, -0.03, -0.01, 0.01, 0.03, 0.06, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """Displaced atoms of one nucleus, n of them: moves and stretches in Å, shieldings in ppm.
+
+    `change` is by how much the known shielding differs from that of the relaxed crystal; `error`
+    and `relaxed_error` are those of the predictions of both.
+    """
+
+    displacement: np.ndarray
+    stretch: np.ndarray
+    change: np.ndarray
+    error: np.ndarray
+    relaxed_error: np.ndarray
+
+
+def geometry(setting: Setting) -> Result:
+    """Errors on displaced copies of crystals, by how far each atom was moved.
+
+    Parameters
+    ----------
+    setting : Setting
+        The data: relaxed crystals, then displaced copies under the same names with their atoms in
+        the same order; and the networks.
+
+    Returns
+    -------
+    Result
+        Validation crystals only. Moves are counted without the drift of the crystal as a whole.
+
+    Raises
+    ------
+    TrainingError
+        If no validation crystal has a displaced copy.
+    """
+    pairs = _pairs(setting)
+    rows: list[tuple[Value, ...]] = []
+    stretches: list[tuple[Value, ...]] = []
+    shown: list[tuple[str, list[float], list[float]]] = []
+    for element in setting.nuclei or ELEMENTS:
+        if element not in setting.predictor.networks:
+            continue
+        moved = _measure(setting, pairs, element)
+        if moved is None:
+            continue
+        own = _groups(element, moved, moved.displacement, _DISPLACEMENTS)
+        relaxed = float(np.sqrt(np.mean(moved.relaxed_error**2)))
+        bias = float(moved.relaxed_error.mean())
+        rows += [(SPECIES[element], "relaxed", len(moved.error), 0.0, relaxed, bias), *own]
+        stretches += _groups(element, moved, moved.stretch, _STRETCHES)
+        shown.append((element, *_curve(moved, relaxed)))
+    columns = ("nucleus", "moved by/Å", "atoms", "change of σ/ppm", "RMSE/ppm", "bias/ppm")
+    return Result(
+        "geometry", "Errors against displacement of the atom", columns, tuple(rows),
+        (f"{len(pairs)} validation crystals with displaced copies", "not in the paper"),
+        {"stretch": (("nucleus", "nearest atom farther by/Å", *columns[2:]), stretches)},
+        draw=lambda figure: _draw(figure, shown), size=(9.0, 6.5),
+    )  # fmt: skip
+
+
+def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
+    """Numbers of relaxed and displaced crystals of each validation family that has both."""
+    labelled = setting.labelled
+    members: dict[int, list[int]] = defaultdict(list)
+    for number in labelled.main:
+        members[labelled.families[number]].append(number)
+    found = {}
+    for family, own in members.items():
+        if not is_validation(family) or len(own) < 2:
+            continue
+        first, *copies = (labelled.main[k] for k in own)
+        alike = [k for k, c in zip(own[1:], copies, strict=True) if _same_atoms(first, c)]
+        if alike:
+            found[family] = own[0], alike[0]
+        else:
+            setting.note(f"{first.where}: its copies have other atoms, or in another order")
+    if not found:
+        raise TrainingError(
+            "no validation crystal of the data has a displaced copy of the same name",
+            hint="give --data relaxed.xyz --data rattled.xyz",
+        )
+    return found
+
+
+def _same_atoms(first: Crystal, copy: Crystal) -> bool:
+    periodic = (first.cell is None) == (copy.cell is None)
+    return periodic and np.array_equal(first.elements, copy.elements)
+
+
+def _measure(setting: Setting, pairs: dict[int, tuple[int, int]], element: str) -> _Moved | None:
+    """Displaced atoms of one nucleus, beside the same atoms of the relaxed crystals."""
+    crystals = setting.labelled.main
+    relaxed, moved = (
+        _predict(setting, {pair[k]: crystals[pair[k]] for pair in pairs.values()}, element)
+        for k in (0, 1)
+    )
+    columns: list[tuple[float, ...]] = []
+    for first, copy in pairs.values():
+        displacement, stretch = _moves(crystals[first], crystals[copy])
+        before = relaxed.get(first, {})
+        for atom, (reference, error) in moved.get(copy, {}).items():
+            if atom in before:
+                known, own = before[atom]
+                columns.append((displacement[atom], stretch[atom], reference - known, error, own))
+    return _Moved(*np.array(columns).T) if columns else None
+
+
+def _predict(
+    setting: Setting, crystals: dict[int, Crystal], element: str
+) -> dict[int, dict[int, tuple[float, float]]]:
+    """Known shielding and error in ppm of each labelled atom, by crystal and atom."""
+    atoms = collect_atoms(crystals, element)
+    if not len(atoms):
+        return {}
+    error = predict_atoms(setting.predictor, atoms).shielding - atoms.reference
+    sites = [site for _, own in atoms.parts for site in own]
+    found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    for number, site, *values in zip(atoms.crystals, sites, atoms.reference, error, strict=True):
+        known, own = map(float, values)
+        found[int(number)] |= dict.fromkeys(site.atoms.tolist(), (known, own))
+    return found
+
+
+def _moves(first: Crystal, copy: Crystal) -> tuple[np.ndarray, np.ndarray]:
+    """How far each atom is from its place, and from its nearest atom beside before, in Å."""
+    moves = _shortest(copy.positions - first.positions, copy.cell)
+    moves = np.linalg.norm(moves - moves.mean(axis=0), axis=1)
+    between = [
+        np.linalg.norm(_shortest(c.positions[:, None] - c.positions, c.cell), axis=-1)
+        for c in (first, copy)
+    ]
+    np.fill_diagonal(between[0], np.inf)
+    nearest = between[0].argmin(axis=1)
+    rows = np.arange(len(first))
+    return moves, between[1][rows, nearest] - between[0][rows, nearest]
+
+
+def _shortest(vectors: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
+    """Vectors (Å) to the nearest periodic image, for those that are short beside the cell."""
+    if cell is None:
+        return vectors
+    fractional = vectors @ np.linalg.inv(cell)
+    return (fractional - np.round(fractional)) @ cell
+
+
+def _groups(
+    element: str, moved: _Moved, by: np.ndarray, edges: tuple[float, ...]
+) -> list[tuple[Value, ...]]:
+    """A row for each group that has atoms."""
+    rows: list[tuple[Value, ...]] = []
+    for low, high in pairwise(edges):
+        own = (by >= low) & (by < high)
+        if own.any():
+            error, change = moved.error[own], moved.change[own]
+            words = f"below {high:g}" if low in (0.0, -np.inf) else f"{low:g} to {high:g}"
+            if high == np.inf:
+                words = f"{low:g} and more"
+            root, size = (float(np.sqrt(np.mean(x**2))) for x in (error, change))
+            rows.append((SPECIES[element], words, int(own.sum()), size, root, float(error.mean())))
+    return rows
+
+
+def _curve(moved: _Moved, relaxed: float) -> tuple[list[float], list[float]]:
+    """Mean displacement (Å) and RMSE (ppm) of each group, the relaxed crystals first."""
+    x, y = [0.0], [relaxed]
+    for low, high in pairwise(_DISPLACEMENTS):
+        own = (moved.displacement >= low) & (moved.displacement < high)
+        if own.any():
+            x.append(float(moved.displacement[own].mean()))
+            y.append(float(np.sqrt(np.mean(moved.error[own] ** 2))))
+    return x, y
+
+
+def _draw(figure: Figure, shown: list[tuple[str, list[float], list[float]]]) -> None:
+    panels = figure.subplots(2, 2).ravel()
+    for panel, (element, x, y) in zip(panels, shown, strict=False):
+        panel.plot(x, y, "o-", color="tab:blue")
+        panel.set(title=SPECIES[element], xlabel="displacement/Å", ylabel="RMSE/ppm")
+        panel.set_ylim(bottom=0)
+    for panel in panels[len(shown) :]:
+        panel.set_visible(False)

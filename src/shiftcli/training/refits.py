@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.network.calibration import Calibration
+from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load, replacing
 from shiftcli.results.statistics import ALL, Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
@@ -32,10 +32,12 @@ from shiftcli.training.run import Watcher, watched_atoms
 from shiftcli.training.sources import Labelled
 from shiftcli.training.studies import Variation, load_study, run_all, run_below
 
-#: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm².
+#: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm², H···A of
+#: hydrogen bonds in Å.
 _COLUMNS = (
     "species", "fold", "source", "name", "crystal", "family", "label", "atom", "multiplicity",
-    "kind", "reference", "baseline", "shielding", "between", "within",
+    "kind", "training_crystals", "hydrogen_bond", "reference", "baseline", "shielding", "between",
+    "within",
 )  # fmt: skip
 
 
@@ -166,13 +168,16 @@ def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
     """A row for each atom."""
     atoms = judged.atoms
     sites = [(crystal, site) for crystal, own in atoms.parts for site in own]
-    kinds = atoms.kinds()
+    evidence = judged.evidence
+    assert evidence is not None  # where there are atoms
     return [
         {
             "species": SPECIES[atoms.element], "fold": fold + 1, "source": crystal.source,
             "name": crystal.name, "crystal": int(atoms.crystals[k]),
             "family": int(atoms.families[k]), "label": site.label, "atom": int(site.atoms[0]),
-            "multiplicity": site.multiplicity, "kind": kinds[k],
+            "multiplicity": site.multiplicity, "kind": evidence.kinds[k],
+            "training_crystals": int(evidence.precedents[k]),
+            "hydrogen_bond": float(evidence.hydrogen_bonds[k]),
             "reference": float(atoms.reference[k]), "baseline": float(atoms.baseline[k]),
             "shielding": float(judged.shielding[k]), "between": float(judged.between[k]),
             "within": float(judged.within[k]),
@@ -204,8 +209,11 @@ def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[
                 where=str(path),
                 hint="delete the file: it is made anew",
             )
-        names = ("shielding", "between", "within")
-        found[element] = Judged(atoms, *(np.array([float(r[n]) for r in own]) for n in names))
+        names = ("shielding", "between", "within", "hydrogen_bond")
+        *values, bonds = (np.array([float(row[name]) for row in own]) for name in names)
+        kinds = np.array([row["kind"] for row in own], dtype=object)
+        seen = np.array([int(row["training_crystals"]) for row in own])
+        found[element] = Judged(atoms, *values, Evidence(kinds, seen, bonds))
     return found
 
 
@@ -246,17 +254,22 @@ _MOST_FILES = 12
 
 def _with_coverage(errors: Errors, calibration: Calibration) -> Errors:
     """The share inside the intervals, on families that a calibration did not see."""
-    return replace(errors, coverage68=calibration.coverage68, coverage95=calibration.coverage95)
+    classes = {
+        kind: replace(own, coverage68=widths.coverage68, coverage95=widths.coverage95)
+        if (widths := calibration.kinds.get(kind))
+        else own
+        for kind, own in errors.classes.items()
+    }
+    inside = calibration.coverage68, calibration.coverage95
+    return replace(errors, coverage68=inside[0], coverage95=inside[1], classes=classes)
 
 
 def _write_all(
     folder: Path, judged: Sequence[Mapping[str, Judged]], errors: Mapping[str, Mapping[str, Errors]]
 ) -> None:
     """The table of all predictions, and the figures."""
-    tables = [
-        row for fold, own in enumerate(judged) for j in own.values() for row in _rows(j, fold)
-    ]
-    _write(folder / "out-of-fold.csv", tables)
+    rows = (row for k, own in enumerate(judged) for part in own.values() for row in _rows(part, k))
+    _write(folder / "out-of-fold.csv", rows)
     figures = {
         file: {species: e.to_dict() for species, e in own.items()} for file, own in errors.items()
     }

@@ -22,7 +22,9 @@ def test_every_time_is_of_its_own_work(oxygen, monkeypatch):
     """Counted by a clock that each prediction moves on by its number of atoms."""
     clock = [0.0]
     monkeypatch.setattr(endtoend, "_cold_start", lambda path, arguments: 100.0)
+    monkeypatch.setattr(endtoend, "measure_steps", lambda path, settings: {"load": (0.1, None)})
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(time, "process_time", lambda: 2 * clock[0])
     predict = oxygen.predict
 
     def slow(crystal):
@@ -41,11 +43,14 @@ def test_every_time_is_of_its_own_work(oxygen, monkeypatch):
     assert times.seconds == pytest.approx((1.28, 10.24))
     assert times.exponent == pytest.approx(1.0)
     assert times.peak_memory > 0.1
+    assert times.core_hours == pytest.approx(1000 * 0.32 / 3600)
+    assert times.steps == {"load": (0.1, None)}
     assert times.to_dict()["end_to_end"]["cold"] == 100.0
 
 
 def test_one_cell_has_no_exponent(oxygen, monkeypatch):
     monkeypatch.setattr(endtoend, "_cold_start", lambda path, arguments: 1.0)
+    monkeypatch.setattr(endtoend, "measure_steps", lambda path, settings: {})
     times = measure_end_to_end(oxygen, largest=128, repeats=1)
     assert times.atoms == (128,)
     assert times.exponent is None

@@ -83,6 +83,7 @@ def test_benchmark(gpu, monkeypatch):
     monkeypatch.setattr("shiftcli.benchmark.speed._COPIED", {"cuda": 1 << 12})
     monkeypatch.setattr("shiftcli.benchmark.speed._ORIENTATIONS", 1)
     monkeypatch.setattr("shiftcli.benchmark.endtoend._cold_start", lambda *_: 1.0)
+    monkeypatch.setattr("shiftcli.benchmark.endtoend.measure_steps", lambda *_: {})
     predictor = Predictor(device="cuda", nuclei=["O"])
     assert measure_speed(predictor, benchmark_crystal(), repeats=1).device.startswith("cuda")
     assert measure_end_to_end(predictor, largest=16, repeats=1).warm > 0

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from shiftcli.benchmark.energy import EnergyMeter
+from shiftcli.benchmark.steps import measure_steps
 from shiftcli.errors import ShiftcliError
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import read
@@ -61,6 +63,12 @@ class EndToEnd:
         Slope of log time against log atoms: 1 is linear; None for a single cell.
     peak_memory : float
         Largest resident memory of this process so far in GB; on a GPU, of the device.
+    steps : dict of str to (float, float or None)
+        Seconds of each step in a fresh process, and the second time there (`benchmark.steps`).
+    core_hours : float
+        Hours of one processor core for a thousand such crystals, networks in memory.
+    kilowatt_hours : float or None
+        Energy of the whole machine's processors for them; None where it does not tell.
     """
 
     crystal: str
@@ -74,6 +82,9 @@ class EndToEnd:
     seconds: tuple[float, ...]
     exponent: float | None
     peak_memory: float
+    steps: dict[str, tuple[float, float | None]]
+    core_hours: float
+    kilowatt_hours: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``end_to_end``, for JSON."""
@@ -115,7 +126,9 @@ def measure_end_to_end(
     path = path or packaged("examples") / "urea.cif"
     crystal = read(path)[0]
     predicted = predictor.predict(crystal)
+    meter, work = EnergyMeter(), time.process_time()
     times = [_seconds(predictor, crystal) for _ in range(repeats)]
+    work, joules = time.process_time() - work, meter.joules()
     urea = read(packaged("examples") / "urea.cif")[0]
     copies = [n for n in SUPERCELLS if len(urea) * math.prod(n) <= largest]
     sizes = [_supercell(urea, n) for n in copies]
@@ -137,6 +150,9 @@ def measure_end_to_end(
         seconds=tuple(series),
         exponent=slope,
         peak_memory=_peak_memory(predictor.device),
+        steps=measure_steps(path, predictor.settings),
+        core_hours=1000 * work / repeats / 3600,
+        kilowatt_hours=None if joules is None else 1000 * joules / repeats / 3.6e6,
     )
 
 

@@ -14,7 +14,14 @@ import torch
 
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import uniform_rotations
-from shiftcli.density.voxelizer import GRIDS, SIGMA_SQUARED, VOXELS, grid_axis, voxelize
+from shiftcli.density.voxelizer import (
+    GAUSSIAN_REACH,
+    GRIDS,
+    SIGMA_SQUARED,
+    VOXELS,
+    grid_axis,
+    voxelize,
+)
 from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import forward
 from shiftcli.prediction.predictor import Predictor
@@ -63,6 +70,10 @@ class Speed:
         limit of the device.
     environments : int
         Environments measured on, orientations counted.
+    operations : float
+        Multiplications and additions of one voxelization, as the separable sums need them.
+    bytes_written : int
+        Densities of one environment.
     """
 
     device: str
@@ -75,6 +86,8 @@ class Speed:
     bandwidth: float
     bandwidth_fraction: float
     environments: int
+    operations: float
+    bytes_written: int
 
     @property
     def ratio(self) -> float:
@@ -149,7 +162,16 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
         bandwidth=bandwidth,
         bandwidth_fraction=n / statistics.median(voxel_times) * volume[0].nbytes / bandwidth,
         environments=n,
+        operations=_operations(positions),
+        bytes_written=volume[0].nbytes,
     )
+
+
+def _operations(positions: torch.Tensor) -> float:
+    """Multiplications and additions an environment: X ⊗ Y, then its product with Z."""
+    extent = positions.abs().amax(dim=2)
+    seen = sum(float((extent < edge / 2 + GAUSSIAN_REACH).sum()) for edge in GRIDS)
+    return seen / len(positions) * (VOXELS**2 + 2 * VOXELS**3)
 
 
 def _network_rates(network: FoldedNet, volume: torch.Tensor, repeats: int) -> dict[int, float]:

@@ -150,6 +150,8 @@ def speed_table(speed: Speed) -> Table:
         rows.append((f"network, one orientation, {size} at once", f"{rate:.0f}"))
     limit = f"{speed.bandwidth / 1e9:.1f} GB/s"
     rows.append((f"densities written, of {limit}", f"{speed.bandwidth_fraction:.1%}"))
+    rows.append(("million operations a voxelization", f"{speed.operations / 1e6:.1f}"))
+    rows.append(("kilobytes that it writes", f"{speed.bytes_written / 1e3:.0f}"))
     title = f"{speed.environments} oriented environments on {speed.device}, {speed.dtype}"
     return Table("speed", (Column("part"), _figure("rate", "per second")), rows, title)
 
@@ -174,8 +176,21 @@ def end_to_end_table(times: EndToEnd) -> Table:
     if times.exponent is not None:
         rows.append(("time grows as atoms to the power", f"{times.exponent:.2f}", ""))
     rows.append(("largest memory/GB", f"{times.peak_memory:.2f}", ""))
+    rows.append(("core hours for a thousand such crystals", f"{times.core_hours:.3f}", ""))
+    if times.kilowatt_hours is not None:
+        rows.append(("kWh for them", f"{times.kilowatt_hours:.4f}", ""))
     columns = (Column("what"), _figure("time", "time/s"), _figure("per_atom", "ms an atom"))
     return Table("end_to_end", columns, rows, "from structure to shieldings")
+
+
+def steps_table(times: EndToEnd) -> Table:
+    """Seconds of each step, cold and warm."""
+    rows = [
+        (name, f"{cold:.3f}", "" if warm is None else f"{warm:.3f}")
+        for name, (cold, warm) in times.steps.items()
+    ]
+    columns = (Column("step"), _figure("cold", "first/s"), _figure("warm", "again/s"))
+    return Table("steps", columns, rows, f"{times.crystal} in a fresh process, step by step")
 
 
 def reproduction_table(result: Result) -> Table:

@@ -176,5 +176,7 @@ def _measure_speed(
 
     speed = library.measure_speed(predictor, library.benchmark_crystal())
     times = library.measure_end_to_end(predictor, largest=largest, arguments=arguments)
-    tables = [shown.speed_table(speed), shown.end_to_end_table(times)]
+    tables = [
+        shown.speed_table(speed), shown.end_to_end_table(times), shown.steps_table(times),
+    ]  # fmt: skip
     return {**speed.to_dict(), **times.to_dict()}, tables

@@ -6,7 +6,13 @@ them into one or two lines and an exit status. Nothing of shiftcli is imported h
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: Environment variable; set to 1, errors show their traceback.
 DEBUG = "SHIFTCLI_DEBUG"
@@ -33,6 +39,11 @@ def visible(text: object, limit: int = 4096) -> str:
     """
     line = _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), str(text))
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 structure``, ``2 structures``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class ShiftcliError(Exception):
@@ -104,6 +115,63 @@ class DeviceError(ShiftcliError):
 
 class UsageError(ShiftcliError):
     """Options that contradict each other or make no sense."""
+
+
+class StoreError(UsageError):
+    """What a run keeps cannot be written: the run ends, however many structures are left."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A structure that could not be predicted.
+
+    Attributes
+    ----------
+    file : str
+        Its file.
+    error : ShiftcliError
+        Why.
+    """
+
+    file: str
+    error: ShiftcliError
+
+
+def attempt(work: Callable[[], T], file: str, where: str = "") -> T | Failure:
+    """Do something for one structure; what goes wrong must not lose the others.
+
+    Parameters
+    ----------
+    work : callable
+        Makes the result.
+    file : str
+        The structure's file.
+    where : str
+        File and name of the structure, for errors that do not say it themselves.
+
+    Returns
+    -------
+    object or Failure
+        What `work` returned.
+
+    Raises
+    ------
+    StoreError
+        Nothing that follows could be kept either.
+    """
+    try:
+        return work()
+    except StoreError:
+        raise
+    except ExperimentError as error:
+        return Failure(file, error.with_structure(where) if where else error)
+    except ShiftcliError as error:
+        error.where = error.where or where
+        return Failure(file, error)
+    except Exception as error:  # a fault of ours
+        if os.environ.get(DEBUG) == "1":
+            raise
+        return Failure(file, fault(error, where or visible(file)))
 
 
 def fault(error: Exception, where: str = "") -> ShiftcliError:

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from shiftcli.errors import ExperimentError, ReadError, StructureError
+from shiftcli.errors import ExperimentError, ReadError
 from shiftcli.nmr.assignment import compare
-from shiftcli.nmr.averaging import average
-from shiftcli.nmr.candidates import find_reference, predict_candidates, unassigned
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.candidates import Naming, check_labels, find_reference, unassigned
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.ranking import CREDIBLE, Candidate, weigh
 from shiftcli.nmr.ranking import rank as rank_all
@@ -286,33 +286,15 @@ def test_the_model_is_stated():
     assert ranking.candidates[0].expected_rmse["1H"] > narrow.expected_rmse["1H"]
 
 
-class Counting:
-    """Stands for the networks; fails where a crystal is called so."""
+class Unmoved:
+    """What looking at labels needs of a predictor."""
 
     allow, hydrogens = ("hydrogens",), "keep"
 
-    def __init__(self, **known):
-        self.known, self.seen = known, []
 
-    def predict(self, crystal):
-        self.seen.append(crystal.name)
-        if crystal.name == "refused":
-            raise StructureError("contains Si", where=crystal.where)
-        if crystal.name == "fault":
-            raise ZeroDivisionError("oh")
-        return self.known[crystal.name]
-
-
-def test_candidates_without_the_labels_are_not_even_predicted():
-    good = candidate("good", PROTONS)
-    odd = other_molecule()
-    refused, fault = candidate("refused", PROTONS), candidate("fault", PROTONS)
-    predictor = Counting(good=good)
-    items = [Failure("a", ReadError("no")), *(c.crystal for c in (refused, odd, fault, good))]
-    found = list(predict_candidates(predictor, items, measured()))
-    assert predictor.seen == ["refused", "fault", "good"]
-    assert found[-1] is good
-    texts = [str(f.error) for f in found[:-1]]
-    assert "contains Si" in texts[1]
-    assert "no molecule is C3 H5 N O" in texts[2]
-    assert "a fault in shiftcli: ZeroDivisionError" in texts[3]
+def test_candidates_without_the_labels_are_refused_before_they_are_predicted():
+    good, odd = candidate("good", PROTONS), other_molecule()
+    naming = Naming(good.crystal, measured(), DEFAULT_EXCHANGE)
+    check_labels(Unmoved(), good.crystal, experiment=measured(), naming=naming)
+    with pytest.raises(ExperimentError, match="no molecule is C3 H5 N O"):
+        check_labels(Unmoved(), odd.crystal, experiment=measured(), naming=naming)

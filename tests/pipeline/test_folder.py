@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from shiftcli.errors import ReadError, UsageError
+from shiftcli.errors import ReadError, StoreError, UsageError
 from shiftcli.pipeline import Finished, is_folder, predict_into
-from shiftcli.pipeline.folder import MANIFEST
+from shiftcli.pipeline.store import MANIFEST, Store, digest_of
 from shiftcli.prediction.predictor import Failure, Prediction
-from shiftcli.readers import iter_structures
+from shiftcli.readers import find_files, iter_structures
 
 METHANE = "5\n\nC 0 0 0\nH .63 .63 .63\nH -.63 -.63 .63\nH -.63 .63 -.63\nH .63 -.63 -.63\n"
 
@@ -24,11 +24,12 @@ class Free:
         self.settings = {"views": None, **settings}
         self.files = [SimpleNamespace(path=SimpleNamespace(name="n"), sha256=sha256, model="m")]
         self.model, self.device, self.seen = "m", torch.device("cpu"), []
+        self.run = json.dumps([sha256, settings], sort_keys=True)
 
-    def predict_files(self, files, *, disorder):
+    def predict_files(self, files):
         for file in files:
             self.seen.append(file)
-            for item in iter_structures(file, disorder=disorder):
+            for item in iter_structures(file):
                 bad = isinstance(item, ReadError)
                 yield Failure(file, item) if bad else Prediction(item, ())
 
@@ -48,8 +49,10 @@ def inputs(tmp_path):
 
 def run(folder, files, predictor=None, render=lambda p: p.crystal.formula, **options):
     predictor = predictor or Free()
-    made = predict_into(folder, predictor, files, render, suffix=".csv", options=options)
-    return predictor, list(made)
+    with Store(folder) as predictor.store:
+        return predictor, list(
+            predict_into(predictor, files, render, suffix=".csv", options=options)
+        )
 
 
 def results(folder):
@@ -75,7 +78,7 @@ def test_one_file_a_structure_and_what_failed(tmp_path, inputs):
     assert results(out) == ["one.csv", "three@1.csv", "three@2.csv"]
     assert (out / "three@2.csv").read_text() == "C H4"
     head, *entries = map(json.loads, (out / MANIFEST).read_text().splitlines())
-    assert (head["schema"], head["model"], head["weights"]) == (1, "m", {"n": "a" * 64})
+    assert (head["schema"], head["model"]) == (2, "m")
     assert [os.path.basename(e["file"]) for e in entries] == ["one.xyz", "three.xyz", "bad.xyz"]
     assert [len(e["failures"]) for e in entries] == [0, 1, 1]
     assert "frame 3: atom 1: no element" in entries[1]["failures"][0]
@@ -196,7 +199,7 @@ def test_a_list_that_was_cut_off_or_tampered_with(tmp_path, inputs):
     run(out, files)
     path = out / MANIFEST
     head, a, b = path.read_text().splitlines()
-    evil = json.dumps({**json.loads(a), "results": ["../precious.csv"]})
+    evil = json.dumps({**json.loads(a), "results": {"../precious.csv": digest_of(precious)}})
     path.write_text("\n".join([head, a, "{}", "[]", "null", "\x00", evil, b[:50]]))
     predictor, _ = run(out, files)
     assert [os.path.basename(f) for f in predictor.seen] == ["b.xyz"]
@@ -214,12 +217,129 @@ def test_results_never_lie_among_the_structures(tmp_path, inputs):
 
 def test_two_runs_at_once(tmp_path, inputs):
     out, files = tmp_path / "out", inputs(a=METHANE, b=METHANE)
-    first = predict_into(out, Free(), files, lambda p: "", suffix=".csv", options={})
-    next(first)
-    with pytest.raises(UsageError, match="another run is writing"):
-        run(out, files)
-    first.close()
+    with Store(out), pytest.raises(StoreError, match="another run is writing"):
+        Store(out)
     run(out, files)
+
+
+HOSTILE = [
+    "../precious.csv", "/{tmp}/precious.csv", "manifest.jsonl", "manifest-1-of-2.jsonl", "", ".",
+    "..", "sub/x.csv", ".hidden", "x\\y.csv", "a\nb", 3, None, ["x"], "x" * 300, "link.csv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("as_name", [True, False])
+def test_a_hostile_list(tmp_path, inputs, name, as_name):
+    """Nothing is touched but what the list and its hashes prove ours."""
+    out, precious = tmp_path / "out", tmp_path / "precious.csv"
+    precious.write_text("mine")
+    files = inputs(a=METHANE)
+    run(out, files)
+    (out / "link.csv").symlink_to(precious)
+    path = out / MANIFEST
+    entry = json.loads(path.read_text().splitlines()[-1])
+    if isinstance(name, str):
+        name = name.replace("{tmp}", str(tmp_path).strip("/"))
+    if as_name:
+        entry |= {"name": name, "sha256": "0" * 64}
+    else:
+        names = name if isinstance(name, list) else {str(name): digest_of(precious)}
+        entry |= {"results": names, "sha256": "0" * 64}
+    path.write_text(json.dumps(entry) + "\n")
+    os.rename(tmp_path / "in" / "a.xyz", tmp_path / "in" / "link.xyz")
+    os.link(tmp_path / "in" / "link.xyz", tmp_path / "in" / "a.xyz")
+    before = set(os.listdir(tmp_path))
+    run(out, [*files, str(tmp_path / "in" / "link.xyz")])
+    assert precious.read_text() == "mine"
+    assert set(os.listdir(tmp_path)) == before
+    assert (out / "link.csv").is_symlink()
+    run(out, files, views=1)
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"file": 1}, {"file": "a", "sha256": None}, {"key": "x" * 64}, {"key": 10**400},
+        {"key": "0" * 64, "values": 3}, [[]], "text", {"results": {}}, {"file": []},
+    ],
+)  # fmt: skip
+def test_odd_types_in_a_list(tmp_path, inputs, line):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text(json.dumps(line) + "\n" + "[" * 10_000 + "\n" + "1" * 9_000)
+    predictor, _ = run(out, inputs(a=METHANE))
+    assert len(predictor.seen) == 1
+    assert results(out) == ["a.csv"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_list_that_is_no_file(tmp_path, inputs, kind):
+    out, precious = tmp_path / "out", tmp_path / "precious"
+    precious.write_text("mine")
+    out.mkdir()
+    place = out / MANIFEST
+    {"link": lambda: place.symlink_to(precious), "pipe": lambda: os.mkfifo(place),
+     "folder": place.mkdir}[kind]()  # fmt: skip
+    with pytest.raises(StoreError, match="cannot write"):
+        run(out, inputs(a=METHANE))
+    assert precious.read_text() == "mine"
+
+
+def test_results_that_were_changed_or_are_another_ones_stay(tmp_path, inputs):
+    out, files = tmp_path / "out", inputs(a=METHANE, b=METHANE)
+    out.mkdir()
+    (out / "a.csv").write_text("of somebody else")
+    run(out, files)
+    assert (out / "a.csv").read_text() == "of somebody else"
+    assert len(results(out)) == 3
+    (out / "b.csv").write_text("notes of mine")
+    predictor, _ = run(out, files)
+    assert [os.path.basename(f) for f in predictor.seen] == ["b.xyz"]
+    assert (out / "b.csv").read_text() == "notes of mine"
+    predictor, _ = run(out, files)
+    assert predictor.seen == []
+
+
+def test_two_projects_in_one_folder(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    for name, content in (("one", METHANE), ("two", METHANE * 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.xyz").write_text(content)
+        monkeypatch.chdir(tmp_path / name)
+        run(out, ["x.xyz"])
+    assert len(results(out)) == 3
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        predictor, _ = run(out, ["x.xyz", "./x.xyz", str(tmp_path / name / "x.xyz")])
+        assert predictor.seen == []
+
+
+def test_the_same_file_by_two_paths_is_predicted_once(tmp_path, inputs, monkeypatch):
+    (file,) = inputs(a=METHANE)
+    monkeypatch.chdir(tmp_path / "in")
+    os.symlink(file, "b.xyz")
+    predictor, _ = run(tmp_path / "out", ["a.xyz", "./a.xyz", file, "b.xyz"])
+    assert predictor.seen == ["a.xyz"]
+
+
+def test_a_folder_inside_the_folder_of_inputs(tmp_path, inputs):
+    inputs(a=METHANE)
+    out = tmp_path / "in" / "out"
+
+    def once():
+        return run(out, find_files([tmp_path / "in"]), render=lambda p: METHANE)
+
+    once()
+    (out / "a.csv").rename(out / "a.xyz")  # as if results were structures
+    text = (out / MANIFEST).read_text().replace("a.csv", "a.xyz")
+    (out / MANIFEST).write_text(text)
+    predictor, _ = once()
+    assert predictor.seen == []
+    (out / "new.xyz").write_text(METHANE)
+    with pytest.raises(UsageError, match="among the structures"):
+        once()
 
 
 @pytest.mark.parametrize("place", ["/proc/self", "/proc/nowhere", "{tmp}/a.xyz", "{tmp}/a.xyz/b"])

@@ -12,6 +12,7 @@ from shiftcli import __version__
 from shiftcli.cli.benchmark import benchmark
 from shiftcli.cli.calibrate import calibrate
 from shiftcli.cli.cite import cite
+from shiftcli.cli.collect import collect
 from shiftcli.cli.compare import compare
 from shiftcli.cli.env import env
 from shiftcli.cli.errors import run
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(collect)
 app.command()(calibrate)
 app.command()(compare)
 app.command()(rank)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from shiftcli.cli.batch import make_predictor
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import RunningOptions, parse_counts
 from shiftcli.errors import UsageError
 

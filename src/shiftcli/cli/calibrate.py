@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from shiftcli.cli.batch import Batch
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
-from shiftcli.cli.options import AverageOptions, ShieldingOptions, StructureOptions
+from shiftcli.cli.options import AverageOptions, RunOptions, ShieldingOptions, StructureOptions
 from shiftcli.errors import UsageError
 
 
@@ -41,6 +41,7 @@ def calibrate(
     shifts: AverageOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
+    many: RunOptions,
 ) -> None:
     """Fit reference shieldings and slopes to measured shifts of known assignment.
 
@@ -48,12 +49,9 @@ def calibrate(
     """
     from shiftcli.nmr.calibration import calibrate
     from shiftcli.nmr.experiment import read_experiment
-    from shiftcli.nmr.frames import over_frames
-    from shiftcli.prediction.predictor import Failure
     from shiftcli.readers import find_files
     from shiftcli.results.comparisons import calibration_table
     from shiftcli.views import check_outputs, provenance
-    from shiftcli.views.progress import progress
     from shiftcli.views.terminal import emit, emit_tables, show_notes
 
     if output is not None and output.suffix.lower() != ".toml":
@@ -66,19 +64,15 @@ def calibrate(
     elements = tuple(dict.fromkeys(e for one in measured for e in one.elements))
     if not elements:
         raise UsageError(f"--nucleus: no shift of such a nucleus is in {', '.join(experiment)}")
-    predictor = make_predictor(networks, structures, elements)
-    source = over_frames(predictor, shifts.average)
-    found = source.predict_files(paths, disorder=structures.disorder)
-    outcomes = list(progress(found, len(paths)))
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    batch = Batch.of(paths, networks, structures, many, elements, average=shifts.average)
+    predictions, failures = batch.split()
     if failures:
         # Experiments may be paired with structures by their order, so none can be left out.
         raise failures[0].error
-    predictions = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     fitted = calibrate(predictions, measured, exchange=shifts.average, slope=slope)
     for prediction in predictions:
         show_notes(prediction.crystal.where, prediction.crystal.warnings)
     show_notes("", fitted.notes)
     emit_tables([calibration_table(fitted, precision)], None)
     if output is not None:
-        emit(fitted.to_toml(provenance(predictor)), output)
+        emit(fitted.to_toml(provenance(batch.predictor)), output)

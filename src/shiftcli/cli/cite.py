@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from shiftcli.cli.batch import fetched
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import fetched
 from shiftcli.cli.options import WeightsOptions
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from shiftcli.cli.batch import Batch
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
     ComparisonOptions,
     ExperimentOptions,
     OutputOptions,
     PlotOptions,
     ReportOptions,
+    RunOptions,
     ShieldingOptions,
     StructureOptions,
 )
@@ -41,6 +43,7 @@ def compare(
     shifts: ComparisonOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
+    many: RunOptions,
 ) -> None:
     """Hold the predicted shifts of a structure against measured ones.
 
@@ -48,17 +51,16 @@ def compare(
 
     Example: shiftcli compare structure.cif --experiment shifts.csv --plot comparison.svg
     """
-    from shiftcli.nmr.comparison import StructureComparison, compare_files
-    from shiftcli.prediction.predictor import Failure
+    from shiftcli.nmr.comparison import compare_prediction
+    from shiftcli.nmr.kinds import widening
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
     from shiftcli.results.comparisons import Comparisons
     from shiftcli.views import Results, check_outputs, choose_format
     from shiftcli.views.formats import TABLES
     from shiftcli.views.plots.comparison import plot_comparison
-    from shiftcli.views.progress import progress
     from shiftcli.views.report import check_report, write_report
-    from shiftcli.views.terminal import emit_document, show_document_notes, show_notes
+    from shiftcli.views.terminal import emit_document, show_document_notes
 
     paths, output, plot, report = find_files(files), to.output, picture.plot, page.report
     kind = choose_format(form, output, TABLES)
@@ -68,23 +70,19 @@ def compare(
     check_outputs([output, picture.checked(), report], inputs)
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
-    predictor = make_predictor(networks, structures, experiment.elements)
-    found = compare_files(
-        predictor, paths, experiment, exchange=shifts.average, references=fixed,
-        theory_errors=shifts.theory_errors, disorder=structures.disorder,
+    batch = Batch.of(paths, networks, structures, many, experiment.elements, average=shifts.average)
+    finish = partial(
+        compare_prediction, experiment=experiment, exchange=shifts.average, references=fixed,
+        theory_errors=shifts.theory_errors, factors=widening(batch.predictor),
     )  # fmt: skip
-    outcomes = list(progress(found, len(paths)))
+    compared, failures = batch.split(finish)
     comparisons = Comparisons(
-        predictor,
-        experiment,
-        [one for one in outcomes if isinstance(one, StructureComparison)],
-        [one for one in outcomes if isinstance(one, Failure)],
-        fixed, shifts.theory_errors, to.precision,
-    )  # fmt: skip
+        batch.predictor, experiment, compared, failures, fixed, shifts.theory_errors, to.precision
+    )
     if plot is not None and len(comparisons.structures) > 1:
         number = len(comparisons.structures)
         raise UsageError(f"--plot draws one structure, these files hold {number}")
-    show_notes("", fixed.notes({file.sha256 for file in predictor.files}))
+    batch.show_references(fixed)
     document = comparisons.document()
     show_document_notes(document, "compared")
     emit_document(seen.of_document(document), kind, output)
@@ -93,7 +91,7 @@ def compare(
             plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)
     if report is not None:
         predictions = [structure.prediction for structure in comparisons.structures]
-        results = Results(predictor, predictions, comparisons.failures, fixed, to.precision)
+        results = Results(batch.predictor, predictions, comparisons.failures, fixed, to.precision)
         write_report(report, results, comparisons.structures, find_citations(networks.weights))
     if comparisons.failures:
         raise typer.Exit(1)

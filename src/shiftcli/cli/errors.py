@@ -44,7 +44,7 @@ def run(app: Callable[[], object]) -> None:
                 sys.exit(130)
             known = error if isinstance(error, ShiftcliError) else fault(error)
             print(f"error: {known}", file=sys.stderr)
-            sys.exit(_STATUS.get(type(known), 1))
+            sys.exit(next((n for kind, n in _STATUS.items() if isinstance(known, kind)), 1))
 
 
 @contextmanager

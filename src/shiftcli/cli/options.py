@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import typer
+
 from shiftcli.errors import UsageError
 from shiftcli.options import Disorder, Hydrogens, option
+from shiftcli.pipeline.shards import Shard, parse_shard
 from shiftcli.structure.nuclei import ELEMENTS, find_element
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shiftcli.nmr.experiment import Experiment
     from shiftcli.nmr.shifts import References
 
@@ -219,8 +224,13 @@ class StructureOptions:
     )  # fmt: skip
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """What the readers take of them."""
+        return {"disorder": self.disorder}
+
+    @property
     def predicting(self) -> dict[str, Any]:
-        """What the predictor takes of them; `disorder` goes to the readers."""
+        """What the predictor takes of them."""
         return {"hydrogens": self.hydrogens, "allow": self.allow}
 
 
@@ -230,7 +240,44 @@ class RunOptions:
 
     jobs: int = option(
         1, "Processes at work.", panel=MANY, short="j", metavar="N", limits=(1, 1024)
+    )
+    work: Path | None = option(
+        None, "Keep shieldings here as they come; a run that was stopped, or one with other "
+        "references, goes on from them.", panel=MANY, metavar="DIR", shown="none",
     )  # fmt: skip
+    shard: Shard | None = option(
+        None, "Predict only a part of the files into the folder, the K-th of N, so that several "
+        "machines share the work.", panel=MANY, metavar="K/N", parse=parse_shard,
+        shown="all, or the task of a SLURM array",
+    )  # fmt: skip
+
+    def part(self, files: Sequence[str], folder: Path | None) -> Shard | None:
+        """The part to predict, if it is not all: of ``--shard``, or of a task in a SLURM array.
+
+        A task of an array takes a part only where results are kept in a folder, and where there
+        are enough files for all tasks: else each task was given files of its own.
+
+        Raises
+        ------
+        UsageError
+            If a part would be kept nowhere.
+        """
+        if folder is None:
+            if self.shard is not None:
+                raise UsageError("--shard keeps its part in a folder: give --work DIR")
+            return None
+        shard = self.shard
+        if shard is None:
+            from shiftcli.pipeline.shards import shard_of_array
+
+            shard = shard_of_array()
+            if shard is None or len(files) < shard.n:
+                return None
+        typer.echo(
+            f"note: part {shard.k} of {shard.n}: {len(shard.of(files))} of {len(files)} files",
+            err=True,
+        )
+        return shard
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from shiftcli.cli.batch import Batch
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
     OutputOptions,
     PredictorOptions,
@@ -54,20 +54,22 @@ def predict(
     """
     from shiftcli.nmr.averaging import average_prediction
     from shiftcli.nmr.frames import refuse_frames
-    from shiftcli.pipeline import Spool, is_folder, predict_into, predict_many
+    from shiftcli.pipeline import Spool, StoredPredictor, is_folder, predict_into
     from shiftcli.prediction.predictor import Prediction
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
     from shiftcli.results.predictions import site_columns
     from shiftcli.views import Results, check_outputs, check_references, choose_format
     from shiftcli.views.formats import check_holds, render, suffix_of
-    from shiftcli.views.progress import follow
+    from shiftcli.views.progress import follow, progress
     from shiftcli.views.report import check_report, write_report
-    from shiftcli.views.terminal import emit_results, show_notes
+    from shiftcli.views.terminal import emit_results
 
     paths, output, report = find_files(files), to.output, page.report
     folder = output if output is not None and is_folder(output) else None
     kind = choose_format(form or ("csv" if folder else None), output)
+    if folder is not None and many.work is not None:
+        raise UsageError("a folder keeps the shieldings, too: leave --work out")
     if folder is not None and report is not None:
         raise UsageError("--report needs all predictions at once, which a folder does not keep")
     if report is not None:
@@ -77,9 +79,9 @@ def predict(
     refuse_frames(exchange, "predict")
     seen.check(site_columns(to.precision))
     check_references(kind, references)
-    predictor = make_predictor(networks, structures)
-    show_notes("", references.notes({file.sha256 for file in predictor.files}))
-    results = Results(predictor, [], [], references, to.precision, seen)
+    batch = Batch.of(paths, networks, structures, many, folder=folder)
+    batch.show_references(references)
+    results = Results(batch.predictor, [], [], references, to.precision, seen)
     spool = Spool()
 
     def finish(prediction: Prediction) -> Prediction:
@@ -90,21 +92,24 @@ def predict(
     def text(prediction: Prediction) -> str | bytes:
         return render(replace(results, predictions=[finish(prediction)]), kind)
 
-    disorder, jobs = structures.disorder, many.jobs
     if folder is None:
-        outcomes = predict_many(predictor, paths, disorder=disorder, jobs=jobs, finish=finish)
-        failures = follow(outcomes, len(paths), spool)
+        if batch.shard is not None:
+            batch.fill()
+        failures = follow(batch.predict(finish), spool)
         results = replace(results, predictions=spool, failures=failures)
-        emit_results(results, kind, output)
-        if report is not None:
+        if len(spool) or output is None:  # where all failed, the earlier file stays
+            emit_results(results, kind, output)
+        if len(spool) and report is not None:
             write_report(report, results, citations=find_citations(networks.weights))
     else:
         decisive = {"format": kind, "references": references, "average": sorted(exchange),
                     "precision": to.precision, "choice": seen}  # fmt: skip
+        assert isinstance(batch.predictor, StoredPredictor)
         made = predict_into(
-            folder, predictor, paths, text,
-            suffix=suffix_of(kind), options=decisive, disorder=disorder, jobs=jobs,
+            batch.predictor, paths, text, suffix=suffix_of(kind), options=decisive,
+            part=batch.part, jobs=many.jobs, **structures.reading,
         )  # fmt: skip
-        failures = follow(made, len(paths))
+        with batch.predictor.store:
+            failures = follow(progress(made, len(batch.part(paths))))
     if failures:
         raise typer.Exit(1)

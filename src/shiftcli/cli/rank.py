@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
+from shiftcli.cli.batch import Batch
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
     ComparisonOptions,
     ExperimentOptions,
     OutputOptions,
     PlotOptions,
     RankingOptions,
+    RunOptions,
     ShieldingOptions,
     StructureOptions,
 )
 from shiftcli.options import TableFormat
+
+T = TypeVar("T")
 
 #: Candidates differ in the third decimal of their RMSE.
 _PRECISE = OutputOptions(precision=3)
@@ -44,13 +48,6 @@ def rank(
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
     picture: PlotOptions,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write shieldings down here as they come; a run that was stopped goes on.",
-        ),
-    ] = None,
     assignment: Annotated[
         Literal["given", "best"],
         typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
@@ -59,13 +56,16 @@ def rank(
     comparing: RankingOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
+    many: RunOptions,
 ) -> None:
     """Rank candidate structures by how well they explain measured shifts.
 
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
     from shiftcli.nmr.candidates import (
-        predict_candidates,
+        Naming,
+        check_labels,
+        find_reference,
         read_candidates,
         read_reference,
         unassigned,
@@ -73,16 +73,13 @@ def rank(
     from shiftcli.nmr.frames import refuse_frames
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
-    from shiftcli.pipeline.store import StoredPredictor
     from shiftcli.readers import find_files
     from shiftcli.results.rankings import ranking_document
     from shiftcli.views import check_outputs, choose_format
     from shiftcli.views.formats import TABLES
     from shiftcli.views.plots.ranking import plot_ranking
-    from shiftcli.views.progress import progress
     from shiftcli.views.terminal import (
         emit_document,
-        note,
         show_failures,
         show_notes,
         show_some,
@@ -97,30 +94,40 @@ def rank(
     experiment = measured.read(networks.nuclei)
     if assignment == "best":
         experiment = unassigned(experiment)
-    reference = read_reference(*named, disorder=structures.disorder) if named else None
-    predictor = make_predictor(networks, structures, experiment.elements, work)
-    show_notes("", fixed.notes({file.sha256 for file in predictor.files}))
-    crystals = read_candidates(paths, disorder=structures.disorder)
-    if work is None and len(crystals) >= _MANY:
-        note(f"note: {len(crystals)} structures; with --work DIR a run that is stopped can go on")
-    predictions = progress(
-        predict_candidates(
-            predictor, crystals, experiment, labels_from=reference, exchange=shifts.average
-        ),
-        len(crystals),
+    reference = (
+        read_reference(*named, disorder=structures.disorder)
+        if named
+        else find_reference(
+            read_candidates(paths, **structures.reading), experiment, shifts.average
+        )
     )
+    batch = Batch.of(paths, networks, structures, many, experiment.elements)
+    batch.show_references(fixed)
+    naming = None if reference is None else Naming(reference, experiment, shifts.average)
+    before = partial(check_labels, experiment=experiment, naming=naming, exchange=shifts.average)
+    if batch.shard is not None:
+        batch.fill(before)
     ranking = rank(
-        predictions, experiment, labels_from=reference, references=fixed,
+        _advised(batch.predict(before=before), many), experiment,
+        labels_from=reference, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
-        factors=widening(predictor), tolerance=comparing.family_tolerance,
+        factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
     )  # fmt: skip
-    if isinstance(predictor, StoredPredictor) and predictor.taken:
-        note(f"note: shieldings of {predictor.taken} structures taken from {predictor.path}")
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)
     show_failures(ranking.failures, f"{len(ranking.candidates)} candidates ranked")
-    emit_document(ranking_document(ranking, predictor, to.precision), kind, output)
+    emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot)
     if ranking.failures:
         raise typer.Exit(1)
+
+
+def _advised(items: Iterable[T], many: RunOptions) -> Iterator[T]:
+    """The same, with advice once there are many."""
+    from shiftcli.views.terminal import note
+
+    for number, item in enumerate(items, 1):
+        if number == _MANY and many.work is None:
+            note(f"note: over {_MANY} structures; with --work DIR a stopped run can go on")
+        yield item

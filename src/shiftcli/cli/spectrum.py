@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shiftcli.cli.batch import Batch
 from shiftcli.cli.command import command
-from shiftcli.cli.networks import make_predictor
 from shiftcli.cli.options import (
     ReferenceOptions,
+    RunOptions,
     ShieldingOptions,
     StructureOptions,
     parse_pair,
@@ -122,31 +123,25 @@ def spectrum(
     shifts: ReferenceOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
+    many: RunOptions,
 ) -> None:  # fmt: skip
     """Draw spectra of crystals: lines of one nucleus, or correlations of bonded pairs.
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
-    from shiftcli.nmr.frames import over_frames
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
-    from shiftcli.prediction.predictor import Failure, Prediction
     from shiftcli.readers import find_files
     from shiftcli.views import Results, check_outputs
-    from shiftcli.views.progress import progress
-    from shiftcli.views.terminal import show_document_notes, show_notes
+    from shiftcli.views.terminal import show_document_notes
 
     paths = find_files(files)
     _check_suffix(output)
     check_outputs([output], [*paths, *shifts.files])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
-    predictor = make_predictor(networks, structures, nuclei)
-    show_notes("", settings.references.notes({file.sha256 for file in predictor.files}))
-    source = over_frames(predictor, shifts.average)
-    found = source.predict_files(paths, disorder=structures.disorder)
-    outcomes = list(progress(found, len(paths)))
-    predictions = [o for o in outcomes if isinstance(o, Prediction)]
-    failures = [o for o in outcomes if isinstance(o, Failure)]
-    results = Results(predictor, predictions, failures, settings.references, precision)
+    batch = Batch.of(paths, networks, structures, many, nuclei, average=shifts.average)
+    batch.show_references(settings.references)
+    predictions, failures = batch.split()
+    results = Results(batch.predictor, predictions, failures, settings.references, precision)
     show_document_notes(results.document(), "predicted")
     if predictions and drawing.correlate is not None:
         pair = drawing.correlate

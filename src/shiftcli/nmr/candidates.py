@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from shiftcli.errors import DEBUG, ExperimentError, ReadError, ShiftcliError, fault
+from shiftcli.errors import ExperimentError, ReadError, ShiftcliError
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import row_of_atom
@@ -17,28 +17,24 @@ from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.crystal import Crystal
 
 
-def read_candidates(
-    files: Iterable[str], *, disorder: Disorder = "major"
-) -> list[Crystal | Failure]:
-    """Read all candidates, so that their number is known before the long work begins.
+def read_candidates(files: Iterable[str], **reading: Any) -> Iterator[Crystal | Failure]:
+    """Read candidates, one after the other.
 
     Parameters
     ----------
     files : iterable of str
         Files, as `shiftcli.readers.find_files` lists them.
-    disorder : {"major", "error"}
-        What to do with disordered structures.
+    **reading
+        As for `shiftcli.readers.iter_structures`.
 
-    Returns
-    -------
-    list of Crystal or Failure
+    Yields
+    ------
+    Crystal or Failure
         In the order of the files.
     """
-    return [
-        Failure(file, item) if isinstance(item, ReadError) else item
-        for file in files
-        for item in iter_structures(file, disorder=disorder)
-    ]
+    for file in files:
+        for item in iter_structures(file, **reading):
+            yield Failure(file, item) if isinstance(item, ReadError) else item
 
 
 def read_reference(file: str, *, disorder: Disorder = "major") -> Crystal:
@@ -66,57 +62,43 @@ def read_reference(file: str, *, disorder: Disorder = "major") -> Crystal:
     return first
 
 
-def predict_candidates(
+def check_labels(
     predictor: Predictor,
-    candidates: Sequence[Crystal | Failure],
-    experiment: Experiment,
+    crystal: Crystal,
     *,
-    labels_from: Crystal | None = None,
+    experiment: Experiment,
+    naming: Naming | None,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
-) -> Iterator[Prediction | Failure]:
-    """Predict candidates, but not those that the labels of the experiment cannot be carried to.
+) -> None:
+    """Refuse a candidate that labels cannot be carried to, before it is predicted.
+
+    Given to `shiftcli.pipeline.predict_many` as `before`, it saves the prediction.
 
     Parameters
     ----------
     predictor : Predictor
         Its networks are for the nuclei of the experiment.
-    candidates : sequence of Crystal or Failure
-        From `read_candidates`.
+    crystal : Crystal
+        A candidate, as it was read.
     experiment : Experiment
         The measured shifts.
-    labels_from : Crystal, optional
-        The structure whose atoms it names; without it the first one that `find_reference` finds.
+    naming : Naming or None
+        The labels in the structure that has them, see `find_reference`; None where none has.
     exchange : collection of str
         As for `rank`.
 
-    Yields
+    Raises
     ------
-    Prediction or Failure
-        One for each, in order.
+    ExperimentError
+        If that is so.
     """
-    labels_from = labels_from or find_reference(candidates, experiment, exchange)
-    naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
-    for item in candidates:
-        if isinstance(item, Failure):
-            yield item
-            continue
-        try:
-            crystal = prepare(item, predictor.allow, predictor.hydrogens)
-            rows = average(_blank(crystal, experiment), exchange)
-            if naming is None:
-                for peak in experiment.peaks:
-                    match(rows, peak, experiment.source)
-            else:
-                naming.carry(crystal, rows)
-            yield predictor.predict(item)
-        except ExperimentError as error:
-            yield Failure(item.source, error.with_structure(item.where))
-        except ShiftcliError as error:
-            yield Failure(item.source, error)
-        except Exception as error:  # a fault of ours in one must not lose the others
-            if os.environ.get(DEBUG) == "1":
-                raise
-            yield Failure(item.source, fault(error, item.where))
+    crystal = prepare(crystal, predictor.allow, predictor.hydrogens)
+    rows = average(_blank(crystal, experiment), exchange)
+    if naming is not None:
+        naming.carry(crystal, rows)
+        return
+    for peak in experiment.peaks:
+        match(rows, peak, experiment.source)
 
 
 def _blank(crystal: Crystal, experiment: Experiment) -> Prediction:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import StructureError, UsageError
+from shiftcli.errors import StructureError, UsageError, attempt
 from shiftcli.nmr.averaging import FRAMES
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction
 from shiftcli.structure.crystal import Site
-
-if TYPE_CHECKING:
-    from shiftcli.readers import Disorder
 
 
 def average_frames(
@@ -100,23 +98,28 @@ class FrameMeans:
         self._predictor = predictor
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._predictor, name)
 
-    def predict_files(
-        self, files: Iterable[str], *, disorder: Disorder = "major"
-    ) -> Iterator[Prediction | Failure]:
+    def again(self) -> Callable[[], FrameMeans]:
+        """See `Predictor.again`."""
+        return partial(_means, self._predictor.again())
+
+    def predict_files(self, files: Iterable[str], **reading: Any) -> Iterator[Prediction | Failure]:
         """See `Predictor.predict_files`; a file with a frame that fails has failed."""
         for file in files:
-            outcomes = list(self._predictor.predict_files([file], disorder=disorder))
+            outcomes = list(self._predictor.predict_files([file], **reading))
             failed = [one for one in outcomes if isinstance(one, Failure)]
             done = [one for one in outcomes if isinstance(one, Prediction)]
             if failed or not done:
                 yield from failed[:1]
                 continue
-            try:
-                yield average_frames(done)
-            except StructureError as error:
-                yield Failure(file, error)
+            yield attempt(partial(average_frames, done), file, done[0].crystal.where)
+
+
+def _means(make: Callable[[], Predictor]) -> FrameMeans:
+    return FrameMeans(make())
 
 
 def over_frames(predictor: Predictor, average: Collection[str]) -> Predictor:

@@ -22,10 +22,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError, ShiftcliError
+from shiftcli.errors import ExperimentError, attempt
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.candidates import Naming, find_reference
@@ -252,49 +253,44 @@ def rank(
             naming = Naming(found, experiment, exchange)
         if naming is not None:
             for own in waiting:
-                made = _attempt(own, naming, references, exchange, theory_errors, factors)
+                made = attempt(
+                    partial(_candidate, own, naming, references, exchange, theory_errors,
+                            factors),
+                    own.crystal.source, own.crystal.where,
+                )  # fmt: skip
                 if isinstance(made, Failure):
                     failures.append(made)
                 else:
                     candidates.append(made)
             waiting = []
-    failures += [_unnamed(own, experiment, exchange) for own in waiting]
+    for own in waiting:  # no structure has the labels of the experiment
+        why = attempt(
+            partial(Naming, own.crystal, experiment, exchange),
+            own.crystal.source, own.crystal.where,
+        )  # fmt: skip
+        failures += [why] if isinstance(why, Failure) else []
     ranked = weigh(candidates, tolerance)
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
     return Ranking(ranked, tuple(failures), experiment, theory_errors, notes)
 
 
-def _unnamed(item: Prediction, experiment: Experiment, exchange: Collection[str]) -> Failure:
-    """Why a prediction has not the labels of the experiment, where no other has them."""
-    try:
-        Naming(item.crystal, experiment, exchange)
-    except ExperimentError as error:
-        return Failure(item.crystal.source, error.with_structure(item.crystal.where))
-    except ShiftcliError as error:
-        return Failure(item.crystal.source, error)
-    raise AssertionError("it has them")
-
-
-def _attempt(
+def _candidate(
     item: Prediction,
     naming: Naming,
     references: References | None,
     exchange: Collection[str],
     theory_errors: Mapping[str, float],
     factors: Mapping[str, float],
-) -> Candidate | Failure:
+) -> Candidate:
     crystal, experiment = item.crystal, naming.experiment
-    try:
-        rows = known_rows(average(item, exchange))
-        labellings = naming.carry(crystal, rows)
-        around = describe(crystal, rows, near=bool(experiment.near), factors=factors)
-        comparison, total = hold_against(
-            rows, around, experiment, labellings.columns,
-            places=find_places(crystal, row_of_atom(rows), len(rows)),
-            references=references or References(), theory_errors=theory_errors,
-        )  # fmt: skip
-    except ExperimentError as error:
-        return Failure(crystal.source, error.with_structure(crystal.where))
+    rows = known_rows(average(item, exchange))
+    labellings = naming.carry(crystal, rows)
+    around = describe(crystal, rows, near=bool(experiment.near), factors=factors)
+    comparison, total = hold_against(
+        rows, around, experiment, labellings.columns,
+        places=find_places(crystal, row_of_atom(rows), len(rows)),
+        references=references or References(), theory_errors=theory_errors,
+    )  # fmt: skip
     return Candidate(
         crystal.source,
         crystal.name,

@@ -41,7 +41,7 @@ class StatedShieldings(Predictor):
         """Where the shieldings are from."""
         return "shieldings of the files"
 
-    def predict(self, crystal: Crystal) -> Prediction:
+    def predict_crystal(self, crystal: Crystal) -> Prediction:
         """The shieldings of a crystal, each the mean over the symmetry copies of its site.
 
         Raises

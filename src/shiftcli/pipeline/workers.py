@@ -10,29 +10,49 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from shiftcli.errors import ShiftcliError, UsageError, WeightsError, fault, visible
-from shiftcli.prediction.predictor import Failure, Prediction, Predictor
-from shiftcli.readers import STDIN, Disorder
+from shiftcli.errors import (
+    Failure,
+    ShiftcliError,
+    StoreError,
+    UsageError,
+    WeightsError,
+    attempt,
+    fault,
+    visible,
+)
+from shiftcli.prediction.predictor import Prediction, Predictor
+from shiftcli.readers import STDIN
 
 if TYPE_CHECKING:
     _Pipe = Connection[Any, Any]
 
 Outcome = Prediction | Failure
 
+T = TypeVar("T")
+
 #: Outcomes of later files that are held while an earlier file is in work.
 _HELD = 1_000
 
 
+def distinct(files: Iterable[str]) -> list[str]:
+    """Files without those that are another one by another path."""
+    found: dict[str, str] = {}
+    for file in files:
+        found.setdefault(file if file == STDIN else os.path.realpath(file), file)
+    return list(found.values())
+
+
 def predict_in_processes(
-    predictor: Predictor, files: Sequence[str], *, disorder: Disorder = "major", jobs: int = 1
-) -> Iterator[tuple[str, Iterator[Outcome]]]:
+    predictor: Predictor, files: Sequence[str], *, jobs: int = 1, **reading: Any
+) -> Generator[tuple[str, Iterator[Outcome]], None, None]:
     """Predict the structures of many files, file by file.
 
     Parameters
@@ -41,11 +61,11 @@ def predict_in_processes(
         With its networks and options; every process loads them anew.
     files : sequence of str
         Files, as `shiftcli.readers.find_files` lists them.
-    disorder : {"major", "error"}
-        What to do with disordered structures.
     jobs : int
         Processes; 1 works in this one. They share the threads that PyTorch may use here. A
         file is predicted by one process, however many structures it holds.
+    **reading
+        As for `Predictor.predict_files`; has to survive pickling.
 
     Yields
     ------
@@ -66,11 +86,11 @@ def predict_in_processes(
     jobs = min(jobs, len(files))
     if jobs < 2:
         for file in files:
-            yield file, predictor.predict_files([file], disorder=disorder)
+            yield file, predictor.predict_files([file], **reading)
         return
     if STDIN in files:
         raise UsageError("standard input is read by one process alone", hint="--jobs 1")
-    with closing(_Pool(predictor, files, disorder, jobs)) as pool:
+    with closing(_Pool(predictor, files, reading, jobs)) as pool:
         for number, file in enumerate(files):
             yield file, pool.outcomes(number)
 
@@ -81,35 +101,37 @@ _IDLE = -1
 
 def predict_many(
     predictor: Predictor,
-    files: Sequence[str],
+    files: Iterable[str],
     *,
-    disorder: Disorder = "major",
+    finish: Callable[[Prediction], T] | None = None,
     jobs: int = 1,
-    finish: Callable[[Prediction], Prediction] | None = None,
-) -> Iterator[Outcome]:
-    """Predict the structures of many files, one after the other.
+    **reading: Any,
+) -> Iterator[T | Failure]:
+    """Predict the structures of many files, one after the other; none stops the rest.
 
     Parameters
     ----------
-    predictor, files, disorder, jobs
-        As for `predict_in_processes`.
+    predictor : Predictor
+        Networks and options.
+    files : iterable of str
+        Files, as `shiftcli.readers.find_files` lists them; the same one is predicted once.
     finish : callable, optional
-        What is done with each prediction; a structure for which it raises has failed.
+        What is made of each prediction; a structure for which it raises has failed.
+    jobs, **reading
+        As for `predict_in_processes`.
 
     Yields
     ------
     Prediction or Failure
-        One for each structure, in order.
+        One for each structure, in order; in place of the prediction what `finish` makes of it.
     """
-    for file, outcomes in predict_in_processes(predictor, files, disorder=disorder, jobs=jobs):
-        for outcome in outcomes:
-            if isinstance(outcome, Failure) or finish is None:
-                yield outcome
-                continue
-            try:
-                yield finish(outcome)
-            except ShiftcliError as error:
-                yield Failure(file, error)
+    with closing(predict_in_processes(predictor, distinct(files), jobs=jobs, **reading)) as made:
+        for file, outcomes in made:
+            for outcome in outcomes:
+                if isinstance(outcome, Failure) or finish is None:
+                    yield outcome  # type: ignore[misc]
+                else:
+                    yield attempt(partial(finish, outcome), file, outcome.crystal.where)
 
 
 @dataclass(eq=False)
@@ -131,14 +153,14 @@ class _InWork:
 
 class _Pool:
     def __init__(
-        self, predictor: Predictor, files: Sequence[str], disorder: Disorder, jobs: int
+        self, predictor: Predictor, files: Sequence[str], reading: Mapping[str, Any], jobs: int
     ) -> None:
         import torch
 
         self.context = multiprocessing.get_context("spawn")  # torch does not survive a fork
         threads = max(1, torch.get_num_threads() // jobs)
         hashes = [file.sha256 for file in predictor.files]
-        self.arguments = (predictor.settings, hashes, disorder, threads)
+        self.arguments = (predictor.again(), hashes, reading, threads)
         self.files = files
         self.next = 0
         self.head = 0
@@ -231,7 +253,11 @@ class _Pool:
 
 
 def _work(
-    pipe: _Pipe, settings: dict[str, Any], hashes: list[str], disorder: Disorder, threads: int
+    pipe: _Pipe,
+    make: Callable[[], Predictor],
+    hashes: list[str],
+    reading: Mapping[str, Any],
+    threads: int,
 ) -> None:
     """Predict files as their names come, until the pipe ends."""
     # Ctrl-C reaches all processes of a terminal; the first ends the others. Ended without a
@@ -239,23 +265,29 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(EOFError, OSError):
-        predictor = _load(settings, hashes, threads)
+        predictor = _load(make, hashes, threads)
         if isinstance(predictor, ShiftcliError):
             pipe.send(predictor)
             return
         while True:
             file = pipe.recv()
-            for outcome in predictor.predict_files([file], disorder=disorder):
-                pipe.send(outcome)
+            try:
+                for outcome in predictor.predict_files([file], **reading):
+                    pipe.send(outcome)
+            except StoreError as error:
+                pipe.send(error)
+                return
             pipe.send(None)
 
 
-def _load(settings: dict[str, Any], hashes: list[str], threads: int) -> Predictor | ShiftcliError:
+def _load(
+    make: Callable[[], Predictor], hashes: list[str], threads: int
+) -> Predictor | ShiftcliError:
     import torch
 
     try:
         torch.set_num_threads(threads)
-        predictor = Predictor(**settings)
+        predictor = make()
     except ShiftcliError as error:
         return error
     except Exception as error:

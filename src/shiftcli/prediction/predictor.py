@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -14,7 +14,8 @@ import torch
 
 from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import ORIENTATIONS
-from shiftcli.errors import DEBUG, ReadError, ShiftcliError, UsageError, WeightsError, fault
+from shiftcli.errors import Failure as Failure
+from shiftcli.errors import ReadError, UsageError, WeightsError, attempt
 from shiftcli.network.calibration import UNSEEN, Calibration, Evidence
 from shiftcli.network.checkpoint import Metadata, load_folded
 from shiftcli.network.densenet import MR3DDenseNet
@@ -148,6 +149,10 @@ class Predictor:
         self.hydrogens: Hydrogens = hydrogens
         self.allow = allow
 
+    def again(self) -> Callable[[], Predictor]:
+        """What makes the same predictor in another process."""
+        return partial(type(self), **self.settings)
+
     @property
     def model(self) -> str:
         """Name of the model."""
@@ -237,7 +242,11 @@ class Predictor:
         return rows, assessment
 
     def predict_files(
-        self, files: Iterable[str], *, disorder: Disorder = "major"
+        self,
+        files: Iterable[str],
+        *,
+        disorder: Disorder = "major",
+        before: Callable[[Predictor, Crystal], None] | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Predict every structure of several files; one that fails does not stop the rest.
 
@@ -247,6 +256,8 @@ class Predictor:
             Files, as `shiftcli.readers.find_files` lists them.
         disorder : {"major", "error"}
             What to do with disordered structures.
+        before : callable, optional
+            Looks at each crystal; one for which it raises has failed and costs no prediction.
 
         Yields
         ------
@@ -254,19 +265,20 @@ class Predictor:
             One for each structure, in order.
         """
         for file in files:
-            try:
-                for item in iter_structures(file, disorder=disorder):
-                    yield self._attempt(item, file)
-            except Exception as error:
-                yield Failure(file, _told(error, file))
+            items = iter_structures(file, disorder=disorder)
+            while (item := attempt(partial(next, items, None), file)) is not None:
+                if isinstance(item, ReadError):
+                    item = Failure(file, item)
+                if not isinstance(item, Failure):
+                    item = attempt(partial(self._predict_one, item, before), file, item.where)
+                yield item
 
-    def _attempt(self, item: Crystal | ReadError, file: str) -> Prediction | Failure:
-        try:
-            if isinstance(item, ReadError):
-                return Failure(file, item)
-            return self.predict_crystal(item)
-        except Exception as error:
-            return Failure(file, _told(error, file))
+    def _predict_one(
+        self, crystal: Crystal, before: Callable[[Predictor, Crystal], None] | None
+    ) -> Prediction:
+        if before is not None:
+            before(self, crystal)
+        return self.predict_crystal(crystal)
 
     def predict_environments(
         self, nucleus: str, environments: Environments, evidence: Evidence | None = None
@@ -438,15 +450,6 @@ def prepare(
         If the networks cannot know this structure and nothing allows it.
     """
     return normalise_hydrogens(check(crystal, allow), hydrogens)
-
-
-def _told(error: Exception, file: str) -> ShiftcliError:
-    """The error to list for a file; a fault of ours in one must not lose the others."""
-    if isinstance(error, ShiftcliError):
-        return error
-    if os.environ.get(DEBUG) == "1":
-        raise error
-    return fault(error, file)
 
 
 def check_orientations(networks: Mapping[str, Committee], orientations: str | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from shiftcli.lazy import lazily
 
 if TYPE_CHECKING:
     from shiftcli.training.config import Configuration, make_configuration
@@ -27,17 +29,13 @@ __all__ = [
     "train",
 ]
 
-#: Where each name lives: the hyperparameters must not import torch on the way to ``--help``.
-_HOMES = {
-    "Configuration": "config", "Task": "folder", "Variation": "studies", "is_validation": "data",
-    "load_labelled": "sources", "load_levels": "sources", "make_configuration": "config",
-    "Refit": "refits", "refit": "refits", "study": "studies", "train": "run",
-}  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _HOMES:
-        raise AttributeError(f"module 'shiftcli.training' has no attribute '{name}'")
-    return getattr(import_module(f"shiftcli.training.{_HOMES[name]}"), name)
+# The hyperparameters must not import torch on the way to ``--help``.
+__getattr__ = lazily(
+    __name__,
+    {
+        "Configuration": "config", "Task": "folder", "Variation": "studies",
+        "is_validation": "data", "load_labelled": "sources", "load_levels": "sources",
+        "make_configuration": "config",
+        "Refit": "refits", "refit": "refits", "study": "studies", "train": "run",
+    },
+)  # fmt: skip

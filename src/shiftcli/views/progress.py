@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shiftcli.prediction.predictor import Failure
+from shiftcli.errors import Failure, counted
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.views.terminal import note, show_notes, stderr
 
@@ -50,16 +50,14 @@ def progress(items: Iterable[T], total: int) -> Iterator[T]:
 
 
 def follow(
-    outcomes: Iterable[Outcome | Finished], total: int, predictions: Spool | None = None
+    outcomes: Iterable[Outcome | Finished], predictions: Spool | None = None
 ) -> list[Failure]:
-    """Show a batch as it goes: progress, notes, failures, and a summary at the end.
+    """Show a batch as it goes: notes, failures, and a summary at the end.
 
     Parameters
     ----------
     outcomes : iterable
         What comes of each structure.
-    total : int
-        Number of files.
     predictions : Spool, optional
         Takes the predictions. Without it they are in a folder, and the summary comes always.
 
@@ -71,7 +69,7 @@ def follow(
 
     predicted, finished = 0, 0
     failures: list[Failure] = []
-    for outcome in progress(outcomes, total):
+    for outcome in outcomes:
         if isinstance(outcome, Finished):
             finished += 1
             continue
@@ -83,9 +81,9 @@ def follow(
         predicted += 1
         if predictions is not None:
             predictions.append(outcome)
-    before = f", {finished} files finished before" if finished else ""
+    before = f", {counted(finished, 'file')} finished before" if finished else ""
     if failures or predictions is None:
-        note(f"{predicted} structures predicted, {len(failures)} failed{before}")
+        note(f"{counted(predicted, 'structure')} predicted, {len(failures)} failed{before}")
     return failures
 
 

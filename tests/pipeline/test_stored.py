@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import UsageError
-from shiftcli.pipeline.store import NAME, StoredPredictor
+from shiftcli.pipeline import StoredPredictor
+from shiftcli.pipeline.store import MANIFEST as NAME
 from shiftcli.prediction.predictor import Predictor
 
 
 def make(folder, **options):
-    return StoredPredictor(folder, nuclei=["O"], device="cpu", **options)
+    return StoredPredictor(folder, nuclei=["O"], device="cpu", is_owner=False, **options)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_lines_are_json(urea, tmp_path):
 def test_a_folder_that_is_a_file(urea, tmp_path):
     path = tmp_path / "file"
     path.write_text("")
-    with pytest.raises(UsageError, match="cannot use"):
+    with pytest.raises(UsageError, match="cannot write"):
         make(path)
 
 

@@ -1,0 +1,174 @@
+"""Structures for a command: networks fetched and loaded, processes, where results are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from shiftcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from shiftcli.cli.options import RunningOptions, RunOptions, StructureOptions
+    from shiftcli.errors import Failure
+    from shiftcli.nmr.shifts import References
+    from shiftcli.pipeline import Shard
+    from shiftcli.prediction.predictor import Prediction, Predictor
+
+
+def fetched(weights: Path | None) -> Path | None:
+    """The networks that were named, downloaded with a progress bar where they are not here."""
+    if weights is not None or "SHIFTCLI_WEIGHTS" in os.environ:
+        from shiftcli.views.progress import downloads
+        from shiftcli.weights import make_ready
+
+        with downloads() as progress:
+            make_ready(weights, progress)
+    return weights
+
+
+def make_predictor(
+    options: RunningOptions,
+    structures: StructureOptions | None = None,
+    nuclei: tuple[str, ...] | None = None,
+    **kept: Any,
+) -> Predictor:
+    """The predictor that the options ask for, of `nuclei` where they are known otherwise."""
+    from shiftcli.pipeline import StoredPredictor
+    from shiftcli.prediction.predictor import Predictor
+
+    elements = nuclei or options.nuclei
+    if getattr(options, "shieldings", "predicted") == "file":
+        from shiftcli.nmr.stated import StatedShieldings
+
+        if kept:
+            raise UsageError("--work keeps predicted shieldings: leave --shieldings file out")
+        return StatedShieldings(elements, allow=structures.allow if structures else ())
+    make: Callable[..., Predictor] = StoredPredictor if kept else Predictor
+    return make(
+        weights=fetched(options.weights),
+        nuclei=elements,
+        device=options.device,
+        orientations=getattr(options, "orientations", None),
+        views=options.views,
+        dtype=options.dtype,
+        **({} if structures is None else structures.predicting),
+        **kept,
+    )
+
+
+@dataclass
+class Batch:
+    """Files and how they are predicted.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        Networks and options; with a folder, a `StoredPredictor`.
+    files : list of str
+        All of them.
+    reading : dict
+        What the readers take.
+    jobs : int
+        Processes.
+    shard : Shard or None
+        The part that this run does.
+    average : collection of str
+        Words of ``--average``: frames of a file may be one structure.
+    """
+
+    predictor: Predictor
+    files: list[str]
+    reading: dict[str, Any]
+    jobs: int
+    shard: Shard | None
+    average: Collection[str] = ()
+
+    @classmethod
+    def of(
+        cls,
+        files: list[str],
+        networks: RunningOptions,
+        structures: StructureOptions,
+        many: RunOptions,
+        nuclei: tuple[str, ...] | None = None,
+        folder: Path | None = None,
+        average: Collection[str] = (),
+    ) -> Batch:
+        """As the options say; results are kept in `folder`, or where ``--work`` says."""
+        folder = folder or many.work
+        shard = many.part(files, folder)
+        kept = {} if folder is None else {"folder": folder, "shard": shard}
+        predictor = make_predictor(networks, structures, nuclei, **kept)
+        return cls(predictor, files, structures.reading, many.jobs, shard, average)
+
+    def part(self, files: Sequence[str]) -> list[str]:
+        """The files of this run's part."""
+        return list(files) if self.shard is None else self.shard.of(files)
+
+    def predict(
+        self,
+        finish: Callable[[Prediction], Any] | None = None,
+        before: Callable[..., None] | None = None,
+    ) -> Iterator[Any]:
+        """What `finish` makes of each structure, or its failure, with a progress bar.
+
+        Of a part of a run nothing is made: its structures are predicted into the folder, and
+        the program ends.
+        """
+        from shiftcli.errors import counted
+        from shiftcli.nmr.frames import over_frames
+        from shiftcli.pipeline import StoredPredictor, predict_many
+        from shiftcli.views.progress import progress
+        from shiftcli.views.terminal import note
+
+        files = self.part(self.files)
+        reading = {**self.reading, **({} if before is None else {"before": before})}
+        source = over_frames(self.predictor, self.average)
+        made = predict_many(source, files, finish=finish, jobs=self.jobs, **reading)
+        if not isinstance(self.predictor, StoredPredictor):
+            yield from progress(made, len(files))
+            return
+        with self.predictor.store as store:
+            yield from progress(made, len(files))
+        if taken := self.predictor.taken:
+            note(f"note: shieldings of {counted(taken, 'structure')} taken from {store.folder}")
+
+    def split(
+        self,
+        finish: Callable[[Prediction], Any] | None = None,
+        before: Callable[..., None] | None = None,
+    ) -> tuple[list[Any], list[Failure]]:
+        """What was made of the structures, and the failures; see `predict`."""
+        from shiftcli.errors import Failure
+
+        if self.shard is not None:
+            self.fill(before)
+        outcomes = list(self.predict(finish, before))
+        failures = [one for one in outcomes if isinstance(one, Failure)]
+        return [one for one in outcomes if not isinstance(one, Failure)], failures
+
+    def fill(self, before: Callable[..., None] | None = None) -> NoReturn:
+        """Predict a part into the folder, say what to do with all parts, and end."""
+        from shiftcli.errors import Failure, counted
+        from shiftcli.views.terminal import note
+
+        done, failed = 0, 0
+        for outcome in self.predict(None, before):
+            if isinstance(outcome, Failure):
+                note(f"failed: {outcome.error}")
+            failed += isinstance(outcome, Failure)
+            done += not isinstance(outcome, Failure)
+        note(f"{counted(done, 'structure')} predicted, {failed} failed")
+        note("note: when all parts are done, the same command without --shard goes on from them")
+        raise typer.Exit(1 if failed else 0)
+
+    def show_references(self, references: References) -> None:
+        """Where the references are from, on stderr."""
+        from shiftcli.views.terminal import show_notes
+
+        show_notes("", references.notes({file.sha256 for file in self.predictor.files}))

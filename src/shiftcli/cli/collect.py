@@ -1,0 +1,51 @@
+"""`shiftcli collect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shiftcli.cli.command import command
+from shiftcli.cli.options import OutputOptions, ReferenceOptions
+
+
+@command
+def collect(
+    *,
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that predict --output or --work has filled.")
+    ],
+    to: OutputOptions,
+    form: Annotated[
+        Literal["table", "csv", "json", "md", "tex", "html", "xlsx", "parquet"] | None,
+        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
+    ] = None,
+    run: Annotated[
+        str,
+        typer.Option(
+            metavar="HASH", help="Of several sets of options, the one that begins like this.",
+            show_default="the only one",
+        ),
+    ] = "",
+    shifts: ReferenceOptions,
+) -> None:  # fmt: skip
+    """Put what many runs, or the tasks of an array, have kept in a folder into one table.
+
+    Example: shiftcli collect results/ --output all.csv
+    """
+    from shiftcli.pipeline.collect import collect
+    from shiftcli.pipeline.store import lists_of
+    from shiftcli.views import check_outputs, choose_format
+    from shiftcli.views.formats import TABLES
+    from shiftcli.views.terminal import emit_document, note
+
+    kind = choose_format(form, to.output, TABLES)
+    check_outputs([to.output], [*lists_of(folder), *shifts.files])
+    document = collect(folder, references=shifts.read(), precision=to.precision, run=run)
+    emit_document(document, kind, to.output)
+    for failure in document.failures:
+        note(f"failed: {failure.error}")
+    if document.failures:
+        raise typer.Exit(1)

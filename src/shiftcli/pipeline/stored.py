@@ -1,0 +1,170 @@
+"""A predictor that writes down what it has predicted, and predicts nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftcli import __version__
+from shiftcli.pipeline.shards import Shard
+from shiftcli.pipeline.store import Store
+from shiftcli.prediction.predictor import Prediction, Predictor, prepare
+from shiftcli.results.provenance import provenance
+from shiftcli.structure.crystal import Crystal
+
+#: No shielding and no width is as large as this (ppm).
+_LARGEST = 1e5
+
+
+class StoredPredictor(Predictor):
+    """A predictor that writes down every crystal it has predicted, and predicts none twice.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Where to write; made if it is not there.
+    weights : str or pathlib.Path, optional
+        As for `Predictor`.
+    shard : Shard, optional
+        Which part of a run this is.
+    is_owner : bool
+        As for `Store`; false in the processes that work for another.
+    **options
+        The further ones of `Predictor`.
+
+    Attributes
+    ----------
+    store : Store
+        The folder.
+    taken : int
+        Predictions that were taken from the folder in this process.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be made, read or written, or another run writes there.
+
+    Notes
+    -----
+    A crystal is known again by its elements, positions and cell together with the version of
+    this program, the networks (their SHA-256) and the options that change a number, whatever
+    its file is called and wherever in it it stands. Numbers come back bit for bit.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        weights: str | Path | None = None,
+        *,
+        shard: Shard | None = None,
+        is_owner: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(weights, **options)
+        self.taken = 0
+        self.run = run_of(self)
+        self.store = Store(folder, shard, is_owner=is_owner)
+        self.settings |= {"folder": folder, "shard": shard, "is_owner": False}
+
+    def predict_crystal(self, crystal: Crystal) -> Prediction:
+        """Predict a crystal, or take it from the folder; see `Predictor.predict`.
+
+        Raises
+        ------
+        StructureError
+            If the networks cannot know this structure and nothing allows it.
+        StoreError
+            If the result cannot be written.
+        """
+        key = self._key(crystal)
+        known = self.store.structure(key)
+        prediction = None if known is None else self._restored(crystal, known)
+        self.taken += prediction is not None
+        if prediction is None:
+            prediction = super().predict_crystal(crystal)
+        self.store.add_run(self.run, {**provenance(self), "options": _told(self.settings)})
+        self.store.add_structure(key, crystal.where, self._line(prediction))
+        return prediction
+
+    def _key(self, crystal: Crystal) -> str:
+        parts = (
+            self.run,
+            " ".join(crystal.elements.tolist()),
+            # Copies of a site share one prediction, so which atoms those are belongs to the key.
+            json.dumps([site.atoms.tolist() for site in crystal.sites]),
+            np.asarray(crystal.positions, dtype="<f8").tobytes().hex(),
+            "" if crystal.cell is None else np.asarray(crystal.cell, dtype="<f8").tobytes().hex(),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _line(self, prediction: Prediction) -> dict[str, Any]:
+        """What is listed of a structure: numbers, and what a table of them needs."""
+        crystal = prediction.crystal
+        sites = [
+            [row.site.label, row.site.element, row.site.multiplicity, " ".join(row.flags)]
+            for row in prediction.sites
+        ]
+        values = [
+            [v if math.isfinite(v) else None for v in (r.shielding, r.uncertainty, r.uncertainty95)]
+            for r in prediction.sites
+        ]
+        return {
+            "run": self.run, "source": crystal.source, "name": crystal.name,
+            "formula": crystal.formula, "sites": sites, "values": values,
+            "warnings": list(crystal.warnings),
+        }  # fmt: skip
+
+    def _restored(self, crystal: Crystal, line: dict[str, Any]) -> Prediction | None:
+        """The prediction that was listed; None where the numbers do not fit the crystal."""
+        values = numbers_of(line)
+        crystal = prepare(crystal, self.allow, self.hydrogens)
+        rows = self.describe(crystal)
+        if values is None or len(values) != len(rows):
+            return None
+        sites = tuple(
+            replace(row, shielding=shielding, uncertainty=half68, uncertainty95=half95)
+            for row, (shielding, half68, half95) in zip(rows, values, strict=True)
+        )
+        return Prediction(crystal, sites)
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {k: str(v) for k, v in settings.items() if k not in ("folder", "shard", "is_owner")}
+
+
+def run_of(predictor: Predictor) -> str:
+    """Hash of all that decides a number: networks, options, device, version of the program."""
+    own = {k: v for k, v in predictor.settings.items() if k not in _PLACES}
+    own["allow"] = sorted(own.get("allow", ()))
+    nuclei = getattr(predictor, "networks", None)
+    networks = sorted(
+        file.sha256 for file in predictor.files if nuclei is None or file.nucleus in nuclei
+    )
+    made = [__version__, networks, predictor.device.type, own]
+    return hashlib.sha256(json.dumps(made, sort_keys=True, default=str).encode()).hexdigest()
+
+
+#: Settings of a predictor that decide no number.
+_PLACES = frozenset(("weights", "nuclei", "device", "folder", "shard", "is_owner"))
+
+
+def numbers_of(line: Mapping[str, Any]) -> list[tuple[float, float, float]] | None:
+    """Shieldings and half widths (ppm) of a listed structure; None where they are absurd."""
+    values = line.get("values")
+    if not isinstance(values, list):
+        return None
+    rows = []
+    for row in values:
+        if not isinstance(row, list) or len(row) != 3:
+            return None
+        if not all(v is None or (type(v) in (int, float) and abs(v) < _LARGEST) for v in row):
+            return None
+        rows.append(tuple(math.nan if v is None else float(v) for v in row))
+    return rows  # type: ignore[return-value]

@@ -24,7 +24,7 @@ from shiftcli.network.folding import FoldedNet
 from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
 from shiftcli.prediction.evidence import Assessment, assess
 from shiftcli.prediction.inputs import Structure, as_crystal
-from shiftcli.prediction.records import Failure, Prediction, SitePrediction
+from shiftcli.prediction.records import Prediction, SitePrediction
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.checks import check
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal

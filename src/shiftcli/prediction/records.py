@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shiftcli.errors import ShiftcliError, UsageError
+from shiftcli.errors import UsageError
 from shiftcli.structure.crystal import Crystal, Site
 
 if TYPE_CHECKING:
@@ -152,19 +152,3 @@ def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A structure that could not be predicted.
-
-    Attributes
-    ----------
-    file : str
-        Its file.
-    error : ShiftcliError
-        Why.
-    """
-
-    file: str
-    error: ShiftcliError

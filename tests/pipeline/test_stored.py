@@ -95,8 +95,8 @@ def test_a_line_cut_short_is_predicted_again_and_harms_no_other(urea, tmp_path, 
 
 def test_lines_are_json(urea, tmp_path):
     make(tmp_path).predict(urea)
-    (line,) = (tmp_path / NAME).read_text().splitlines()
-    entry = json.loads(line)
+    head, entry = map(json.loads, (tmp_path / NAME).read_text().splitlines())
+    assert (head["program"], head["run"]) == ("shiftcli", entry["run"])
     assert entry["structure"] == urea.where
     assert np.shape(entry["values"]) == (1, 3)
 

@@ -106,9 +106,9 @@ class _Entries:
             return None
         columns, rows = site_columns(self.precision), []
         for site, values in zip(sites, numbers, strict=True):
-            if not isinstance(site, list) or len(site) != 4 or site[1] not in ELEMENTS:
+            if not isinstance(site, list) or len(site) != 5 or site[1] not in ELEMENTS:
                 return None
-            label, element, multiplicity, flags = site
+            label, element, multiplicity, flags, precedents = site
             row: dict[str, Any] = dict(
                 zip(("shielding", "uncertainty", "uncertainty95"), values, strict=True)
             )
@@ -116,6 +116,7 @@ class _Entries:
                 "labels": str(label), "species": SPECIES[element],
                 "multiplicity": multiplicity if isinstance(multiplicity, int) else None,
                 "shift": self.references.shift(element, values[0]), "flags": (str(flags),),
+                "training_crystals": precedents if isinstance(precedents, int) else None,
             }  # fmt: skip
             rows.append(tuple(row.get(column.key) for column in columns))
         about = {key: str(line.get(name, "")) for key, name in _ABOUT.items()}

@@ -108,7 +108,13 @@ class StoredPredictor(Predictor):
         """What is listed of a structure: numbers, and what a table of them needs."""
         crystal = prediction.crystal
         sites = [
-            [row.site.label, row.site.element, row.site.multiplicity, " ".join(row.flags)]
+            [
+                row.site.label,
+                row.site.element,
+                row.site.multiplicity,
+                " ".join(row.flags),
+                row.training_crystals,
+            ]
             for row in prediction.sites
         ]
         values = [

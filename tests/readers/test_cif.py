@@ -1,12 +1,17 @@
 """Reading CIF: symmetry, odd columns, disorder, and every way to be broken."""
 
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from shiftcli.errors import ReadError, StructureError
-from shiftcli.readers import read_text
+from shiftcli.readers import read, read_text
 from shiftcli.structure.checks import check
 from shiftcli.structure.neighbours import find_neighbours
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 
 CELL = """_cell_length_a 7.0(1)
 _cell_length_b 8.0
@@ -314,8 +319,8 @@ def test_a_bad_block_does_not_hide_the_others():
     broken, unknown = items[1], items[2]
     assert items[0].name == "one"
     assert isinstance(broken, ReadError)
-    assert (
-        str(broken) == "f.cif: broken or cut-off CIF: Wrong number of values in loop _* at line 24"
+    assert str(broken) == (
+        "f.cif: broken or cut-off CIF: 3 values for the 2 names of a loop at line 27"
     )
     assert str(unknown) == "f.cif: a: atom H1: coordinate x is '?'"
     assert items[3].name == "two"
@@ -327,8 +332,8 @@ def test_a_bad_block_does_not_hide_the_others():
         ("just some words\n", "broken or cut-off CIF"),
         ("# only a comment\n", "no data block"),
         ("data_x\n_cell_length_a 5\n", "x: no atom sites"),
-        (cif() + "H3 H 0.1\n", "Wrong number of values"),
-        (cif()[:-10], "Wrong number of values"),
+        (cif() + "H3 H 0.1\n", "3 values for the 5 names of a loop at line 23"),
+        (cif()[:-10], "3 values for the 5 names of a loop at line 22"),
         (cif() + "_title 'never closed\n", "unterminated"),
         (cif() + "_text\n;never closed\n", "unterminated"),
         (cif() + "_a 1\n_A 2\n", "broken CIF: _a is given 2 times"),
@@ -343,7 +348,7 @@ def test_a_bad_block_does_not_hide_the_others():
         (cif(cell=""), "no usable unit cell: _cell_length_a is missing"),
         (cif() + "_cell_modulation_dimension 1\n", "modulated structure"),
         (cif() + "_space_group_ssg_name 'P -1(abg)0'\n", "modulated structure"),
-        ("data_1ABC\nloop_\n_atom_site.id\n_atom_site.Cartn_x\n1 2.0\n", "mmCIF"),
+        ("data_1ABC\n_entity_poly.entity_id 1\n_atom_site.id 1\n", "mmCIF file of a macromol"),
         (cif(WATER.replace("\n", " -1\n"), COLUMNS + " occupancy"), "atom O1: occupancy -1"),
     ],
 )
@@ -455,3 +460,60 @@ def test_shieldings_in_a_column():
 def test_operations_of_the_file_are_kept(urea):
     assert urea.operations[:3] == ("x,y,z", "-x,-y,z", "y,-x,-z")
     assert len(urea.operations) == 8
+
+
+def test_mmcif_of_a_small_molecule():
+    head = "data_X\n" + CELL.replace("_cell_", "_cell.") + "_symmetry.space_group_name_H-M 'P -1'\n"
+    columns = "group_PDB type_symbol label_atom_id label_alt_id Cartn_x Cartn_y Cartn_z occupancy"
+    tags = "".join(f"_atom_site.{column}\n" for column in columns.split())
+    fractional = one(cif())
+    rows = "".join(
+        f"HETATM {fractional.elements[k]} {fractional.labels[k]} . {x} {y} {z} 1.00\n"
+        for k, (x, y, z) in zip([0, 2, 4], fractional.positions[[0, 2, 4]].tolist(), strict=True)
+    )
+    crystal = one(f"{head}loop_\n{tags}{rows}")
+    assert crystal.labels == fractional.labels
+    np.testing.assert_allclose(crystal.positions, fractional.positions, atol=1e-9)
+
+
+@pytest.mark.parametrize("label", ["H\u03b11", "H1\u2032", "H1\u2019", "'H\u03b11'"])
+def test_labels_beyond_ascii_need_no_quotes(label):
+    crystal = one(cif(WATER.replace("H1 H", f"{label} H")))
+    assert crystal.labels[2] == label.strip("'")
+
+
+def test_minus_signs_and_spaces_of_word_processors():
+    plain = one(cif(WATER.replace("0.38", "-0.62")))
+    odd = one(cif(WATER.replace("0.38", "\u22120.62").replace("O1 O", "O1\u00a0O")))
+    np.testing.assert_array_equal(odd.positions, plain.positions)
+
+
+def test_cif2():
+    text = cif().replace("'x,y,z'", '"""x,y,z"""').replace("_cell_length_a", "_list [1 [2 'a]']]\n"
+        "_table {'a':1\n 'b':2}\n_text '''several\nlines \"of\" it'''\n_cell.length_a")  # fmt: skip
+    assert len(one("#\\#CIF_2.0\n" + text)) == 6
+    lines = text.count("\n") + 1
+    message = refused("#\\#CIF_2.0\n" + text + "H3 H 0.1\n", "3 values for the 5 names")
+    assert message.endswith(f"at line {lines + 1}")
+
+
+def test_letters_before_the_first_block_are_passed_over():
+    assert len(one("This file was sent to you\n\n" + cif())) == 6
+    assert isinstance(next(read_text("_cell_length_a 5\n" + cif(), "cif")), ReadError)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+def test_cases(urea):
+    for path in [*sorted(CASES.glob("text/*")), *sorted(CASES.glob("cif2/*"))]:
+        (crystal,) = read(path)
+        assert len(crystal) == (24 if path.parent.name == "text" else 16)
+        assert {site.multiplicity for site in crystal.sites} <= {2, 4}
+        if path.parent.name == "cif2":
+            np.testing.assert_array_equal(crystal.positions, urea.positions)
+
+
+def test_blocks_that_hold_nothing_take_no_time():
+    start = time.process_time()
+    (error,) = read_text("data_\n" * 90_000, "cif")
+    assert time.process_time() - start < 5
+    assert "no data block" in str(error)

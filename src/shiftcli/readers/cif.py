@@ -11,16 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any
 
 import gemmi
 import numpy as np
 
-from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import AtomTable, element_of, listed, numbered, refuse_too_many
+from shiftcli.readers.cif_text import Block, read_blocks
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.spacegroups import stated
@@ -33,15 +31,19 @@ PREDICTION = "_nmr_shielding_predicted_by"
 
 #: Column with isotropic shieldings in ppm, as `shiftcli.views.cif` writes it.
 _SHIELDING = "nmr_shielding_iso"
+#: Columns that are read, with their names in mmCIF.
 _COLUMNS = (
-    *("label", "type_symbol", "calc_flag", "occupancy", "disorder_assembly", "disorder_group"),
-    *("fract_x", "fract_y", "fract_z", "Cartn_x", "Cartn_y", "Cartn_z", _SHIELDING),
-)
+    ("label", "auth_atom_id", "label_atom_id"), ("type_symbol",), ("calc_flag",), ("occupancy",),
+    ("disorder_assembly",), ("disorder_group", "label_alt_id"), ("fract_x",), ("fract_y",),
+    ("fract_z",), ("Cartn_x",), ("Cartn_y",), ("Cartn_z",), (_SHIELDING,),
+)  # fmt: skip
+#: What tells the residues of an mmCIF file apart, and how many make a macromolecule.
+_RESIDUE = ("label_asym_id", "label_seq_id", "auth_seq_id")
+MAX_RESIDUES = 20
 _FORMULA = "_chemical_formula_sum"
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
     "_symmetry_equiv_pos_as_xyz",
-    "_space_group_symop.operation_xyz",
 )
 _HALL = ("_space_group_name_Hall", "_symmetry_space_group_name_Hall")
 _HERMANN_MAUGUIN = (
@@ -49,6 +51,7 @@ _HERMANN_MAUGUIN = (
     "_symmetry_space_group_name_H-M",
     "_space_group_name_H-M_ref",
     "_space_group_name_H-M",
+    "_symmetry_space_group_name_H-M_alt",
 )
 _NUMBER = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 
@@ -69,23 +72,16 @@ def read_cif(text: str, source: str) -> Iterator[AtomTable | ReadError]:
         One item a data block with atoms; blocks without atoms only where none has any.
     """
     where = visible(source)
-    parts = list(_split_blocks(text))
-    if len(parts) > limits.STRUCTURES:
-        yield ReadError(
-            f"{len(parts)} data blocks; at most {limits.STRUCTURES} are read", where=where
-        )
-        return
-    blocks = [_parse(part, line, where) for line, part in parts]
+    blocks = list(read_blocks(text, where))
     if not blocks:
         yield ReadError("no data block: not a CIF, or an empty one", where=where)
         return
-    has_atoms = [isinstance(b, gemmi.cif.Block) and _has_atoms(b) for b in blocks]
+    with_atoms = [b for b in blocks if isinstance(b, ReadError) or _has_atoms(b)]
     seen: Counter[str] = Counter()
-    for block, with_atoms in zip(blocks, has_atoms, strict=True):
+    # Blocks of other things are passed over; where there is nothing else, one says so.
+    for block in with_atoms or blocks[:1]:
         if isinstance(block, ReadError):
             yield block
-            continue
-        if not with_atoms and any(has_atoms):
             continue
         seen[block.name] += 1
         again = f" #{seen[block.name]}" if seen[block.name] > 1 else ""
@@ -96,73 +92,11 @@ def read_cif(text: str, source: str) -> Iterator[AtomTable | ReadError]:
             yield error
 
 
-def _split_blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Number of the first line and text of each data block.
-
-    Parsing block by block keeps a syntax error in one from hiding the others.
-    """
-    lines = text.split("\n")
-    starts, in_text_field = [], False
-    for number, line in enumerate(lines):
-        if line.startswith(";"):
-            in_text_field = not in_text_field
-        elif not in_text_field and re.match(r"\s*data_", line, re.IGNORECASE):
-            starts.append(number)
-    first = starts[0] if starts else len(lines)
-    if any(line.strip() and not line.lstrip().startswith("#") for line in lines[:first]):
-        starts.insert(0, 0)
-    for start, end in pairwise([*starts, len(lines)]):
-        yield start, "\n".join(lines[start:end])
+def _has_atoms(block: Block) -> bool:
+    return any(f"_atom_site_{column}" in block for column in ("label", "fract_x", "Cartn_x", "id"))
 
 
-def _parse(text: str, first_line: int, where: str) -> gemmi.cif.Block | ReadError:
-    try:
-        # Level 0: gemmi's own check for repeats would count the tags of unused tables, too.
-        document = gemmi.cif.read_string(text, 0)
-    except (ValueError, RuntimeError, UnicodeError) as error:
-        return ReadError(_syntax_error(str(error), first_line), where=where)
-    if len(document) != 1:
-        return ReadError(f"no data block at line {first_line + 1}: not a CIF", where=where)
-    block = document[0]
-    tags: Counter[str] = Counter()
-    for item in block:
-        pair: Any = item.pair  # gemmi's own types say object
-        names = [pair[0]] if pair else list(item.loop.tags) if item.loop else []
-        tags.update(tag.lower() for tag in names)
-    repeated = [tag for tag, count in tags.items() if count > 1]
-    if repeated:
-        return ReadError(
-            f"broken CIF: {safe_text(repeated[0])} is given {tags[repeated[0]]} times",
-            where=f"{where}: {safe_text(block.name)}",
-            hint="leave one of them in the file",
-        )
-    return block
-
-
-def _syntax_error(message: str, first_line: int) -> str:
-    match = re.match(r"[^:]*:(\d+)(?::(\d+)\(\d+\))?:? *(.*)", message, re.DOTALL)
-    if not match:
-        return f"broken CIF: {safe_text(message, 100)}"
-    what = safe_text(match[3], 80).replace("parse error", "syntax error") or "syntax error"
-    return f"broken or cut-off CIF: {what} at line {int(match[1]) + first_line}"
-
-
-def _has_atoms(block: gemmi.cif.Block) -> bool:
-    tags = ("_atom_site_label", "_atom_site_fract_x", "_atom_site_Cartn_x", "_atom_site.id")
-    return any(len(block.find_values(tag)) for tag in tags)
-
-
-def _value(block: gemmi.cif.Block, *tags: str) -> str:
-    """First known value among tags, empty where all are missing, ``?`` or ``.``."""
-    for tag in tags:
-        for raw in block.find_values(tag):
-            if not gemmi.cif.is_null(raw) and gemmi.cif.as_string(raw).strip():
-                return gemmi.cif.as_string(raw).strip()
-            break
-    return ""
-
-
-def _read_block(block: gemmi.cif.Block, name: str, where: str) -> AtomTable:
+def _read_block(block: Block, name: str, where: str) -> AtomTable:
     _refuse_other_worlds(block, where)
     if not _has_atoms(block):
         raise ReadError("no atom sites", where=where)
@@ -182,23 +116,22 @@ def _read_block(block: gemmi.cif.Block, name: str, where: str) -> AtomTable:
         assemblies=assemblies,
         groups=groups,
         shieldings=table.shieldings(keep),
-        formula=_value(block, _FORMULA),
-        z=_number(_value(block, "_cell_formula_units_Z")),
-        volume=_number(_value(block, "_cell_volume")),
-        density=_number(_value(block, "_exptl_crystal_density_diffrn")),
+        formula=block.value(_FORMULA),
+        z=block.number("_cell_formula_units_Z"),
+        volume=block.number("_cell_volume"),
+        density=block.number("_exptl_crystal_density_diffrn"),
         name=name,
         info={PREDICTED_BY: made} if (made := _value(block, PREDICTION)) else {},
         warnings=(*warnings, *dropped),
     )
 
 
-def _refuse_other_worlds(block: gemmi.cif.Block, where: str) -> None:
+def _refuse_other_worlds(block: Block, where: str) -> None:
     """Refuse what is no three-dimensional small-molecule crystal."""
-    macromolecular = ("_atom_site.id", "_atom_site.Cartn_x", "_entity_poly.entity_id")
-    if any(len(block.find_values(tag)) for tag in macromolecular):
-        raise ReadError("an mmCIF file (macromolecule); small-molecule CIF is read", where=where)
-    if _number(_value(block, "_cell_modulation_dimension")) > 0 or _value(
-        block,
+    residues = set(zip(*(block.column(f"_atom_site_{c}") for c in _RESIDUE), strict=False))
+    if block.having("_entity_poly_") or len(residues) > MAX_RESIDUES:
+        raise ReadError("an mmCIF file of a macromolecule; small molecules are read", where=where)
+    if block.number("_cell_modulation_dimension") > 0 or block.value(
         "_space_group_ssg_name",
         "_space_group_ssg_name_IT",
         "_space_group_ssg_name_WJJ",
@@ -208,28 +141,22 @@ def _refuse_other_worlds(block: gemmi.cif.Block, where: str) -> None:
         raise ReadError("a modulated structure: it has no three-dimensional unit cell", where=where)
 
 
-def _number(text: str) -> float:
-    """Number without its standard uncertainty, NaN where there is none."""
-    return gemmi.cif.as_number(text) if text else float("nan")
-
-
-def _cell(block: gemmi.cif.Block, where: str) -> tuple[np.ndarray | None, list[str]]:
+def _cell(block: Block, where: str) -> tuple[np.ndarray | None, list[str]]:
     lengths = [f"_cell_length_{axis}" for axis in "abc"]
     angles = [f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")]
-    given = [tag for tag in lengths + angles if len(block.find_values(tag))]
-    fractional = len(block.find_values("_atom_site_fract_x"))
-    if not given and not fractional and len(block.find_values("_atom_site_Cartn_x")):
+    given = [tag for tag in lengths + angles if tag in block]
+    if not given and "_atom_site_fract_x" not in block and "_atom_site_Cartn_x" in block:
         return None, []
     warnings = []
     values = []
     for tag in lengths + angles:
-        value = _number(_value(block, tag))
+        value = block.number(tag)
         # By the CIF dictionary an angle that is not mentioned is 90°; one that is `?` is unknown.
         if tag in angles and tag not in given:
             value = 90.0
             warnings.append(f"{tag} is not given: taken as 90°")
         if not np.isfinite(value) or value <= 0 or (tag in angles and value >= 180):
-            raw = next(iter(block.find_values(tag)), "missing")
+            raw = next(iter(block.column(tag)), "missing")
             raise ReadError(f"no usable unit cell: {tag} is {safe_text(raw, 20)}", where=where)
         values.append(value)
     with np.errstate(invalid="ignore"):
@@ -242,14 +169,16 @@ def _cell(block: gemmi.cif.Block, where: str) -> tuple[np.ndarray | None, list[s
 class _Table:
     """The atom-site columns of a block, as text."""
 
-    def __init__(self, block: gemmi.cif.Block, where: str) -> None:
+    def __init__(self, block: Block, where: str) -> None:
         self.where = where
         self.block = block
-        self.formula = parse_formula(_value(block, _FORMULA))
+        self.formula = parse_formula(block.value(_FORMULA))
         self.columns = {
-            name: [gemmi.cif.as_string(v).strip() if v not in ("?", ".") else v for v in column]
-            for name in _COLUMNS
-            if len(column := block.find_values(f"_atom_site_{name}"))
+            names[0]: column
+            for names in _COLUMNS
+            if (
+                column := next(filter(None, (block.column(f"_atom_site_{n}") for n in names)), None)
+            )
         }
         self.length = max(len(column) for column in self.columns.values())
         short = [name for name, column in self.columns.items() if len(column) != self.length]
@@ -340,12 +269,9 @@ class _Table:
         """The file's own matrix (NaN where missing) and vector from fractional to Cartesian."""
         prefix = "_atom_sites_Cartn_tran"
         axes = range(1, 4)
-        matrix = [_value(self.block, f"{prefix}_matrix_{i}{j}") for i in axes for j in axes]
-        vector = [_value(self.block, f"{prefix}_vector_{i}") for i in axes]
-        return (
-            np.array([_number(text) for text in matrix]).reshape(3, 3),
-            np.nan_to_num([_number(text) for text in vector]),
-        )
+        matrix = [self.block.number(f"{prefix}_matrix_{i}{j}") for i in axes for j in axes]
+        vector = [self.block.number(f"{prefix}_vector_{i}") for i in axes]
+        return np.array(matrix).reshape(3, 3), np.nan_to_num(vector)
 
     def _numbers(self, keep: list[int], kind: str) -> np.ndarray:
         values = np.full((len(keep), 3), np.nan)
@@ -387,10 +313,10 @@ class _Table:
         return occupancies, texts("disorder_assembly"), texts("disorder_group")
 
 
-def _symmetries(block: gemmi.cif.Block, where: str) -> tuple[sym.Symmetry, ...]:
+def _symmetries(block: Block, where: str) -> tuple[sym.Symmetry, ...]:
     """Symmetries that the file states: its operations, then what its words may mean."""
-    names = [name for tag in _HERMANN_MAUGUIN if (name := _value(block, tag))]
-    named, problem = stated(_value(block, *_HALL), names, _number(_value(block, *_NUMBER)))
+    names = [name for tag in _HERMANN_MAUGUIN if (name := block.value(tag))]
+    named, problem = stated(block.value(*_HALL), names, block.number(*_NUMBER))
     listed_operations = _listed_operations(block, where)
     if not listed_operations:
         if problem:
@@ -409,11 +335,12 @@ def _symmetries(block: gemmi.cif.Block, where: str) -> tuple[sym.Symmetry, ...]:
     return tuple(replace(s, origin=f"{s.origin} (the list lacks {missing})") for s in whole)
 
 
-def _listed_operations(block: gemmi.cif.Block, where: str) -> list[gemmi.Op]:
+def _listed_operations(block: Block, where: str) -> list[gemmi.Op]:
     for tag in _OPERATIONS:
-        texts = [gemmi.cif.as_string(v) for v in block.find_values(tag) if not gemmi.cif.is_null(v)]
         operations = []
-        for text in texts:
+        for text in block.column(tag):
+            if text in ("?", "."):
+                continue
             try:
                 operations.append(gemmi.Op(text.strip()).wrap())
             except (RuntimeError, ValueError) as error:

@@ -100,7 +100,8 @@ def test_column_of_a_strange_width_is_left_out():
 def test_without_a_lattice_it_is_a_molecule(text):
     crystal = one(text)
     assert crystal.cell is None
-    assert notes(crystal) == ("no unit cell: predicted as an isolated molecule",)
+    news = ('pbc is "F F F": the Lattice is not used',) if "Lattice" in text else ()
+    assert notes(crystal) == ("no unit cell: predicted as an isolated molecule", *news)
     assert crystal.elements.tolist() == ["O", "H", "H"]
 
 
@@ -191,8 +192,15 @@ def test_a_bad_frame_does_not_hide_the_others():
         (FRAME.replace("5 0 0", "5 0"), "not a readable XYZ frame"),
         (
             FRAME.replace("Lattice", "Lattise").replace(" NAME", " pbc=T NAME"),
-            "without a unit cell|not a readable",
+            "no Lattice, but 'Lattise' with 9 numbers",
         ),
+        (FRAME.replace("Lattice", "lattice"), "no Lattice, but 'lattice' with 9 numbers"),
+        ("1\ncell=[5, 5, 5]\nH 0 0 0\n", "no Lattice, but 'cell' with 3 numbers"),
+        (FRAME.replace("Lattice", "x").replace(" NAME", " pbc=T NAME"), "without a unit cell"),
+        (FRAME.replace("1.9 1.0", "1_0.7 1.0"), "'1_0.7' is no number"),
+        (FRAME.replace("5 0 0", "5_0 0 0"), "'5_0' is no number"),
+        (FRAME.replace("1.9 1.0", "1,9 1.0"), "not a readable XYZ frame"),
+        (PLAIN.replace("1.9", "\uff11.9"), "is no number"),
     ],
 )
 def test_refusals_in_one_line(text, match):

@@ -86,9 +86,12 @@ def test_without_lattice_it_is_a_molecule():
     [
         ("atoms\n", "not a magres file"),
         (magres(""), "no atoms"),
+        (magres(ATOMS.replace("1.9 1 1", "1_9.1 1 1")), "line 10 cannot be understood"),
+        (magres(ATOMS[: ATOMS.index("atom H H 2")]), "a tensor of H 2, which is not among the a"),
+        (magres(head=HEAD + "lattice 5 0 0 0 6 0 0 0 7\n"), "two lattices"),
         (magres()[:-50], "cut off|cannot be understood"),
         (magres(ATOMS.replace("1.9 1 1", "1.9 1 ?")), "line 10 cannot be understood"),
-        (magres(ATOMS.replace("1.9 1 1", "1.9 1 nan")), "atom H1 has a coordinate"),
+        (magres(ATOMS.replace("1.9 1 1", "1.9 1 nan")), "line 10 cannot be understood"),
         (magres(ATOMS.replace("atom O", "atom Jq")), "no element is called 'Jq'"),
         (magres(head=HEAD.replace("5 0 0 0 6 0", "5 0 0 5 0 0")), "no volume"),
         (magres(head=HEAD.replace("atom Angstrom", "atom Bohr")), "atom in Bohr"),

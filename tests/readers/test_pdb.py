@@ -1,10 +1,14 @@
 """PDB files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from shiftcli.errors import ReadError
-from shiftcli.readers import read_text
+from shiftcli.readers import iter_structures, read_text
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "cut-off"
 
 CRYST = "CRYST1    5.000    6.000    7.000  90.00  90.00  90.00 P 1 21 1      2\n"
 
@@ -88,3 +92,54 @@ def test_refusals_in_one_line(text, match):
     with pytest.raises(ReadError, match=match) as caught:
         one(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (CRYST.replace("    5.000", "    5,000") + WATER, "line 1: cell length a is '5,000'"),
+        (CRYST.replace("  90.00 P", "  9_0.0 P") + WATER, "line 1: cell angle gamma is '9_0.0'"),
+        (CRYST + WATER.replace("1.900", "1_9.0"), "coordinate x of atom H1 is '1_9.0'"),
+        (
+            CRYST + WATER.replace("  1.00  0.00", "  1,00  0.00"),
+            "the occupancy of atom O is '1,00'",
+        ),
+        (CRYST + WATER.replace("  1.00  0.00", "  1.50  0.00"), "occupancy 1.5, above 1"),
+        (CRYST + WATER[:-30], "cut off: the last line ends at"),
+        (CRYST + "MODEL     1\n" + WATER, "cut off: a MODEL has no ENDMDL"),
+        (CRYST + WATER + "CONECT    1    7\n", "cut off: a bond leads to atom 7"),
+        (CRYST + WATER + f"MASTER {'':43}    5\n", "cut off: 5 atoms are announced, 3 are there"),
+    ],
+)
+def test_misread_or_cut_off(text, match):
+    with pytest.raises(ReadError, match=match):
+        one(text)
+
+
+def test_a_missing_end_is_told():
+    assert "no END record: the file may be cut off" in one(CRYST + WATER[:-4]).warnings
+    assert one(CRYST + WATER).warnings == one(CRYST + WATER + "\n\n").warnings
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("", "f"),
+        ("HEADER    CSD ENTRY ACSALA01\n", "ACSALA01"),
+        (f"HEADER    {'WATER':40}01-JAN-20   1ABC\n", "1ABC"),
+        ("TITLE     Ice\n", "Ice"),
+    ],
+)
+def test_name(head, name):
+    assert one(head + CRYST + WATER).name == name
+
+
+def test_spelling_of_the_space_group():
+    assert len(one(CRYST.replace("P 1 21 1 ", "P 2(1)   ") + WATER)) == 6
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize("name", ["m6255", "comma"])
+def test_cases(name):
+    (error,) = iter_structures(CASES / f"{name}.pdb")
+    assert isinstance(error, ReadError)

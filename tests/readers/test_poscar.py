@@ -39,3 +39,25 @@ def test_broken_poscar(text):
     (error,) = read_text(text, "poscar", "POSCAR")
     assert isinstance(error, ReadError)
     assert "not a readable POSCAR" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (POSCAR.replace("O H\n", ""), "no element symbols, as in a file of VASP 4"),
+        (POSCAR + POSCAR, "'urea' after the atoms: several structures in one file?"),
+        (POSCAR.replace("0.3 0.3", "0_3.3 0.3"), "'0_3.3' is no number"),
+        (POSCAR.replace("6.0", "6,0"), "not a readable POSCAR"),
+    ],
+)
+def test_what_would_be_read_as_something_else(text, match):
+    (error,) = read_text(text, "poscar", "POSCAR")
+    assert isinstance(error, ReadError)
+    assert match in str(error)
+
+
+def test_velocities_and_symbols_in_the_title():
+    (crystal,) = read_text(POSCAR + "\n0.0 0.0 0.1\n0 0 0\n0 0 0\n", "poscar")
+    assert len(crystal) == 3
+    (crystal,) = read_text(POSCAR.replace("O H\n", "").replace("urea", "O H"), "poscar")
+    assert crystal.elements.tolist() == ["O", "H", "H"]

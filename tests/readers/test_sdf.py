@@ -103,7 +103,9 @@ def test_records_by_suffix_or_content(tmp_path, name):
 
 def test_columns_that_touch_in_the_counts_line(tmp_path):
     atoms = "".join(f"{k:10.4f}    0.0000    0.0000 C   0\n" for k in range(100))
-    (molecule,) = read(put(tmp_path, f"long\n\n\n100120  0  0  0  0999 V2000\n{atoms}M  END\n"))
+    bonds = "  1100  1  0\n" * 120
+    text = f"long\n\n\n100120  0  0  0  0999 V2000\n{atoms}{bonds}M  END\n"
+    (molecule,) = read(put(tmp_path, text))
     assert len(molecule) == 100
 
 
@@ -116,7 +118,13 @@ def test_columns_that_touch_in_the_counts_line(tmp_path):
         ("  3  2", "  9  2", "cut off: 9 atoms are announced, 5 follow|no element"),
         ("  3  2", " 99  2", "cut off: 99 atoms are announced, 5 follow"),
         ("  3  2", "three ", "the fourth line should count the atoms but is 'three"),
-        ("  3  2", "  0  0", "no atoms"),
+        ("  3  2", "  0  0", "more than the 0 atoms and 0 bonds announced"),
+        ("  3  2", "  2  2", "2 atoms and 2 bonds are announced, but '0.0000 -0.7572"),
+        ("  3  2", "  3  3", "3 atoms and 3 bonds are announced, but 'M END' is no bond"),
+        ("  3  2", "  3  1", "more than the 3 atoms and 1 bonds announced: '1 3 1 0'"),
+        ("  1  3  1", "  1  4  1", "but '1 4 1 0' is no bond of them"),
+        ("    0.7572", "     0_7.5", "coordinates '0.0000 0_7.5 -0.4692' are no numbers"),
+        ("M  END\n", "", "cut off: no M  END"),
         (WATER[WATER.index("  by") :], "  by\n", "cut off: a record has a counts line"),
         (WATER[WATER.index("    0.0000    0.0000") :], "    0.0\n", "cut off: 3 .*, 0 follow"),
     ],

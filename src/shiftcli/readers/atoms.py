@@ -38,6 +38,8 @@ SHIELDING_COLUMNS = (
 _TEXTS = ("labels", "assemblies", "groups")
 _ARRAYS = ("elements", "coordinates", "occupancies", "shieldings", "baseline")
 
+_WORD = re.compile(r"[^\s\"=]+")
+
 ISOLATED = "no unit cell: predicted as an isolated molecule"
 
 
@@ -193,6 +195,23 @@ def number(text: str) -> float:
     if not np.isfinite(value):
         raise ValueError(f"'{safe_text(text, 20)}' is too large a number")
     return value
+
+
+def refuse_odd_numbers(lines: Sequence[str], where: str) -> None:
+    """Refuse words that Python takes for numbers and no other program does, such as ``1_0.7``."""
+    for line in lines:
+        # Few lines have what makes a number odd, so few are looked at word by word.
+        for word in _WORD.findall(line) if "_" in line or not line.isascii() else ():
+            if _is_odd_number(word):
+                raise ReadError(f"'{safe_text(word, 20)}' is no number", where=where)
+
+
+def _is_odd_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" in word or not word.isascii()
 
 
 def distinct(labels: Sequence[str]) -> tuple[list[str], str]:

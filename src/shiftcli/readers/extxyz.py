@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from io import StringIO
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from shiftcli.readers.atoms import (
     indexed,
     listed,
     numbered,
+    refuse_odd_numbers,
     refuse_too_many,
 )
 from shiftcli.readers.sources import safe_text
@@ -31,6 +33,10 @@ _NAME_KEYS = ("NAME", "name", "Name", "title", "Title", "label", "refcode")
 _LABEL_COLUMNS = ("labels", "label", "atom_labels", "site_labels", "castep_labels")
 
 _PROPERTIES = re.compile(r"Properties\s*=\s*\"?(\S+)")
+
+_ASSIGNED = re.compile(r"(\w+)\s*=\s*[\"'\[({]+([^\"'\])}]*)")
+_FLOAT = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
+_LATTICE_WORDS = ("lattice", "lattice_vectors", "cell", "unit_cell", "unitcell", "box")
 
 # The column asked for goes by this name past ASE, which takes charge, forces, masses and others
 # for its own and puts them elsewhere.
@@ -105,6 +111,9 @@ def _read_frame(frame: list[str], where: str, shielding_column: str | None) -> A
     refuse_too_many(len(frame) - 2, where)
     if is_extended:
         _refuse_wide(comment, where)
+    if "Lattice" not in comment:
+        _refuse_misspelt_lattice(comment, where)
+    refuse_odd_numbers(frame[1:] if is_extended else frame[2:], where)
     labels = _put_symbols(frame, where)
     # Free text in the comment of a plain XYZ file would be taken for key=value pairs.
     header = _put_asked_for(comment, shielding_column) if is_extended else ""
@@ -147,6 +156,18 @@ def _refuse_wide(comment: str, where: str) -> None:
         return
     if columns > limits.COLUMNS:
         raise ReadError(f"{columns} columns; at most {limits.COLUMNS} are read", where=where)
+
+
+def _refuse_misspelt_lattice(comment: str, where: str) -> None:
+    """Refuse a header whose cell goes by another name, and would be left out unseen."""
+    for key, values in _ASSIGNED.findall(comment):
+        words = values.replace(",", " ").split()
+        is_cell = get_close_matches(key.lower(), _LATTICE_WORDS, 1, 0.7)
+        if is_cell and len(words) in (3, 6, 9) and all(_FLOAT.fullmatch(word) for word in words):
+            raise ReadError(
+                f"no Lattice, but '{safe_text(key, 20)}' with {len(words)} numbers", where=where,
+                hint="extended XYZ has the cell as Lattice=\"ax ay az bx by bz cx cy cz\"",
+            )  # fmt: skip
 
 
 def _put_asked_for(comment: str, wanted: str | None) -> str:
@@ -229,7 +250,7 @@ def _symbol(text: str) -> str:
 def _periodicity(atoms: Atoms, where: str) -> tuple[np.ndarray | None, list[str]]:
     pbc, cell = atoms.pbc, atoms.cell.array
     if not pbc.any():
-        return None, []
+        return None, ['pbc is "F F F": the Lattice is not used'] if cell.any() else []
     if not cell.any():
         raise ReadError("periodic, but without a unit cell", where=where)
     if pbc.all():

@@ -16,7 +16,7 @@ import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import AtomTable, element_of, indexed
+from shiftcli.readers.atoms import AtomTable, element_of, indexed, number
 from shiftcli.readers.sources import safe_text
 from shiftcli.structure.crystal import PREDICTED_BY
 
@@ -62,7 +62,7 @@ def read_magres(text: str, source: str) -> Iterator[AtomTable]:
 def _parse(text: str, where: str) -> _Contents:
     contents = _Contents()
     block = ""
-    for number, line in enumerate(text.split("\n"), 1):
+    for count, line in enumerate(text.split("\n"), 1):
         tokens = line.split("#", 1)[0].split()
         if not tokens:
             continue
@@ -78,7 +78,7 @@ def _parse(text: str, where: str) -> _Contents:
                 _parse_tensor(contents, tokens)
         except (ValueError, IndexError) as error:
             raise ReadError(
-                f"line {number} cannot be understood: '{safe_text(line, 40)}'", where=where
+                f"line {count} cannot be understood: '{safe_text(line, 40)}'", where=where
             ) from error
     if block:
         raise ReadError(f"cut off: the block [{safe_text(block, 20)}] has no end", where=where)
@@ -90,7 +90,9 @@ def _parse_atoms_line(contents: _Contents, tokens: list[str], where: str) -> Non
     if kind == "units" and tokens[1] in ("lattice", "atom") and tokens[2].lower() != "angstrom":
         raise ReadError(f"{tokens[1]} in {safe_text(tokens[2], 20)}, not Angstrom", where=where)
     if kind == "lattice":
-        contents.lattice = np.array([float(t) for t in tokens[1:10]]).reshape(3, 3)
+        if contents.lattice is not None:
+            raise ReadError("two lattices: several structures in one file", where=where)
+        contents.lattice = np.array([number(t) for t in tokens[1:10]]).reshape(3, 3)
     elif kind == "symmetry":
         contents.symmetry.append("".join(tokens[1:]))
     elif kind == "atom":
@@ -101,7 +103,7 @@ def _parse_atoms_line(contents: _Contents, tokens: list[str], where: str) -> Non
             raise ValueError
         contents.species.append(species)
         contents.keys.append((label, index))
-        contents.positions.append([float(t) for t in xyz])
+        contents.positions.append([number(t) for t in xyz])
 
 
 def _unglue(text: str) -> tuple[str, str]:
@@ -113,7 +115,7 @@ def _unglue(text: str) -> tuple[str, str]:
 
 def _parse_tensor(contents: _Contents, tokens: list[str]) -> None:
     key = (tokens[1], tokens[2]) if len(tokens) == 12 else _unglue(tokens[1])
-    values = [float(t) for t in tokens[-9:]]
+    values = [number(t) for t in tokens[-9:]]
     if len(tokens) not in (11, 12):
         raise ValueError
     contents.shieldings[key] = (values[0] + values[4] + values[8]) / 3
@@ -126,6 +128,14 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
             text = safe_text(species, 20)
             raise ReadError(f"atom {''.join(key)}: no element is called '{text}'", where=where)
     warning, shieldings = "", None
+    named = {"".join(key) for key in contents.keys}
+    # Without any atoms the builder says so.
+    if named and (unlisted := [key for key in contents.shieldings if "".join(key) not in named]):
+        raise ReadError(
+            f"a tensor of {safe_text(' '.join(unlisted[0]), 20)}, which is not among the atoms: "
+            "is the list of atoms cut off?",
+            where=where,
+        )
     if contents.shieldings:
         repeated = [key for key, count in Counter(contents.keys).items() if count > 1]
         if repeated:

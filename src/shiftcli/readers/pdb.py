@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePath
 
 import gemmi
 import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import AtomTable, distinct, element_of
-from shiftcli.readers.sources import safe_text
+from shiftcli.readers.atoms import AtomTable, distinct, element_of, number
+from shiftcli.readers.sources import STDIN, safe_text
+from shiftcli.readers.spacegroups import stated
 
 #: More residues of a polymer than this make a macromolecule.
 MAX_POLYMER_RESIDUES = 20
@@ -34,39 +37,83 @@ def read_pdb(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     where = visible(source)
     # Columns are counted in bytes, and a character of several would be cut in two.
     text = text.encode("ascii", "replace").decode()
-    _refuse_bad_lines(text, where)
+    lines = text.split("\n")
+    atoms = _refuse_bad_numbers(lines, where)
+    note = _refuse_cut_off(lines, atoms, where)
     try:
         structure = gemmi.read_pdb_string(text)
     except (RuntimeError, ValueError) as error:
         raise ReadError(f"not a readable PDB file: {safe_text(error, 100)}", where=where) from error
     cell, symmetries = _cell_and_symmetry(structure, where)
-    for number, model in enumerate(structure, 1):
-        name = f"#{number}" if len(structure) > 1 else structure.name
+    title = _title(lines) or ("" if source == STDIN else PurePath(source).name.split(".")[0])
+    for count, model in enumerate(structure, 1):
         try:
-            yield _read_model(model, cell, symmetries, name, where)
+            name = f"#{count}" if len(structure) > 1 else title
+            yield _read_model(model, cell, symmetries, name, where).with_warning(note)
         except ReadError as error:
             yield error
     if len(structure) == 0:
         raise ReadError("no atoms", where=where)
 
 
-def _refuse_bad_lines(text: str, where: str) -> None:
-    """Refuse coordinates that gemmi would read as zero."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.startswith(("ATOM  ", "HETATM")):
+def _title(lines: list[str]) -> str:
+    """What the header calls the structure: its code, its class, or the title."""
+    header = next((line for line in lines if line.startswith("HEADER")), "")
+    title = next((line for line in lines if line.startswith("TITLE")), "")
+    name = header[62:66].strip() or header[10:50].strip() or title[10:].strip()
+    return name.removeprefix("CSD ENTRY").strip()
+
+
+def _refuse_bad_numbers(lines: list[str], where: str) -> list[str]:
+    """Refuse numbers that gemmi would read as zero or as others; return the atoms' lines."""
+    atoms = []
+    for count, line in enumerate(lines, 1):
+        if line.startswith(("ATOM  ", "HETATM")):
+            atoms.append(line)
+            what = f"of atom {safe_text(line[12:16], 8)} "
+            fields = {f"coordinate {axis}": line[30 + 8 * k :][:8] for k, axis in enumerate("xyz")}
+            if line[54:60].strip():
+                fields["the occupancy"] = line[54:60]
+        elif line.startswith("CRYST1"):
+            what = ""
+            fields = {f"cell length {axis}": line[6 + 9 * k :][:9] for k, axis in enumerate("abc")}
+            for k, angle in enumerate(("alpha", "beta", "gamma")):
+                fields[f"cell angle {angle}"] = line[33 + 7 * k :][:7]
+        else:
             continue
-        for axis, start in zip("xyz", (30, 38, 46), strict=True):
-            field = line[start : start + 8].strip()
+        for name, field in fields.items():
             try:
-                ok = bool(np.isfinite(float(field)))
-            except ValueError:
-                ok = False
-            if not ok:
+                number(field)
+            except ValueError as error:
                 raise ReadError(
-                    f"line {number}: coordinate {axis} of atom {safe_text(line[12:16], 8)} is "
-                    f"'{safe_text(field, 12)}'",
-                    where=where,
-                )
+                    f"line {count}: {name} {what}is '{safe_text(field, 12)}'", where=where
+                ) from error
+    return atoms
+
+
+def _refuse_cut_off(lines: list[str], atoms: list[str], where: str) -> str:
+    """Refuse what lacks atoms that it counts or names; a note where only its end is missing."""
+    serials = {line[6:11].strip() for line in atoms}
+    problem = ""
+    for line in lines:
+        if line.startswith("MASTER") and (said := line[50:55].strip()).isdigit():
+            if 0 < len(atoms) < int(said):
+                problem = f"{said} atoms are announced, {len(atoms)} are there"
+        elif line.startswith("CONECT"):
+            lost = [s for s in line[6:31].split() if s not in serials]
+            # Serial numbers of five digits touch each other.
+            if lost and all(len(s) < 5 for s in line[6:31].split()):
+                problem = f"a bond leads to atom {safe_text(lost[0], 10)}, which is not there"
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    is_open = last.startswith(("ATOM  ", "HETATM"))
+    if is_open and len(last) < len(atoms[0].rstrip()) and lines[-1]:
+        problem = f"the last line ends at '{safe_text(last[-12:], 12)}'"
+    in_model = [line[:6].strip() for line in lines if line[:6].strip() in ("MODEL", "ENDMDL")]
+    if in_model.count("MODEL") > in_model.count("ENDMDL"):
+        problem = "a MODEL has no ENDMDL"
+    if problem:
+        raise ReadError(f"cut off: {problem}", where=where)
+    return "no END record: the file may be cut off" if is_open else ""
 
 
 def _cell_and_symmetry(
@@ -79,13 +126,13 @@ def _cell_and_symmetry(
     if not unit_cell.volume > 1.0:
         raise ReadError("no usable unit cell: it has no volume", where=where)
     cell = np.array(unit_cell.orth.mat.tolist()).T
-    if not structure.spacegroup_hm.strip():
-        return cell, ()
-    group = structure.find_spacegroup()
-    if group is None:
-        name = safe_text(structure.spacegroup_hm, 20)
-        raise ReadError(f"space group '{name}' is not known", where=where)
-    return cell, (sym.from_operations(list(group.operations()), sym.LISTED),)
+    name = structure.spacegroup_hm.strip()
+    symmetries, problem = stated("", [name] if name else [], float("nan"))
+    if problem:
+        raise ReadError(problem, where=where)
+    if len(symmetries) == 1:  # as good as a list of operations
+        return cell, (replace(symmetries[0], origin=sym.LISTED),)
+    return cell, symmetries
 
 
 def _read_model(

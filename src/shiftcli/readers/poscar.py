@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 
 import numpy as np
 
 from shiftcli.errors import ReadError, visible
-from shiftcli.readers.atoms import AtomTable, refuse_too_many
+from shiftcli.readers.atoms import AtomTable, element_of, refuse_odd_numbers, refuse_too_many
 from shiftcli.readers.sources import safe_text
 
 
@@ -35,17 +36,18 @@ def read_poscar(text: str, source: str) -> Iterator[AtomTable]:
 
     from ase.io.vasp import read_vasp
 
+    where = visible(source)
     title, _, rest = text.partition("\n")
-    _refuse_wrong_counts(text, visible(source))
+    end = _check_counts(text, where)
     # ASE looks for symbols in the title, where a number in another script would count them.
     text = f"{title.encode('ascii', 'replace').decode()}\n{rest}"
+    refuse_odd_numbers(rest.split("\n")[:end], where)
     try:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore")
             atoms = read_vasp(StringIO(text))
     except Exception as error:  # ASE raises whatever its parts raise
         reason = safe_text(error, 100) or type(error).__name__
-        where = visible(source)
         raise ReadError(f"not a readable POSCAR: {reason}", where=where) from error
     yield AtomTable(
         np.array(atoms.get_chemical_symbols()),
@@ -56,20 +58,45 @@ def read_poscar(text: str, source: str) -> Iterator[AtomTable]:
     )
 
 
-def _refuse_wrong_counts(text: str, where: str) -> None:
-    """Refuse numbers of atoms that the file cannot hold, before ASE makes room for them."""
-    lines = text.split("\n", 7)
-    for line in lines[5:7]:
+def _check_counts(text: str, where: str) -> int:
+    """Last line of the atoms, 0 where nothing says it.
+
+    Refuses numbers of atoms that the file cannot hold, before ASE makes room for them, files of
+    VASP 4 that do not say which elements they count, and a second structure after the first.
+    """
+    lines = text.split("\n")
+    for at, line in enumerate(lines[5:7], 5):
         words = line.split("!")[0].split()
         try:
             counts = [abs(int(word)) for word in words]
         except ValueError:
             continue  # the symbols, or a mistake that ASE finds
-        announced, following = sum(counts), text.count("\n") - 6
+        announced, following = sum(counts), len(lines) - 7
         if announced > following + 1:
             raise ReadError(
                 f"cut off: {announced} atoms are announced, at most {max(following, 0)} follow",
                 where=where,
             )
         refuse_too_many(announced, where)
-        return
+        titled = [word for word in lines[0].split() if element_of(word) == word]
+        if at == 5 and len(titled) != len(counts):
+            raise ReadError(
+                "no element symbols, as in a file of VASP 4", where=where,
+                hint="write them, such as C H N O, in a line before the numbers of atoms",
+            )  # fmt: skip
+        selective = lines[at + 1 : at + 2] and lines[at + 1].strip()[:1] in ("S", "s")
+        end = at + 2 + bool(selective) + announced
+        _refuse_second(lines[end:], where)
+        return end
+    return 0
+
+
+def _refuse_second(rest: list[str], where: str) -> None:
+    """Refuse what follows the atoms unless it is numbers: velocities, or a predictor."""
+    for line in rest:
+        word = (line.split() or ["0"])[0]
+        if re.match(r"[-+.\d]", word) is None and word[:1].upper() not in ("C", "D", "L", "K"):
+            raise ReadError(
+                f"'{safe_text(line, 30)}' after the atoms: several structures in one file?",
+                where=where, hint="one structure a POSCAR; extended XYZ holds many",
+            )  # fmt: skip

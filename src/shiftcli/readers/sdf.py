@@ -122,7 +122,34 @@ def _atoms_v2000(lines: list[str], where: str) -> list[list[str]]:
     whole = next((k for k, row in enumerate(rows) if len(row) < 4), len(rows))
     if whole < n:
         raise ReadError(f"cut off: {n} atoms are announced, {whole} follow", where=where)
+    _refuse_wrong_bonds(lines, n, where)
     return [[symbol, *coordinates] for *coordinates, symbol in rows]
+
+
+def _refuse_wrong_bonds(lines: list[str], atoms: int, where: str) -> None:
+    """Refuse a record whose bonds show that its counts are wrong, or that has no end."""
+    said = lines[3][3:6].strip()
+    bonds = int(said) if said.isascii() and said.isdecimal() else 0
+    for line in lines[4 + atoms : 4 + atoms + bonds]:
+        ends = [field.strip() for field in (line[:3], line[3:6])]
+        if not all(e.isascii() and e.isdecimal() and 0 < int(e) <= atoms for e in ends):
+            raise ReadError(
+                f"{atoms} atoms and {bonds} bonds are announced, but '{safe_text(line, 30)}' is "
+                "no bond of them",
+                where=where,
+            )
+    rest = lines[4 + atoms + bonds :]
+    if rest and re.match(r"\s*[-\d.]+\s", rest[0]):
+        raise ReadError(
+            f"more than the {atoms} atoms and {bonds} bonds announced: '{safe_text(rest[0], 30)}'",
+            where=where,
+        )
+    _refuse_open(lines, where)
+
+
+def _refuse_open(lines: list[str], where: str) -> None:
+    if not any(line.startswith("M  END") for line in lines):
+        raise ReadError("cut off: no M  END", where=where)
 
 
 def _atoms_v3000(lines: list[str], where: str) -> list[list[str]]:
@@ -137,4 +164,8 @@ def _atoms_v3000(lines: list[str], where: str) -> list[list[str]]:
         raise ReadError(
             f"atom {short}: an index, a symbol and three coordinates are needed", where=where
         )
+    said = next((row[1] for row in rows if row[:1] == ["COUNTS"] and len(row) > 1), "")
+    if said.isascii() and said.isdecimal() and int(said) != len(atoms):
+        raise ReadError(f"{said} atoms are announced, {len(atoms)} follow", where=where)
+    _refuse_open(lines, where)
     return [row[1:5] for row in atoms]

@@ -107,7 +107,7 @@ def failure(path, content, seconds=30.0):
         # ASE reads digits of other scripts in the title as a billion carbon atoms.
         (
             "title.vasp", lambda: "C９９９９９９９９９ H\n1\n5 0 0\n0 5 0\n0 0 5\n1 0\nD\n0 0 0\n",
-            "not a readable POSCAR",
+            "no element symbols",
         ),
         (
             "wide.xyz", lambda: "1\nProperties=species:S:1:pos:R:3:x:R:100000000\nC 0 0 0\n",

@@ -12,7 +12,7 @@ from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.atoms import AtomTable
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import expand_disordered, keep_major_component
-from shiftcli.readers.evidence import is_odd_space, is_sound
+from shiftcli.readers.evidence import DENSE, is_odd_space, is_sound
 from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import take_as_full
 from shiftcli.readers.spacegroups import settings
@@ -152,10 +152,6 @@ def _without_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, 
 #: Numbers of the monoclinic space groups.
 MONOCLINIC = range(3, 16)
 
-#: Space for each atom (Å³) up to which a cell of unknown symmetry counts as complete: a centre
-#: of inversion would leave at least 16.
-DENSE = 16.0
-
 
 def _agree(own: Symmetry, named: Sequence[Symmetry], cell: np.ndarray | None) -> bool:
     """Whether listed operations are those of the named group, perhaps in another setting."""
@@ -205,18 +201,22 @@ def _choose_setting(
         # The name may be that of another setting: P 21/b and P 21/a are often mixed up.
         others = [s for s in settings(named[0].number) if fits_cell(s, table.cell)]
         seen = {s.keys for s in usual}
-        good = _good([s for s in others if s.keys not in seen], table, contents)
-        if len(named) == 1 and named[0].number in MONOCLINIC:
+        others = [s for s in others if s.keys not in seen and len(s) == len(usual[0])]
+        good = _good(others, table, contents)
+        is_told = len({s.setting.replace(" 1", "") for s in named}) == 1
+        if is_told and named[0].number in MONOCLINIC:
             good = good[:1]  # cell choice 1 of this unique axis: what a bare P 21/x should mean
-        if not good and len(named) == 1:
-            good = [_expand(table, named[0], contents)]
-        elif len(named) == 1:
+        if good:
             note = f" in place of {named[0].origin}, which makes no sound crystal"
+        else:
+            made = _expand(table, usual[0], contents)  # may say better what is wrong
+            if is_told and len(usual) == 1:
+                return made, [f"symmetry taken from {usual[0].origin}"]
     if len(good) != 1:
-        left = ", ".join(s.setting for s in named)
+        left = ", ".join(s.origin for s in named)
         raise ReadError(
-            f"the file does not say which setting it means ({left}), and {len(good) or 'none'} of "
-            "them make a sound crystal",
+            f"the file does not say which setting it means, and {len(good) or 'none'} of them make "
+            f"a sound crystal: {left}",
             where=table.where,
             hint="add the symmetry operations",
         )

@@ -121,7 +121,7 @@ def _read_block(block: Block, name: str, where: str) -> AtomTable:
         volume=block.number("_cell_volume"),
         density=block.number("_exptl_crystal_density_diffrn"),
         name=name,
-        info={PREDICTED_BY: made} if (made := _value(block, PREDICTION)) else {},
+        info={PREDICTED_BY: made} if (made := block.value(PREDICTION)) else {},
         warnings=(*warnings, *dropped),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import AtomTable, element_of, indexed, number
+from shiftcli.readers.atoms import AtomTable, distinct, element_of, indexed, number
 from shiftcli.readers.sources import safe_text
 from shiftcli.structure.crystal import PREDICTED_BY
 
@@ -143,15 +143,16 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
             warning = f"shieldings left out: {label} names more than one atom"
         else:
             shieldings = np.array([contents.shieldings.get(k, np.nan) for k in contents.keys])
+    labels, alike = distinct([indexed(*key) for key in contents.keys])
     table = AtomTable(
         np.array(elements),
         np.array(contents.positions),
         contents.lattice,
-        [indexed(*key) for key in contents.keys],
+        labels,
         whole=True,
         shieldings=shieldings,
         info={PREDICTED_BY: contents.code} if contents.code == "shiftcli" else {},
-    ).with_warning(warning)
+    ).with_warning(warning, alike)
     symmetry = _symmetry(contents.symmetry, where) if contents.symmetry else sym.IDENTITY
     # A cell without volume is for the builder to refuse.
     if table.cell is None or len(symmetry) < 2 or not abs(np.linalg.det(table.cell)) > 1e-6:

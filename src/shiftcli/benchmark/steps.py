@@ -37,7 +37,8 @@ def measure_steps(path: Path, settings: dict[str, Any]) -> dict[str, tuple[float
     ShiftcliError
         If the process fails.
     """
-    command = [sys.executable, "-m", "shiftcli.benchmark.steps", str(path)]
+    # As a file, since as a module it would come after all that its package imports.
+    command = [sys.executable, "-P", __file__, str(path)]
     given = json.dumps({**settings, "weights": settings["weights"] and str(settings["weights"])},
                        default=list)  # fmt: skip
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)

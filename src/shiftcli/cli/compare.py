@@ -22,6 +22,7 @@ from shiftcli.cli.options import (
 from shiftcli.errors import UsageError
 from shiftcli.options import TableFormat
 from shiftcli.results.choice import Choice
+from shiftcli.results.look import Look
 
 
 @command
@@ -39,6 +40,7 @@ def compare(
     ] = None,
     seen: Choice,
     picture: PlotOptions,
+    look: Look,
     page: ReportOptions,
     shifts: ComparisonOptions,
     structures: StructureOptions,
@@ -53,6 +55,7 @@ def compare(
     """
     from shiftcli.nmr.comparison import compare_prediction
     from shiftcli.nmr.kinds import widening
+    from shiftcli.nmr.spectrum import short_names
     from shiftcli.readers import find_files
     from shiftcli.results.citations import find_citations
     from shiftcli.results.comparisons import Comparisons
@@ -88,7 +91,8 @@ def compare(
     emit_document(seen.of_document(document), kind, output)
     if plot is not None:
         for structure in comparisons.structures:
-            plot_comparison(structure.comparison, plot, structure.prediction.crystal.where)
+            where = short_names([structure.prediction.crystal])[0]
+            plot_comparison(structure.comparison, plot, where, look)
     if report is not None:
         predictions = [structure.prediction for structure in comparisons.structures]
         results = Results(batch.predictor, predictions, comparisons.failures, fixed, to.precision)

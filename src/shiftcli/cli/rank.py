@@ -21,6 +21,7 @@ from shiftcli.cli.options import (
     StructureOptions,
 )
 from shiftcli.options import TableFormat
+from shiftcli.results.look import Look
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ def rank(
         typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
     ] = None,
     picture: PlotOptions,
+    look: Look,
     assignment: Annotated[
         Literal["given", "best"],
         typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
@@ -118,7 +120,7 @@ def rank(
     show_failures(ranking.failures, f"{len(ranking.candidates)} candidates ranked")
     emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, output)
     if plot is not None and ranking.candidates:
-        plot_ranking(ranking, plot)
+        plot_ranking(ranking, plot, look)
     if ranking.failures:
         raise typer.Exit(1)
 

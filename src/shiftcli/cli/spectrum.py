@@ -20,6 +20,7 @@ from shiftcli.cli.options import (
 )
 from shiftcli.errors import UsageError
 from shiftcli.options import option
+from shiftcli.results.look import Look
 from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def spectrum(
         int, typer.Option(min=0, max=8, metavar="N", help="Decimals of the table.")
     ] = 2,
     drawing: SpectrumOptions,
+    look: Look,
     shifts: ReferenceOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
@@ -145,9 +147,9 @@ def spectrum(
     show_document_notes(results.document(), "predicted")
     if predictions and drawing.correlate is not None:
         pair = drawing.correlate
-        _show_correlations(correlate_nuclei(predictions, pair, settings), output, precision)
+        _show_correlations(correlate_nuclei(predictions, pair, settings), output, precision, look)
     elif predictions:
-        _show_spectra(simulate_spectra(predictions, nuclei, settings), output, precision)
+        _show_spectra(simulate_spectra(predictions, nuclei, settings), output, precision, look)
     if failures:
         raise typer.Exit(1)
 
@@ -163,7 +165,9 @@ def _check_suffix(output: Path | None) -> None:
         check_picture(output)
 
 
-def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: int) -> None:
+def _show_spectra(
+    spectra: Sequence[Spectrum], output: Path | None, precision: int, look: Look
+) -> None:
     from shiftcli.results.spectra import axis_notes, peak_tables, point_document
     from shiftcli.views.plots import plot_spectra
     from shiftcli.views.spreadsheets import write_csv
@@ -172,10 +176,12 @@ def _show_spectra(spectra: Sequence[Spectrum], output: Path | None, precision: i
     show_notes("", axis_notes(spectra))
     tables = partial(peak_tables, spectra, precision)
     text = partial(write_csv, point_document(spectra))
-    _emit(output, tables, text, partial(plot_spectra, spectra))
+    _emit(output, tables, text, partial(plot_spectra, spectra, look=look))
 
 
-def _show_correlations(spectra: Sequence[Correlation], output: Path | None, precision: int) -> None:
+def _show_correlations(
+    spectra: Sequence[Correlation], output: Path | None, precision: int, look: Look
+) -> None:
     from shiftcli.results.spectra import axis_notes, cross_peak_document
     from shiftcli.views.plots import plot_correlations
     from shiftcli.views.spreadsheets import write_csv
@@ -184,7 +190,12 @@ def _show_correlations(spectra: Sequence[Correlation], output: Path | None, prec
     show_notes("", axis_notes(spectra))
     document = cross_peak_document(spectra, precision)
     text = partial(write_csv, document)
-    _emit(output, lambda: list(document.tables()), text, partial(plot_correlations, spectra))
+    _emit(
+        output,
+        lambda: list(document.tables()),
+        text,
+        partial(plot_correlations, spectra, look=look),
+    )
 
 
 def _emit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from shiftcli.errors import UsageError
 from shiftcli.nmr.shifts import References
 from shiftcli.results.choice import Choice
 from shiftcli.results.provenance import conversion, provenance
-from shiftcli.results.tables import Column, Document, Entry, Table
+from shiftcli.results.tables import Column, Document, Entries, Entry, Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
@@ -115,18 +115,11 @@ class Results:
             **conversion(self.references),
             "intervals": _intervals(self.predictor),
         }
-        return Document(head, _Entries(self), "structures", self.failures)
 
+        def entry(prediction: Prediction) -> Entry:
+            return Entry(about(prediction.crystal), (self.table(prediction),))
 
-@dataclass(frozen=True)
-class _Entries:
-    """Made one by one, so that a long run never stands in memory."""
-
-    results: Results
-
-    def __iter__(self) -> Iterator[Entry]:
-        for prediction in self.results.predictions:
-            yield Entry(about(prediction.crystal), (self.results.table(prediction),))
+        return Document(head, Entries(self.predictions, entry), "structures", self.failures)
 
 
 def about(crystal: Crystal) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from shiftcli.nmr.spectrum import Axis, Correlation, Spectrum
 from shiftcli.results.predictions import about, describe
-from shiftcli.results.tables import Column, Document, Entry, Table
+from shiftcli.results.tables import Column, Document, Entries, Entry, Table
 from shiftcli.structure.crystal import Crystal
 
 #: Significant digits of positions and intensities.
@@ -70,18 +69,7 @@ def point_document(spectra: Sequence[Spectrum]) -> Document:
         rows = [(s.axis.species, s.axis.column, x, y) for x, y in points]
         return Entry(about(s.crystal), (Table("points", columns, rows),))
 
-    return Document({}, _Lazy(spectra, entry), "spectra")
-
-
-@dataclass(frozen=True)
-class _Lazy:
-    """Entries that are made when they are asked for."""
-
-    spectra: Sequence[Any]
-    entry: Any
-
-    def __iter__(self) -> Iterator[Entry]:
-        return map(self.entry, self.spectra)
+    return Document({}, Entries(spectra, entry), "spectra")
 
 
 def cross_peak_document(spectra: Sequence[Correlation], precision: int = 2) -> Document:
@@ -123,7 +111,7 @@ def cross_peak_document(spectra: Sequence[Correlation], precision: int = 2) -> D
         table = Table("cross peaks", columns, rows, s.crystal.where, describe(s.crystal))
         return Entry(about(s.crystal), (table,))
 
-    return Document({}, _Lazy(spectra, entry), "correlations")
+    return Document({}, Entries(spectra, entry), "correlations")
 
 
 def axis_notes(spectra: Sequence[Spectrum | Correlation]) -> list[str]:

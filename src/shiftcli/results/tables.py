@@ -233,6 +233,17 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Entries:
+    """Entries of many structures, made one by one each time they are asked for."""
+
+    items: Iterable[Any]
+    entry: Callable[[Any], Entry]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self.entry, self.items)
+
+
+@dataclass(frozen=True)
 class Document:
     """A result as the views take it.
 

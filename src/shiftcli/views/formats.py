@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -31,43 +31,25 @@ SINGLE = ("magres", "simpson")
 #: Those that are no text.
 BINARY = ("xlsx", "parquet")
 
-#: Suffixes that choose a format; ``.gz`` may follow.
-SUFFIXES = {
-    ".txt": "table",
-    ".csv": "csv",
-    ".chemiscope.json": "chemiscope",
-    ".json": "json",
-    ".md": "md",
-    ".tex": "tex",
-    ".html": "html",
-    ".xlsx": "xlsx",
-    ".parquet": "parquet",
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-    ".magres": "magres",
-    ".cif": "cif",
-    ".spinsys": "simpson",
-    ".mrsim": "mrsimulator",
+#: What writes each format, and the suffixes that choose it; ``.gz`` may follow. Modules are named
+#: and not imported, so that CSV does not wait for ASE.
+_WRITERS = {
+    "table": ("terminal.plain_text", (".txt",)),
+    "csv": ("spreadsheets.write_csv", (".csv",)),
+    "xlsx": ("spreadsheets.write_xlsx", (".xlsx",)),
+    "parquet": ("spreadsheets.write_parquet", (".parquet",)),
+    "chemiscope": ("chemiscope.write_chemiscope", (".chemiscope.json",)),
+    "json": ("documents.write_json", (".json",)),
+    "md": ("documents.write_markdown", (".md",)),
+    "tex": ("documents.write_latex", (".tex",)),
+    "html": ("documents.write_html", (".html",)),
+    "xyz": ("extended_xyz.write_xyz", (".xyz", ".extxyz")),
+    "magres": ("magres.write_magres", (".magres",)),
+    "cif": ("cif.write_cif", (".cif",)),
+    "simpson": ("simpson.write_simpson", (".spinsys",)),
+    "mrsimulator": ("mrsimulator.write_mrsimulator", (".mrsim",)),
 }
-
-# Modules are named and not imported, so that CSV does not wait for ASE.
-_TABLE_WRITERS = {
-    "csv": ("spreadsheets", "write_csv"),
-    "xlsx": ("spreadsheets", "write_xlsx"),
-    "parquet": ("spreadsheets", "write_parquet"),
-    "json": ("documents", "write_json"),
-    "md": ("documents", "write_markdown"),
-    "tex": ("documents", "write_latex"),
-    "html": ("documents", "write_html"),
-}
-_ATOM_WRITERS = {
-    "xyz": ("extended_xyz", "write_xyz"),
-    "magres": ("magres", "write_magres"),
-    "cif": ("cif", "write_cif"),
-    "chemiscope": ("chemiscope", "write_chemiscope"),
-    "simpson": ("simpson", "write_simpson"),
-    "mrsimulator": ("mrsimulator", "write_mrsimulator"),
-}
+SUFFIXES = {suffix: form for form, (_, suffixes) in _WRITERS.items() for suffix in suffixes}
 
 
 def choose_format(name: str | None, output: Path | None, formats: Sequence[str] = FORMATS) -> str:
@@ -191,9 +173,11 @@ def chunks(results: Results, form: str) -> Chunks:
         If there is no such format, or it cannot hold these predictions; the message names
         another.
     """
-    if form not in _ATOM_WRITERS:
+    if form not in ATOMS:
         return document_chunks(results.document(), form)
-    return [_call(_ATOM_WRITERS[form], results)]
+    if form != "xyz":
+        return [_writer(form)(results)]
+    return (_writer(form)(replace(results, predictions=[own])) for own in results.predictions)
 
 
 def document_chunks(document: Document, form: str) -> Chunks:
@@ -204,16 +188,14 @@ def document_chunks(document: Document, form: str) -> Chunks:
     UsageError
         If there is no such format, or what writes it is not installed.
     """
-    if form == "table":
-        return _call(("terminal", "plain_text"), document.tables())
-    if form not in _TABLE_WRITERS:
+    if form not in TABLES:
         raise UsageError(f"no format '{form}'", hint=f"one of {', '.join(FORMATS)}")
-    return _call(_TABLE_WRITERS[form], document)
+    return _writer(form)(document.tables() if form == "table" else document)
 
 
-def _call(place: tuple[str, str], argument: Any) -> Any:
-    module, function = place
-    return getattr(import_module(f"shiftcli.views.{module}"), function)(argument)
+def _writer(form: str) -> Callable[[Any], Any]:
+    module, _, function = _WRITERS[form][0].partition(".")
+    return getattr(import_module(f"shiftcli.views.{module}"), function)
 
 
 def render(results: Results, form: str) -> Any:

@@ -1,5 +1,7 @@
 """Pictures of predicted against measured shifts."""
 
+import itertools
+
 import pytest
 
 from shiftcli.errors import UsageError
@@ -32,11 +34,7 @@ def comparison():
 
 
 @pytest.fixture
-def figure(comparison, tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    seen = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **more: seen.append(self))
+def figure(comparison, tmp_path, seen):
     plot_comparison(comparison, tmp_path / "a.png", "urea $x$")
     return seen[0]
 
@@ -52,8 +50,8 @@ def test_formats(comparison, tmp_path, suffix, start):
 
 def test_a_panel_for_each_nucleus(figure):
     proton, carbon = figure.axes
-    assert proton.get_title() == "1H   RMSE 1.17 ppm"
-    assert carbon.get_title().startswith("13C")
+    assert proton.get_title() == "¹H   RMSE 1.17 ppm"
+    assert carbon.get_title().startswith("¹³C")
     points = [bars.lines[0] for bars in proton.containers]
     assert [line.get_xdata()[0] for line in points] == [10.2, 7.0, 5.1]
     assert [line.get_ydata()[0] for line in points] == [10.0, 9.0, 5.0]
@@ -63,8 +61,13 @@ def test_a_panel_for_each_nucleus(figure):
 
 def test_flags_are_named_and_found_assignments_hollow(figure):
     proton, carbon = figure.axes
-    assert [text.get_text() for text in proton.texts] == [r"H2\$"]
-    assert not carbon.texts
+    assert {text.get_text() for text in proton.texts} == {"H1", r"H2\$", "H3"}
+    colours = {text.get_text(): text.get_color() for text in proton.texts}
+    assert colours["H1"] == colours["H3"] != colours[r"H2\$"]
+    heights = sorted(text.xyann[1] for text in proton.texts)
+    low, high = proton.get_ylim()
+    assert all(b - a > (high - low) / 26 for a, b in itertools.pairwise(heights))
+    assert [text.get_text() for text in carbon.texts] == ["C1"]
     points = [bars.lines[0] for bars in proton.containers]
     assert [line.get_markerfacecolor() == "white" for line in points] == [False, False, True]
     assert points[1].get_color() != points[0].get_color()

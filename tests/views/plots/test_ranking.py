@@ -22,12 +22,8 @@ def ranking(count, *species):
 
 
 @pytest.fixture
-def drawn(tmp_path, monkeypatch):
+def drawn(tmp_path, seen):
     """The figure instead of its file."""
-    from matplotlib.figure import Figure
-
-    seen = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **more: seen.append(self))
 
     def draw(made):
         plot_ranking(made, tmp_path / "a.png")
@@ -61,7 +57,7 @@ def test_a_lollipop_each_and_the_band_of_correct_structures(drawn):
     assert low > high  # the best on top
     names = [label.get_text() for label in proton.get_yticklabels()]
     assert names[0] == r"form \$0_x\$"  # no formula
-    assert [panel.get_xlabel() for panel in (proton, carbon)] == ["1H RMSE/ppm", "13C RMSE/ppm"]
+    assert [panel.get_xlabel() for panel in (proton, carbon)] == ["¹H RMSE/ppm", "¹³C RMSE/ppm"]
 
 
 def test_of_many_only_the_best_are_drawn(drawn):

@@ -39,15 +39,11 @@ def test_formats(metrics, tmp_path, suffix, start):
     assert picture.read_bytes().startswith(start)
 
 
-def test_a_panel_for_each_nucleus_and_a_line_for_each_network(metrics, tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    seen = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **more: seen.append(self))
+def test_a_panel_for_each_nucleus_and_a_line_for_each_network(metrics, tmp_path, seen):
     other = write(tmp_path / "other" / "metrics.csv", ("O", 1, 1, 50.0, 45.0, "nan"))
     plot_training([metrics, other], tmp_path / "a.png")
     proton, oxygen = seen[0].axes
-    assert [panel.get_title() for panel in (proton, oxygen)] == ["1H", "17O"]
+    assert [panel.get_title() for panel in (proton, oxygen)] == ["¹H", "¹⁷O"]
     labels = [text.get_text() for text in proton.get_legend().get_texts()]
     assert labels == ["run #1 validation", "run #2 validation", "baseline in the data"]
     first = [line for line in proton.lines if line.get_label() == "run #1 validation"]
@@ -74,10 +70,10 @@ def test_nothing_to_draw(tmp_path):
 
 def test_picture_that_cannot_be_written(metrics, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"a\.png: cannot write: "):
+    with pytest.raises(UsageError, match=r"cannot write .*a\.png"):
         plot_training([metrics], tmp_path / "file" / "a.png")
     (tmp_path / "a.png").mkdir()
-    with pytest.raises(UsageError, match=r"a\.png: cannot write: Is a directory"):
+    with pytest.raises(UsageError, match=r"a\.png.*: it is a directory"):
         plot_training([metrics], tmp_path / "a.png")
 
 

@@ -6,20 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli.nmr.assignment import Comparison, Fit, Row
-from shiftcli.views.plots.figure import panels, plain, save
+from shiftcli.nmr.spectrum import spread
+from shiftcli.results.look import Look
+from shiftcli.views.plots.figure import nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Colours of rows without a flag, and above 2σ and 3σ.
-_COLOURS = {"": "C0", ">2σ": "C1", ">3σ": "C3"}
+_COLOURS = {"": "C0", ">2σ": "C4", ">3σ": "C1"}
+
+#: Up to so many rows stand with their names.
+_MOST_NAMES = 25
 
 #: Axes reach this fraction of the range beyond the shifts, or this many ppm.
 _MARGIN, _LEAST_MARGIN = 0.08, 0.5
 
 
-def plot_comparison(comparison: Comparison, output: Path, title: str = "") -> None:
-    """Draw predicted against measured shifts, a panel for each nucleus.
+def plot_comparison(
+    comparison: Comparison, output: Path, title: str = "", look: Look | None = None
+) -> None:
+    """Draw predicted against measured shifts, a panel for each nucleus below the other.
 
     Parameters
     ----------
@@ -29,6 +36,8 @@ def plot_comparison(comparison: Comparison, output: Path, title: str = "") -> No
         Picture; its suffix names the format.
     title : str
         Name of the structure.
+    look : Look, optional
+        Size, letters and style.
 
     Raises
     ------
@@ -37,15 +46,14 @@ def plot_comparison(comparison: Comparison, output: Path, title: str = "") -> No
 
     Notes
     -----
-    Bars are one standard deviation of the difference; rows above 2σ and 3σ have their colour
-    and their name. Hollow points are assignments that were found, not stated.
+    Bars are one standard deviation of the difference; rows above 2σ and 3σ have their colour.
+    Names stand beside the panel; of many rows those that have a colour. Hollow points are
+    assignments that were found, not stated.
     """
-    figure, axes = panels(len(comparison.fits), (4.5, 4.5))
-    for panel, fit in zip(axes, comparison.fits, strict=True):
-        _draw(panel, fit, [row for row in comparison.rows if row.species == fit.species])
-    if title:
-        figure.suptitle(plain(title), fontsize="medium")
-    save(figure, output)
+    rows = len(comparison.fits)
+    with picture(output, look, rows=rows, size=(120.0, 105.0), title=title) as (_, axes):
+        for panel, fit in zip(axes, comparison.fits, strict=True):
+            _draw(panel, fit, [row for row in comparison.rows if row.species == fit.species])
 
 
 def _draw(panel: Axes, fit: Fit, rows: list[Row]) -> None:
@@ -60,14 +68,25 @@ def _draw(panel: Axes, fit: Fit, rows: list[Row]) -> None:
             row.measured, row.predicted, yerr=row.sigma, fmt="o", color=colour, markersize=4,
             markerfacecolor="white" if row.assigned else colour, elinewidth=0.8,
         )  # fmt: skip
-        if row.flag:
-            panel.annotate(
-                plain(row.site), (row.measured, row.predicted), xytext=(4, 4),
-                textcoords="offset points", fontsize="x-small", color=colour,
-            )  # fmt: skip
     panel.set_xlim(*ends)
     panel.set_ylim(*ends)
     panel.set_aspect("equal")
-    panel.set_title(f"{fit.species}   RMSE {fit.rmse:.2f} ppm")
+    _name(panel, rows if len(rows) <= _MOST_NAMES else [row for row in rows if row.flag])
+    panel.set_title(f"{nuclide(fit.species)}   RMSE {fit.rmse:.2f} ppm")
     panel.set_xlabel("measured shift/ppm")
     panel.set_ylabel("predicted shift/ppm")
+
+
+def _name(panel: Axes, rows: list[Row]) -> None:
+    """Names beside the panel, each with a hair line to its point, none over another."""
+    low, high = panel.get_ylim()
+    named = sorted(rows, key=lambda row: row.predicted)[:_MOST_NAMES]
+    step = (high - low) / _MOST_NAMES
+    places = spread([row.predicted for row in named], step, low + step / 2, high - step / 2)
+    beside = panel.get_yaxis_transform()  # x in parts of the panel, y in ppm
+    for row, place in zip(named, places, strict=True):
+        panel.annotate(
+            plain(row.site), (row.measured, row.predicted), xytext=(1.04, place),
+            textcoords=beside, fontsize="x-small", va="center", color=_COLOURS[row.flag],
+            arrowprops={"arrowstyle": "-", "color": "0.8", "linewidth": 0.4, "zorder": 0},
+        )  # fmt: skip

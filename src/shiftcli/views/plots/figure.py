@@ -1,11 +1,15 @@
-"""What all pictures share: matplotlib (the extra ``plot``), panels, formats, the file."""
+"""What all pictures share: matplotlib (the extra ``plot``), panels, looks, the file."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, visible
+from shiftcli.results.look import Look
 from shiftcli.views.files import whole
 
 if TYPE_CHECKING:
@@ -15,36 +19,118 @@ if TYPE_CHECKING:
 #: Formats that a picture can have.
 SUFFIXES = (".png", ".svg", ".pdf")
 
+#: Colours that people who see red and green alike can tell apart (Okabe and Ito, 2008).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
-def panels(columns: int, size: tuple[float, float] = (4.5, 3.5)) -> tuple[Figure, list[Axes]]:
-    """A figure with some panels side by side.
+#: Names that stand inside a panel at most; more of them stand below it.
+_MOST_NAMES = 4
+
+_MM = 1 / 25.4
+
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@contextmanager
+def picture(
+    output: Path,
+    look: Look | None = None,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] = (150.0, 90.0),
+    title: str = "",
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure to draw into, written whole when all went well.
 
     Parameters
     ----------
-    columns : int
-        Number of panels.
+    output : pathlib.Path
+        Picture; its suffix names the format. Its folder is made where it is missing.
+    look : Look, optional
+        Size, letters and style.
+    rows, columns : int
+        Panels below and beside each other.
     size : tuple of float
-        Width and height of one in inches.
+        Width of the picture, and height of a row, in mm, unless `look` says another width;
+        heights then keep their proportion.
+    title : str
+        Above all, unless `look` says another.
 
-    Returns
-    -------
+    Yields
+    ------
     figure : matplotlib.figure.Figure
-        The figure, not tied to any window.
+        Not tied to any window.
     axes : list of matplotlib.axes.Axes
-        Its panels from left to right.
+        Its panels, row by row.
 
     Raises
     ------
     UsageError
-        If matplotlib is missing.
+        If matplotlib is missing, the format or the style is unknown, or it cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error
-    width, height = size
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+    check_picture(output)
+    from cycler import cycler
+    from matplotlib import rc_context, style
+    from matplotlib.figure import Figure
+
+    look = look or Look()
+    width, height = look.size or (size[0], None)
+    if height is None:
+        height = rows * size[1] * width / size[0]
+    letters = look.font_size or min(10.0, max(7.0, width / 15))
+    settings: dict[Any, Any] = {
+        "axes.prop_cycle": cycler(color=COLOURS),
+        "font.size": letters,
+        "axes.titlesize": "medium",
+        "svg.hashsalt": "shiftcli",  # the same numbers are the same file
+    }
+    with rc_context(settings):
+        if look.style is not None:
+            try:
+                style.use(look.style)
+            except (OSError, ValueError) as error:
+                raise UsageError(f"--style: {look.style} is no style of matplotlib") from error
+        figure = Figure(figsize=(width * _MM, height * _MM), layout="constrained")
+        yield figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+        heading = plain(title if look.title is None else look.title)
+        if heading:
+            figure.suptitle(heading, fontsize="medium")
+        form = output.suffix.lower().removeprefix(".")
+        undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+        with whole(output) as path:
+            figure.savefig(path, format=form, dpi=look.dpi, metadata=undated)
+
+
+def name_lines(figure: Figure, panel: Axes) -> None:
+    """Names of the lines: inside the panel where they are few, else below the panels."""
+    handles, names = panel.get_legend_handles_labels()
+    if len(names) <= _MOST_NAMES:
+        panel.legend(fontsize="small", loc="best")
+    elif not figure.legends:
+        figure.legend(handles, names, fontsize="small", loc="outside lower center", ncols=2)
+
+
+def label_room(figure: Figure, rows: int = 1) -> tuple[float, float]:
+    """Width and height of a small letter, as parts of a panel's width and height.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        From `picture`.
+    rows : int
+        Its panels below each other.
+    """
+    from matplotlib import rcParams
+
+    points = 0.7 * rcParams["font.size"]  # of letters that are x-small
+    # Axes, their names and titles take about a fifth of the picture's sides.
+    width, height = (0.8 * 72 * side for side in figure.get_size_inches())
+    return 1.3 * points / width, 0.65 * points / (height / rows - 2 * points)
+
+
+def nuclide(text: str) -> str:
+    """Text whose first word is a nuclide, its mass raised: ``¹³C shift/ppm``."""
+    return re.sub(r"^\d+(?=[A-Z])", lambda mass: mass[0].translate(_SUPERSCRIPT), text)
 
 
 def plain(text: str) -> str:
@@ -78,23 +164,7 @@ def check_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"'{path.name}' should end in {', '.join(SUFFIXES)}")
-    panels(1)
-
-
-def save(figure: Figure, output: Path) -> None:
-    """Write a picture whole or not at all.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        From `panels`.
-    output : pathlib.Path
-        Picture; its suffix names the format. Its folder is made where it is missing.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be written.
-    """
-    with whole(output) as path:
-        figure.savefig(path, dpi=150, format=output.suffix.lower().removeprefix("."))
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.ranking import RMSE_BANDS, Candidate, Ranking
-from shiftcli.views.plots.figure import check_picture, panels, plain, save
+from shiftcli.results.look import Look
+from shiftcli.views.plots.figure import nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 #: Candidates drawn at most; names of more could not be read.
 LARGEST = 40
 
-#: Height in inches of a candidate's row, and of all that is around the rows.
-_ROW, _AROUND = 0.24, 1.4
+#: Height in mm of a candidate's row, and of all that is around the rows.
+_ROW, _AROUND = 6.0, 35.0
 
 #: Longest name under an axis, its end being what tells files apart.
 _LONGEST = 36
 
 
-def plot_ranking(ranking: Ranking, output: Path) -> None:
+def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> None:
     """Draw the RMSE of the best candidates as lollipops, a panel for each nucleus.
 
     Parameters
@@ -33,29 +34,30 @@ def plot_ranking(ranking: Ranking, output: Path) -> None:
         band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`).
     output : pathlib.Path
         Picture; its suffix names the format.
+    look : Look, optional
+        Size, letters and style.
 
     Raises
     ------
     UsageError
         If matplotlib is missing, the format is unknown or there is nothing to draw.
     """
-    check_picture(output)
     drawn = ranking.candidates[:LARGEST]
     if not drawn:
         raise UsageError("no candidate could be ranked, so there is nothing to draw")
-    size = (4.5, _AROUND + _ROW * len(drawn))
-    figure, axes = panels(len(ranking.species), size)
-    for panel, species in zip(axes, ranking.species, strict=True):
-        _draw(panel, drawn, species)
-    axes[0].set_yticks(range(len(drawn)), [_name(c) for c in drawn], fontsize="small")
-    right = axes[-1].secondary_yaxis("right")
-    right.set_yticks(
-        range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
-    )
-    right.tick_params(length=0)
-    if len(drawn) < len(ranking.candidates):
-        figure.suptitle(f"best {len(drawn)} of {len(ranking.candidates)} candidates")
-    save(figure, output)
+    size = (min(60.0 + 60.0 * len(ranking.species), 180.0), _AROUND + _ROW * len(drawn))
+    all_of = f"best {len(drawn)} of {len(ranking.candidates)} candidates"
+    title = all_of if len(drawn) < len(ranking.candidates) else ""
+    columns = len(ranking.species)
+    with picture(output, look, columns=columns, size=size, title=title) as (_, axes):
+        for panel, species in zip(axes, ranking.species, strict=True):
+            _draw(panel, drawn, species)
+        axes[0].set_yticks(range(len(drawn)), [_name(c) for c in drawn], fontsize="small")
+        right = axes[-1].secondary_yaxis("right")
+        right.set_yticks(
+            range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
+        )
+        right.tick_params(length=0)
 
 
 def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
@@ -65,14 +67,14 @@ def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
         mean, deviation = RMSE_BANDS[species]
         panel.axvspan(mean - deviation, mean + deviation, color="0.88", zorder=0)
         panel.axvline(mean, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
-        panel.set_title(f"grey: correct structures, {mean} ± {deviation} ppm", fontsize="small")
+        panel.set_title(f"grey: correct structures,\n{mean} ± {deviation} ppm", fontsize="small")
     panel.hlines(rows, 0, values, color="C0", linewidth=1.2)
     fills = ["C0" if candidate.indistinguishable else "white" for candidate in drawn]
     panel.scatter(values, rows, s=36, c=fills, edgecolors="C0", zorder=3)
     panel.set_xlim(0, 1.08 * max(*values, 0.6 if species in RMSE_BANDS else 1e-3))
     panel.set_ylim(len(drawn) - 0.5, -0.5)
     panel.set_yticks(rows, [""] * len(drawn))
-    panel.set_xlabel(f"{species} RMSE/ppm")
+    panel.set_xlabel(f"{nuclide(species)} RMSE/ppm")
 
 
 def _name(candidate: Candidate) -> str:

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftcli.nmr.spectrum import Axis, Correlation, Spectrum, short_names, spread
-from shiftcli.views.plots.figure import check_picture, panels, plain, save
+from shiftcli.results.look import Look
+from shiftcli.views.plots.figure import label_room, name_lines, nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Up to so many peaks stand with their labels.
 _MOST_LABELS = 40
 
-#: Letters of a label at most, and the part of a panel's height that one takes.
+#: Letters of a label at most.
 _LONGEST_LABEL = 20
-_LETTER = 0.022
 
 #: Contours as parts of the highest point, each 1.5 times the one below.
 _CONTOURS = 0.08 * 1.5 ** np.arange(7)
 
 
-def plot_spectra(spectra: Sequence[Spectrum], output: Path) -> None:
-    """Draw one-dimensional spectra, a panel for each nucleus and a line for each crystal.
+def plot_spectra(spectra: Sequence[Spectrum], output: Path, look: Look | None = None) -> None:
+    """Draw one-dimensional spectra: panels of the nuclei below each other, crystals as lines.
 
     Parameters
     ----------
@@ -34,23 +35,27 @@ def plot_spectra(spectra: Sequence[Spectrum], output: Path) -> None:
         At least one; those of one nucleus share an axis.
     output : pathlib.Path
         Picture; its suffix names the format.
+    look : Look, optional
+        Size, letters and style.
 
     Raises
     ------
     UsageError
         If matplotlib is missing, the format is unknown or the picture cannot be written.
     """
-    check_picture(output)
     by_nucleus: dict[str, list[Spectrum]] = {}
     for spectrum in spectra:
         by_nucleus.setdefault(spectrum.axis.element, []).append(spectrum)
-    figure, axes = panels(len(by_nucleus), (6.0, 3.6))
-    for panel, own in zip(axes, by_nucleus.values(), strict=True):
-        _draw_lines(panel, own)
-    save(figure, output)
+    names = short_names(list({id(s.crystal): s.crystal for s in spectra}.values()))
+    title = names[0] if len(names) == 1 else ""
+    with picture(output, look, rows=len(by_nucleus), title=title) as (figure, axes):
+        for panel, own in zip(axes, by_nucleus.values(), strict=True):
+            _draw_lines(figure, panel, own, label_room(figure, len(by_nucleus)))
 
 
-def plot_correlations(spectra: Sequence[Correlation], output: Path) -> None:
+def plot_correlations(
+    spectra: Sequence[Correlation], output: Path, look: Look | None = None
+) -> None:
     """Draw cross peaks as contours, each crystal in its colour, between their projections.
 
     Parameters
@@ -59,6 +64,8 @@ def plot_correlations(spectra: Sequence[Correlation], output: Path) -> None:
         At least one, on the same axes.
     output : pathlib.Path
         Picture; its suffix names the format.
+    look : Look, optional
+        Size, letters and style.
 
     Raises
     ------
@@ -66,40 +73,40 @@ def plot_correlations(spectra: Sequence[Correlation], output: Path) -> None:
         If matplotlib is missing, the format is unknown, the picture cannot be written, or
         lines are too narrow for it.
     """
-    check_picture(output)
-    figure, (panel,) = panels(1, (6.5, 6.0))
-    top = panel.inset_axes((0.0, 1.02, 1.0, 0.16), sharex=panel)
-    side = panel.inset_axes((1.02, 0.0, 0.16, 1.0), sharey=panel)
-    for empty in (top, side):
-        empty.axis("off")
     names = short_names([spectrum.crystal for spectrum in spectra])
-    for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
-        colour = f"C{number % 10}"
-        intensity = spectrum.intensity()
-        highest = intensity.max(initial=0.0)
-        if highest > 0:
-            levels = _CONTOURS * highest
-            panel.contour(*spectrum.points, intensity.T, levels, colors=colour, linewidths=0.8)
-        panel.plot([], [], color=colour, label=plain(name))
-        for projection, sums in ((top, intensity.sum(axis=1)), (side, intensity.sum(axis=0))):
-            heights = sums / (sums.max(initial=0.0) or 1.0)
-            points = spectrum.points[0 if projection is top else 1]
-            curve = (points, heights) if projection is top else (heights, points)
-            projection.plot(*curve, color=colour, linewidth=0.9)
-    if len(spectra) == 1:
-        _label_cross_peaks(panel, spectra[0])
-    _dress(panel, spectra[0].axes[0], spectra[0].axes[1])
-    if len(spectra) > 1:
-        panel.legend(fontsize="small", loc="best")
-    figure.suptitle(plain(names[0]) if len(spectra) == 1 else "")
-    save(figure, output)
+    title = names[0] if len(names) == 1 else ""
+    with picture(output, look, size=(150.0, 140.0), title=title) as (figure, (panel,)):
+        top = panel.inset_axes((0.0, 1.02, 1.0, 0.16), sharex=panel)
+        side = panel.inset_axes((1.02, 0.0, 0.16, 1.0), sharey=panel)
+        for empty in (top, side):
+            empty.axis("off")
+        for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
+            colour = f"C{number}"
+            intensity = spectrum.intensity()
+            highest = intensity.max(initial=0.0)
+            if highest > 0:
+                levels = _CONTOURS * highest
+                panel.contour(*spectrum.points, intensity.T, levels, colors=colour, linewidths=0.8)
+            panel.plot([], [], color=colour, label=plain(name))
+            for projection, sums in ((top, intensity.sum(axis=1)), (side, intensity.sum(axis=0))):
+                heights = sums / (sums.max(initial=0.0) or 1.0)
+                points = spectrum.points[0 if projection is top else 1]
+                curve = (points, heights) if projection is top else (heights, points)
+                projection.plot(*curve, color=colour, linewidth=0.9)
+        if len(spectra) == 1:
+            _label_cross_peaks(panel, spectra[0], label_room(figure)[0])
+        else:
+            name_lines(figure, panel)
+        _dress(panel, spectra[0].axes[0], spectra[0].axes[1])
 
 
-def _draw_lines(panel: Axes, spectra: Sequence[Spectrum]) -> None:
+def _draw_lines(
+    figure: Figure, panel: Axes, spectra: Sequence[Spectrum], letter: tuple[float, float]
+) -> None:
     names = short_names([spectrum.crystal for spectrum in spectra])
     highest = max(spectrum.intensity.max() for spectrum in spectra) or 1.0
     for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
-        colour = f"C{number % 10}"
+        colour = f"C{number}"
         panel.plot(
             spectrum.positions, spectrum.intensity, color=colour, linewidth=1, label=plain(name)
         )
@@ -109,26 +116,26 @@ def _draw_lines(panel: Axes, spectra: Sequence[Spectrum]) -> None:
         panel.plot(places, [level] * len(places), "|", color=colour, markersize=5)
     axis = spectra[0].axis
     panel.set_xlim(spectra[0].positions[0], spectra[0].positions[-1])
-    labelled = len(spectra) == 1 and len(spectra[0].peaks) <= _MOST_LABELS
+    labelled = len(spectra) == 1 and len(spectra[0].peaks) * letter[0] < 1
     longest = max((len(_short(peak.label)) for peak in spectra[0].peaks), default=0)
-    room = 1.17 / (1 - _LETTER * longest) if labelled else 1.1
+    room = 1.17 / max(0.2, 1 - letter[1] * (longest + 1)) if labelled else 1.1
     panel.set_ylim(-0.04 * highest * (len(spectra) + 1), highest * room)
     if labelled:
-        _label_peaks(panel, spectra[0], highest)
+        _label_peaks(panel, spectra[0], highest, letter[0])
     else:
-        panel.legend(fontsize="small", loc="best")
+        name_lines(figure, panel)
     _dress(panel, axis)
-    of = axis.species if spectra[0].area == "cell" else f"part of the {axis.species}"
+    own = nuclide(axis.species)
+    of = own if spectra[0].area == "cell" else f"part of the {own}"
     panel.set_ylabel(f"{of} per {axis.column.partition('/')[2]}")
-    panel.set_title(plain(names[0]) if labelled else axis.species)
 
 
-def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float) -> None:
+def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float, width: float) -> None:
     """Labels in a row above the lines, each with a hair line down to its peak."""
     low, high = spectrum.positions[0], spectrum.positions[-1]
     places = [peak.position for peak in spectrum.peaks]
-    gap = (high - low) / _MOST_LABELS
-    columns = spread(places, gap, low + gap, high - gap)
+    gap = (high - low) * width
+    columns = spread(places, gap, low + gap / 2, high - gap / 2)
     for peak, column in zip(spectrum.peaks, columns, strict=True):
         top = np.interp(peak.position, spectrum.positions, spectrum.intensity)
         panel.plot(
@@ -139,25 +146,33 @@ def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float) -> None:
         )
         panel.text(
             column, 1.15 * highest, _short(peak.label), rotation=90, ha="center", va="bottom",
-            fontsize=7, parse_math=False,
+            fontsize="x-small", parse_math=False,
         )  # fmt: skip
 
 
-def _label_cross_peaks(panel: Axes, spectrum: Correlation) -> None:
+def _label_cross_peaks(panel: Axes, spectrum: Correlation, height: float) -> None:
+    """Labels beside the cross peaks, those on one side of the picture apart from each other."""
     if len(spectrum.peaks) > _MOST_LABELS:
         return
-    points = spectrum.points[0]
-    for peak in spectrum.peaks:
+    points, across = spectrum.points
+    middle, gap = 0.5 * (points[0] + points[-1]), height * (across[-1] - across[0])
+    for is_low in (True, False):
+        peaks = [peak for peak in spectrum.peaks if (peak.first.position < middle) == is_low]
+        peaks.sort(key=lambda peak: peak.second.position)
+        wanted = [peak.second.position for peak in peaks]
         # Towards the middle, so that none runs out of the picture.
-        is_low = peak.first.position < 0.5 * (points[0] + points[-1])
         goes_left = is_low == spectrum.axes[0].falls
-        panel.annotate(
-            f"{_short(peak.first.label)}–{_short(peak.second.label)}",
-            (peak.first.position, peak.second.position),
-            xytext=(-7 if goes_left else 7, 0), textcoords="offset points",
-            ha="right" if goes_left else "left", va="center",
-            fontsize=7, color="0.25", parse_math=False,
-        )  # fmt: skip
+        places = spread(wanted, gap, across[0] + gap / 2, across[-1] - gap / 2)
+        for peak, place in zip(peaks, places, strict=True):
+            sign = 1 if goes_left == spectrum.axes[0].falls else -1
+            beside = peak.first.position + sign * 0.03 * (points[-1] - points[0])
+            panel.annotate(
+                f"{_short(peak.first.label)}–{_short(peak.second.label)}",
+                (peak.first.position, peak.second.position), xytext=(beside, place),
+                ha="right" if goes_left else "left", va="center",
+                fontsize="x-small", color="0.25", parse_math=False,
+                arrowprops={"arrowstyle": "-", "color": "0.8", "linewidth": 0.4},
+            )  # fmt: skip
 
 
 def _short(label: str) -> str:
@@ -166,10 +181,10 @@ def _short(label: str) -> str:
 
 def _dress(panel: Axes, horizontal: Axis, vertical: Axis | None = None) -> None:
     """Titles of the axes; shifts rise to the left and down, as they are drawn in NMR."""
-    panel.set_xlabel(horizontal.title)
+    panel.set_xlabel(nuclide(horizontal.title))
     if horizontal.falls:
         panel.invert_xaxis()
     if vertical is not None:
-        panel.set_ylabel(vertical.title)
+        panel.set_ylabel(nuclide(vertical.title))
         if vertical.falls:
             panel.invert_yaxis()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.views.plots.figure import check_picture, panels, save
+from shiftcli.views.plots.figure import nuclide, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,6 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
     UsageError
         If matplotlib is missing, the format is unknown or there is nothing to draw.
     """
-    check_picture(output)
     curves: dict[str, list[tuple[str, list[dict[str, str]]]]] = {}
     for path in metrics:
         with open(path, newline="", encoding="utf-8") as handle:
@@ -42,17 +41,16 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
             curves.setdefault(nucleus, []).append((f"{run} #{member}".strip(), own))
     if not curves:
         raise UsageError("no epoch has been trained that could be drawn")
-    figure, axes = panels(len(curves))
-    for panel, (nucleus, runs) in zip(axes, curves.items(), strict=True):
-        _draw_curves(panel, runs)
-        panel.set_title(SPECIES[nucleus])
-    save(figure, output)
+    with picture(output, rows=len(curves), size=(120.0, 80.0)) as (_, axes):
+        for panel, (nucleus, runs) in zip(axes, curves.items(), strict=True):
+            _draw_curves(panel, runs)
+            panel.set_title(nuclide(SPECIES[nucleus]))
 
 
 def _draw_curves(panel: Axes, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:
     for number, (name, rows) in enumerate(runs):
         epochs = [int(r["epoch"]) for r in rows]
-        colour = f"C{number % 10}"
+        colour = f"C{number}"
         panel.plot(epochs, [float(r["train_rmse"]) for r in rows], ":", color=colour)
         values = [float(r["validation_rmse"]) for r in rows]
         panel.plot(epochs, values, "-", color=colour, label=f"{name} validation")

@@ -12,6 +12,7 @@ import pytest
 
 from shiftcli.network.checkpoint import Metadata, save
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
+from shiftcli.network.precedents import annotate
 from shiftcli.weights import packaged, write_manifest
 
 
@@ -33,6 +34,21 @@ def cache(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SHIFTCLI_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "weights"
+
+
+def test_show(main, published, tmp_path, urea):
+    done = main("weights", "show", str(published))
+    assert done.returncode == 0
+    assert "do not say what the networks have learned from" in done.stdout + done.stderr
+    for path in published.glob("*.safetensors"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    annotate(sorted(tmp_path.glob("*.safetensors")), [urea])
+    done = main("weights", "show", str(tmp_path))
+    assert "C0(N3,N3,O1)" in done.stdout
+    found = json.loads(main("weights", "show", str(tmp_path), "--format", "json").stdout)
+    assert {"species": "1H", "environment": "H-N2(C3)", "training_crystals": 1} in found[
+        "environments"
+    ]
 
 
 def test_list(main, published):

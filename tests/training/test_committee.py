@@ -9,7 +9,7 @@ import torch
 
 from shiftcli.density.environments import surroundings
 from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.network.checkpoint import Metadata, amend, load, read_tensors, save
+from shiftcli.network.checkpoint import Metadata, amend, load, load_folded, read_tensors, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.prediction.predictor import Predictor, predict_committee
 from shiftcli.training import load_labelled
@@ -80,7 +80,7 @@ def test_members_are_averaged_and_their_variance_is_known(originals, samples):
 
 def test_figures_are_those_of_the_mean(calibrated, originals, samples):
     calibration, rmse = calibrated
-    members = [load(path) for path in originals]
+    members = [load_folded(path, CPU, torch.bfloat16) for path in originals]
     found = predict_committee(members, samples.environments(), CPU, dtype=torch.bfloat16)
     error = found.shielding - samples.reference
     assert rmse == pytest.approx(np.sqrt(np.average(error**2, weights=samples.weights)), rel=1e-6)

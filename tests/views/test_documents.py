@@ -26,7 +26,7 @@ def test_document(results):
     site = structure["sites"][2]
     assert set(site) == {
         "labels", "species", "multiplicity", "shielding", "uncertainty", "uncertainty95", "shift",
-        "flags",
+        "training_crystals", "flags",
     }  # fmt: skip
     assert site["uncertainty95"] > site["uncertainty"] > 0
     assert "68 %" in document["intervals"]["uncertainty"]

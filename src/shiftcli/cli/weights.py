@@ -114,6 +114,25 @@ def verify(
 
 @app.command()
 @command
+def show(
+    model: Annotated[
+        str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")
+    ] = None,
+    form: FormatOption = "table",
+    output: OutputOption = None,
+) -> None:
+    """Show what the networks have learned from, and how their intervals were judged.
+
+    Example: shiftcli weights show
+    """
+    from shiftcli.results.networks import knowledge_document
+    from shiftcli.views.terminal import emit_document
+
+    emit_document(knowledge_document(model), form, output)
+
+
+@app.command()
+@command
 def path(
     model: Annotated[
         str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")

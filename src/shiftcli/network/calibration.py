@@ -51,6 +51,8 @@ class Evidence:
     @staticmethod
     def concatenate(parts: list[Evidence]) -> Evidence:
         """Join what is known of several sets of atoms."""
+        nothing = np.zeros(0)
+        parts = parts or [Evidence(nothing.astype(object), nothing.astype(int), nothing)]
         names = Evidence.__dataclass_fields__
         return Evidence(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 

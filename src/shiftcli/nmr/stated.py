@@ -30,7 +30,7 @@ class StatedShieldings(Predictor):
     def __init__(self, nuclei: Sequence[str] | None = None, *, allow: Collection[str] = ()) -> None:
         # No network is loaded, so the initialiser of the base class is not called.
         self.settings = {"nuclei": nuclei, "allow": allow}
-        self.files, self.networks, self.calibrations = [], {}, {}
+        self.files, self.networks, self.calibrations, self.environments = [], {}, {}, {}
         self.nuclei = tuple(nuclei or ELEMENTS)
         self.device = resolve_device("cpu")
         self.orientations, self.views = None, None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
 
-from shiftcli.results.tables import Column, Table
+from shiftcli.network.calibration import Calibration, KindWidths
+from shiftcli.results.tables import Column, Document, Entry, Table
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.weights import Checked, Listed
+from shiftcli.weights import Checked, Listed, find_networks
 from shiftcli.weights.manifest import Network
 
 
@@ -33,6 +36,62 @@ def inventory_table(rows: Sequence[Listed]) -> Table:
         ))  # fmt: skip
     columns = (*shown, *(Column(name, None) for name in further))
     return Table("networks", columns, values, notes=("* predicts unless --weights names another",))
+
+
+def knowledge_document(weights: str | Path | None = None) -> Document:
+    """What a model's networks have learned from, and how their intervals were judged.
+
+    Parameters
+    ----------
+    weights : str or pathlib.Path, optional
+        Model or directory, as of `shiftcli.weights.find_networks`.
+
+    Raises
+    ------
+    WeightsError
+        If there are none, or a file is damaged.
+    """
+    from shiftcli.network.checkpoint import load
+
+    files = find_networks(weights)
+    # All members of a nucleus were calibrated together; they may have learned from other crystals.
+    held: dict[str, dict[str, set[int]]] = {}
+    crystals: dict[str, int] = {}
+    intervals: list[tuple[Any, ...]] = []
+    for file in files:
+        _, metadata = load(file.path)
+        species = SPECIES[file.nucleus]
+        crystals[file.path.name] = len(metadata.fingerprints)
+        for environment, count in metadata.environments.items():
+            if environment.startswith(file.nucleus):
+                held.setdefault(species, {}).setdefault(environment, set()).add(count)
+        if metadata.calibration and not any(row[0] == species for row in intervals):
+            intervals += _interval_rows(species, Calibration.from_dict(metadata.calibration))
+    seen = [
+        (species, environment, min(counts))
+        for species, own in held.items()
+        for environment, counts in sorted(own.items(), key=lambda item: (-min(item[1]), item[0]))
+    ]
+    tables = (
+        Table("environments", (
+            Column("species"), Column("environment"),
+            Column("training_crystals", "training crystals"),
+        ), seen, "bonded environments of the training crystals"),
+        Table("intervals", (
+            Column("species"), Column("kind"), Column("n", "atoms"),
+            Column("coverage68", "in 68 %", decimals=3),
+            Column("coverage95", "in 95 %", decimals=3),
+        ), intervals, "atoms inside their intervals, cross-validated over families of crystals"),
+    )  # fmt: skip
+    about: dict[str, Any] = {"model": files[0].model, "training_crystals": crystals}
+    if not seen:
+        about["notes"] = ("the files do not say what the networks have learned from",)
+    return Document({}, [Entry(about, tables)])
+
+
+def _interval_rows(species: str, calibration: Calibration) -> list[tuple[Any, ...]]:
+    rows: dict[str, Calibration | KindWidths] = {"all": calibration, **calibration.kinds}
+    return [(species, k, w.n, w.coverage68, w.coverage95) for k, w in rows.items()]
 
 
 def checked_table(rows: Sequence[Checked]) -> Table:

@@ -33,6 +33,7 @@ def site_columns(precision: int) -> tuple[Column, ...]:
         Column("uncertainty", "±68 %", *ppm, name="MS_shielding_uncertainty/ppm"),
         Column("uncertainty95", "±95 %", *ppm, name="MS_shielding_uncertainty95/ppm"),
         Column("shift", "δ/ppm", *ppm, name="MS_shift/ppm"),
+        Column("training_crystals", None),
         Column("flags"),
     )
 
@@ -97,6 +98,7 @@ class Results:
                 row.uncertainty,
                 row.uncertainty95,
                 self.references.shift(row.site.element, row.shielding),
+                row.training_crystals,
                 row.flags,
             )
             for row in prediction.sites

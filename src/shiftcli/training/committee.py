@@ -12,7 +12,7 @@ import torch
 
 from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.calibration import Calibration, Evidence
-from shiftcli.network.checkpoint import amend, load
+from shiftcli.network.checkpoint import amend, load_folded
 from shiftcli.prediction.predictor import predict_committee, shared_environments
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.training.atoms import LabelledAtoms
@@ -91,12 +91,9 @@ def judge(
     WeightsError
         If a file is no network, or they are of several nuclei.
     """
-    members = [load(path) for path in files]
+    members = [load_folded(path, device, dtype) for path in files]
     if len({metadata.nucleus for _, metadata in members}) != 1:
         raise WeightsError("a committee is of networks of one nucleus")
-    for network, _ in members:
-        # torch's stubs do not know memory_format.
-        network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     found = predict_committee(members, atoms.environments(), device, dtype=dtype)
     evidence = atoms.evidence(shared_environments(members)) if len(atoms) else None
     return Judged(atoms, found.shielding, found.between, found.within, evidence)

@@ -43,10 +43,11 @@ class Judged:
     @staticmethod
     def concatenate(parts: Sequence[Judged]) -> Judged:
         """Join what was judged by several committees of one nucleus; at least one."""
-        names = ("shielding", "between", "within")
         return Judged(
             LabelledAtoms.concatenate([p.atoms for p in parts]),
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in names),
+            np.concatenate([p.shielding for p in parts]),
+            np.concatenate([p.between for p in parts]),
+            np.concatenate([p.within for p in parts]),
             Evidence.concatenate([p.evidence for p in parts if p.evidence is not None]),
         )
 

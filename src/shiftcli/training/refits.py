@@ -210,10 +210,11 @@ def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[
                 hint="delete the file: it is made anew",
             )
         names = ("shielding", "between", "within", "hydrogen_bond")
-        *values, bonds = (np.array([float(row[name]) for row in own]) for name in names)
+        columns = (np.array([float(row[name]) for row in own]) for name in names)
+        shielding, between, within, bonds = columns
         kinds = np.array([row["kind"] for row in own], dtype=object)
         seen = np.array([int(row["training_crystals"]) for row in own])
-        found[element] = Judged(atoms, *values, Evidence(kinds, seen, bonds))
+        found[element] = Judged(atoms, shielding, between, within, Evidence(kinds, seen, bonds))
     return found
 
 

@@ -255,6 +255,8 @@ def test_more_sites_are_no_advantage():
         assert ranking.notes == ()
         first, second = ranking.candidates
         assert first.log_likelihood == pytest.approx(second.log_likelihood, abs=0.7)
+        # What is shown has one site of each place, too.
+        assert first.rmse == pytest.approx(second.rmse, abs=0.02)
 
 
 def test_near_copies_are_one_family():
@@ -267,6 +269,12 @@ def test_near_copies_are_one_family():
     assert [c.probability for c in ranked] == pytest.approx([1.5 / 7, 1.5 / 7, 3 / 7, 1 / 7])
     copies = rank_all([candidate("a", PROTONS), candidate("b", noisy(0.2, 1))], measured())
     assert [c.family for c in copies.candidates] == [1, 1]
+    # Calculated shieldings see smaller differences.
+    moved = candidate("b", noisy(0.2, 1), width=0.0)
+    places = moved.crystal.positions + 0.05 * np.random.default_rng(1).normal(size=(10, 3))
+    moved = replace(moved, crystal=replace(moved.crystal, positions=places))
+    stated = rank_all([candidate("a", PROTONS, width=0.0), moved], measured())
+    assert sorted(c.family for c in stated.candidates) == [1, 2]
     assert copies.notes == ("all candidates are near copies of each other: shifts cannot decide",)
 
 

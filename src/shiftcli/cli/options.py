@@ -400,7 +400,7 @@ class RankingOptions:
         "", "The structure whose atoms the experiment names.", panel=SHIFTS, metavar="FILE",
         shown="the first candidate with all labels",
     )  # fmt: skip
-    family_tolerance: float = option(
-        0.15, "Candidates that differ by less, in Å about each atom, are one family.",
-        panel=SHIFTS, metavar="Å", limits=(0.0, 5.0),
+    family_tolerance: float | None = option(
+        None, "Candidates that differ by less, in Å about each atom, are one family.",
+        panel=SHIFTS, metavar="Å", limits=(0.0, 5.0), shown="0.15; 0.01 with --shieldings file",
     )  # fmt: skip

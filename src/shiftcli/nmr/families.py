@@ -22,6 +22,10 @@ from shiftcli.structure.neighbours import periodic_images
 #: groups turned about a bond 0.02 (methyl) to 0.5.
 TOLERANCE = 0.15
 
+#: The same for shieldings that were calculated and not predicted, which see smaller differences:
+#: structures that are the same but for rounding.
+TOLERANCE_STATED = 0.01
+
 #: Heavy atoms whose distances are compared, and the distance (Å) within which they are sought.
 _NEIGHBOURS, _REACH = 20, 7.0
 

@@ -61,7 +61,8 @@ class Surrounding:
 
 def widening(predictor: Predictor) -> Mapping[str, float]:
     """Factors on uncertainties by class: none where the predictor's calibration knows kinds."""
-    knows = all(getattr(made, "kinds", None) for made in predictor.calibrations.values())
+    made = predictor.calibrations.get("H")
+    knows = "H" not in predictor.calibrations or (made is not None and bool(made.kinds))
     return {} if knows else WIDTH_FACTORS
 
 

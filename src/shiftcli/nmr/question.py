@@ -79,6 +79,9 @@ def hold_against(
             "no assignment has all cross peaks between neighbours", where=experiment.source
         )
     linked = {k for pair in (*experiment.bonded, *experiment.near) for k in pair}
+    if len(set(places)) < len(groups):
+        # The likeliest one peak by peak would choose the best of several copies for each.
+        linked = set(range(len(experiment.peaks)))
     if len(ways) == 1 and not linked:
         return comparison, total
     best = []

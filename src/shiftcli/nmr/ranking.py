@@ -31,7 +31,13 @@ from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.candidates import Naming, find_reference
 from shiftcli.nmr.experiment import Experiment
-from shiftcli.nmr.families import TOLERANCE, Fingerprint, find_families, fingerprint
+from shiftcli.nmr.families import (
+    TOLERANCE,
+    TOLERANCE_STATED,
+    Fingerprint,
+    find_families,
+    fingerprint,
+)
 from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
 from shiftcli.nmr.labels import find_places
 from shiftcli.nmr.likelihood import FREEDOM, Total
@@ -197,7 +203,7 @@ def rank(
     exchange: Collection[str] = DEFAULT_EXCHANGE,
     theory_errors: Mapping[str, float] = GIPAW_ERRORS,
     factors: Mapping[str, float] = WIDTH_FACTORS,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> Ranking:
     """Rank candidate structures by measured shifts.
 
@@ -224,7 +230,8 @@ def rank(
         On the uncertainties of predictions by class, see `shiftcli.nmr.kinds.widening`.
     tolerance : float
         Difference in Å up to which candidates are one family, see `shiftcli.nmr.families`; 0
-        makes each its own.
+        makes each its own. Without it `TOLERANCE`, or `TOLERANCE_STATED` where no shielding was
+        predicted.
 
     Returns
     -------
@@ -269,6 +276,9 @@ def rank(
             own.crystal.source, own.crystal.where,
         )  # fmt: skip
         failures += [why] if isinstance(why, Failure) else []
+    if tolerance is None:
+        rows = (row for c in candidates for row in c.comparison.rows)
+        tolerance = TOLERANCE if any(row.uncertainty > 0 for row in rows) else TOLERANCE_STATED
     ranked = weigh(candidates, tolerance)
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
     return Ranking(ranked, tuple(failures), experiment, theory_errors, notes)

@@ -57,7 +57,14 @@ def draw(rng):
     return candidates, Experiment(tuple(peaks), "e.csv")
 
 
-@pytest.mark.parametrize(("labelled", "sets"), [(True, 150), (False, 40)])
+@pytest.mark.parametrize(
+    ("labelled", "sets"),
+    [
+        (True, 30),
+        pytest.param(True, 150, marks=pytest.mark.slow),
+        pytest.param(False, 40, marks=pytest.mark.slow),
+    ],
+)
 def test_stated_probabilities_are_kept(labelled, sets):
     rng = np.random.default_rng(3)
     first, right, held = [], [], []

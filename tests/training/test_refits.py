@@ -135,6 +135,14 @@ def test_predictions_of_other_crystals(finished, tmp_path):
     path.write_text(text)
 
 
+def test_folds_do_not_begin_with_what_has_seen_them(finished, data, tmp_path):
+    _, made = finished
+    wanted = task(data, start=str(made.networks[0]))
+    with pytest.raises(TrainingError, match=r"has learned from 8 .* fold 1 watches"):
+        refit(wanted, tmp_path / "r", VARIATION, device="cpu")
+    assert not (tmp_path / "r").exists()
+
+
 def test_what_makes_no_refit(data, tmp_path):
     with pytest.raises(UsageError, match="goes with --folds"):
         Variation(refit=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import find_files
 from shiftcli.results.statistics import Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.structure.fingerprint import Fingerprint, fingerprint
 from shiftcli.training import is_validation, load_levels
 from shiftcli.training.atoms import (
     LabelledAtoms,
@@ -24,6 +22,7 @@ from shiftcli.training.atoms import (
     collect_atoms,
     measure_errors,
 )
+from shiftcli.training.families import find_known
 from shiftcli.training.sources import split_level
 
 #: Parts of a data set.
@@ -133,18 +132,7 @@ def find_seen(predictor: Predictor, crystals: Mapping[int, Crystal]) -> set[int]
     learned = {f for metadata in members for f in metadata.fingerprints}
     if not learned:
         return None
-    by_key: dict[str, list[Fingerprint]] = defaultdict(list)
-    for known in learned:
-        by_key[known.formula].append(known)
-        if known.name:
-            by_key[f"name {known.name}"].append(known)
-    seen = set()
-    for number, crystal in crystals.items():
-        own = fingerprint(crystal)
-        candidates = by_key.get(own.formula, []) + by_key.get(f"name {own.name}", [])
-        if any(own.matches(known) for known in candidates):
-            seen.add(number)
-    return seen
+    return find_known(learned, crystals)
 
 
 def _split(

@@ -83,3 +83,19 @@ def find_lookalikes(
             found.append((number, alike[0]))
         before[own.formula].append((number, own))
     return found
+
+
+def find_known(learned: Iterable[Fingerprint], crystals: Mapping[int, Crystal]) -> set[int]:
+    """Crystals, by number, that are among those of some fingerprints."""
+    by_key: dict[str, list[Fingerprint]] = defaultdict(list)
+    for known in learned:
+        by_key[known.formula].append(known)
+        if known.name:
+            by_key[f"name {known.name}"].append(known)
+    found = set()
+    for number, crystal in crystals.items():
+        own = fingerprint(crystal)
+        candidates = by_key[own.formula] + by_key[f"name {own.name}"]
+        if any(own.matches(known) for known in candidates):
+            found.add(number)
+    return found

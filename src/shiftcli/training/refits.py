@@ -30,6 +30,7 @@ from shiftcli.training.loop import EpochReport
 from shiftcli.training.processes import Processes, launched
 from shiftcli.training.run import Watcher, watched_atoms
 from shiftcli.training.sources import Labelled
+from shiftcli.training.start import count_learned
 from shiftcli.training.studies import Variation, load_study, run_all, run_below
 
 #: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm², H···A of
@@ -107,6 +108,7 @@ def refit(
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
         labelled = task.load(watcher.note)
+        _check_start(task, variation, labelled)
         runs = run_all(task, labelled, folder, variation, processes, watcher, resume=resume)
         with processes.together():
             if processes.is_writer:
@@ -135,6 +137,20 @@ def refit(
             if processes.is_writer:
                 _describe(networks, found, errors[ALL], variation.folds)
     return Refit(tuple(networks), errors, folder / "out-of-fold.csv")
+
+
+def _check_start(task: Task, variation: Variation, labelled: Labelled) -> None:
+    """Refuse to begin with networks that have learned from what the folds watch."""
+    for _, configuration in variation.runs(task.configuration):
+        for element in task.nuclei or ELEMENTS:
+            own = configuration.for_element(element)
+            if own.start and (seen := count_learned(own, labelled, element)):
+                raise TrainingError(
+                    f"the network of {SPECIES[element]} to start from has learned from {seen} of "
+                    f"the crystals that fold {own.fold + 1} watches: its errors would flatter",
+                    where=own.start,
+                    hint="begin with random weights, or with a network of other data",
+                )
 
 
 def _members(configuration: Configuration, element: str) -> int:

@@ -43,7 +43,7 @@ from shiftcli.training.folder import (
 from shiftcli.training.loop import EpochReport, Trainer
 from shiftcli.training.processes import Processes, launched
 from shiftcli.training.sources import Labelled
-from shiftcli.training.start import find_start
+from shiftcli.training.start import count_learned, find_start
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,11 @@ def find_trainable(
             continue
         if start and configuration.start:
             find_start(configuration.architecture(), Path(configuration.start), element)
+            if seen := count_learned(configuration, labelled, element):
+                on_note(
+                    f"{SPECIES[element]}: the network to start from has learned from {seen} of the "
+                    "crystals that are watched: their errors flatter"
+                )
         found.append(element)
     if not found:
         raise TooFewSamples(

@@ -9,6 +9,10 @@ from shiftcli.errors import TrainingError
 from shiftcli.network.checkpoint import load
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.structure.crystal import SPECIES
+from shiftcli.training.config import Configuration
+from shiftcli.training.data import split_crystals
+from shiftcli.training.families import find_known
+from shiftcli.training.sources import Labelled
 from shiftcli.weights import find_networks
 
 
@@ -41,11 +45,7 @@ def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
     WeightsError
         If the file is damaged.
     """
-    if path.is_dir():
-        files = [found.path for found in find_networks(path) if found.nucleus == element]
-        if not files:
-            raise TrainingError(f"no network of {SPECIES[element]} to start from", where=str(path))
-        path = files[0]
+    path = _file_of(path, element)
     other, _ = load(path)
     same = replace(other.architecture, name=own.name, dropout=own.dropout)
     if same != own:
@@ -55,3 +55,40 @@ def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
             hint="choose the --model, --kernel, --grid, --no-crop and --no-dense of its training",
         )
     return other
+
+
+def _file_of(path: Path, element: str) -> Path:
+    """The file to start from; TrainingError where a directory has none of this nucleus."""
+    if not path.is_dir():
+        return path
+    files = [found.path for found in find_networks(path) if found.nucleus == element]
+    if not files:
+        raise TrainingError(f"no network of {SPECIES[element]} to start from", where=str(path))
+    return files[0]
+
+
+def count_learned(configuration: Configuration, labelled: Labelled, element: str) -> int:
+    """How many of the crystals that a run watches the network to start from has learned from.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        Of this nucleus, with a ``start``.
+    labelled : Labelled
+        The data of the run.
+    element : str
+        H, C, N or O.
+
+    Returns
+    -------
+    int
+        As far as the network's file says.
+
+    Raises
+    ------
+    TrainingError, WeightsError
+        As `find_start`.
+    """
+    learned = load(_file_of(Path(configuration.start), element))[1].fingerprints
+    _, watched = split_crystals(labelled.families, configuration)
+    return len(find_known(learned, {k: labelled.main[k] for k in watched.tolist()}))

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 #: One epoch, whatever the page says.
-_SMALL = "--epochs 1 --batch-size 24"
+_SMALL = "--epochs 1 --batch-size 24 --steps 2"
 
 _BLOCK = re.compile(
     r"(?:<!-- (?P<mark>not run|slow): (?P<reason>[^\n]*?) -->\n)?"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from shiftcli.benchmark import measure_accuracy, measure_speed
+    from shiftcli.benchmark import measure_accuracy, measure_speed, run_benchmark
     from shiftcli.nmr.assignment import compare
     from shiftcli.nmr.averaging import average
     from shiftcli.nmr.calibration import calibrate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shiftcli.prediction.ase_interface import from_ase, get_shieldings
     from shiftcli.prediction.predictor import Predictor
     from shiftcli.readers import read
-    from shiftcli.training import train
+    from shiftcli.training import refit, study, train
     from shiftcli.views import Results, write
     from shiftcli.views.report import write_report
 
@@ -45,7 +45,10 @@ __all__ = [
     "rank",
     "read",
     "read_experiment",
+    "refit",
+    "run_benchmark",
     "simulate_spectra",
+    "study",
     "train",
     "write",
     "write_report",
@@ -66,7 +69,10 @@ _HOMES = {
     "rank": "nmr.ranking",
     "read": "readers",
     "read_experiment": "nmr.experiment",
+    "refit": "training",
+    "run_benchmark": "benchmark",
     "simulate_spectra": "nmr.spectrum",
+    "study": "training",
     "train": "training",
     "write": "views",
     "write_report": "views.report",

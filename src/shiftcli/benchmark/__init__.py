@@ -6,21 +6,23 @@ from shiftcli.benchmark.compare import Comparison, compare, load_benchmark
 from shiftcli.benchmark.endtoend import EndToEnd, measure_end_to_end
 from shiftcli.benchmark.regression import check_extra
 from shiftcli.benchmark.speed import Speed, benchmark_crystal, measure_speed
+from shiftcli.benchmark.suites import Benchmark, check_suite, run_benchmark
 from shiftcli.results.machine import Machine, describe_machine
 from shiftcli.results.statistics import Errors, Versus
 
 __all__ = [
     "Accuracy",
     "Baseline",
+    "Benchmark",
     "Comparison",
     "EndToEnd",
     "Errors",
     "Machine",
-    "PredictedAtoms",
     "Speed",
     "Versus",
     "benchmark_crystal",
     "check_extra",
+    "check_suite",
     "compare",
     "describe_machine",
     "load_benchmark",
@@ -28,4 +30,5 @@ __all__ = [
     "measure_baseline",
     "measure_end_to_end",
     "measure_speed",
+    "run_benchmark",
 ]

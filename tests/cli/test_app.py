@@ -1,6 +1,7 @@
 """The program as a whole: help, version, exit statuses."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -69,3 +70,33 @@ def test_exit_status(error, status, capsys):
 def test_debug_shows_the_traceback(shiftcli):
     done = shiftcli("predict", "x.cif", "--nucleus", "F", SHIFTCLI_DEBUG="1")
     assert "Traceback" in done.stderr
+
+
+SLOW_TO_END = """
+import time
+from shiftcli.cli.errors import run
+
+def app():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaning", flush=True)
+        time.sleep(60)
+
+run(app)
+"""
+
+
+@pytest.mark.parametrize(("first", "second", "status"), [("INT", "INT", 130), ("TERM", "INT", 130)])
+def test_a_second_signal_ends_at_once_and_quietly(first, second, status):
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(getattr(signal, f"SIG{first}"))
+        assert process.stdout.readline() == "cleaning\n"
+        process.send_signal(getattr(signal, f"SIG{second}"))
+        assert process.wait(20) == status
+        assert process.stderr.read() == ""

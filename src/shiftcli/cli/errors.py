@@ -25,7 +25,7 @@ def run(app: Callable[[], object]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files need not be valid text
             stream.reconfigure(errors="backslashreplace")
-    with _sigterm_raises():
+    with _signals_raise():
         try:
             app()
         except BrokenPipeError:
@@ -48,17 +48,24 @@ def run(app: Callable[[], object]) -> None:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does, not where it stands."""
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does, not where it stands; a second one at once."""
 
-    def terminate(number: int, frame: object) -> None:
-        raise Terminated
+    def stop(number: int, frame: object) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, leave)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    def leave(number: int, frame: object) -> None:
+        os._exit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGTERM, terminate)
+    previous = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for name, handler in previous.items():
+            if signal.getsignal(name) is stop:  # else the way out is left to `leave`
+                signal.signal(name, handler)

@@ -43,8 +43,9 @@ def test_strange_names_are_literal(main, strange):
     for text in (table.stdout, table.stderr):
         assert "\x1b" not in text
         assert "\u202e" not in text
-    # Lines begin where we began them: with a title, a rule or a row.
-    assert all(line[0] in "/┏┃┡│└" for line in table.stdout.splitlines())
+    # Lines begin where we began them: with a title, a head, a rule, a row or a note.
+    begun = ("/", "labels ", "─", "O1 ", "note: ")
+    assert all(line.startswith(begun) for line in table.stdout.splitlines() if line)
     assert all(line.startswith("note: ") for line in table.stderr.splitlines())
 
 
@@ -77,8 +78,8 @@ def test_labels_are_literal(main, tmp_path):
     path.write_text("\n".join(["3", header, *(f"{row} {label}" for row, label in rows), ""]))
     done = main("predict", path, "--views", "1", "--dtype", "bfloat16", "--nucleus", "O,H")
     assert done.returncode == 0, done.stderr
-    assert "│ [red]O " in done.stdout
-    assert "│ [/] " in done.stdout
+    assert "\n[red]O " in done.stdout
+    assert "\n[/] " in done.stdout
     assert "\x1b" not in done.stdout
 
 

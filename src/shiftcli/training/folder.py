@@ -242,8 +242,14 @@ def _read_metrics(path: Path) -> list[dict[str, str]]:
     """Rows of a log, none where there is no log."""
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+        for row in rows:
+            int(row["member"]), int(row["epoch"]), float(row["validation_rmse"])
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise TrainingError("not the log of a run", where=str(path)) from error
+    return rows
 
 
 def append_metrics(path: Path, report: EpochReport) -> None:

@@ -1,6 +1,7 @@
 """`shiftcli calibrate`, and what it writes taken by the other commands."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_several_structures_by_name(main, urea_path, measured, tmp_path):
     assert done.returncode == 0, done.stderr
     (row,) = [line for line in done.stdout.splitlines() if "1H" in line]
     cells = row.split()
-    assert ("4", "2") in zip(cells, cells[1:], strict=False)  # shifts, structures
+    assert ("4", "2") in pairwise(cells)  # shifts, structures
     refused = main("calibrate", both, "--experiment", measured)
     assert refused.returncode == 2
     assert "1 experiments for 2 structures" in refused.stderr

@@ -34,7 +34,7 @@ def test_compare_writes_a_report_besides(main, urea_path, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["predict", "compare"])
-@pytest.mark.parametrize("name", ["a.pdf", "no/folder/a.html"])
+@pytest.mark.parametrize("name", ["a.pdf", "shifts.csv/a.html"])
 def test_reports_that_cannot_be_written(main, urea_path, tmp_path, command, name):
     measured = tmp_path / "shifts.csv"
     measured.write_text("site,species,shift\nC1,13C,161.5\n")

@@ -88,7 +88,8 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
             c.family_probability, c.n,
             *numbers, c.log_likelihood, c.log_likelihood_error, c.warnings,
         ))  # fmt: skip
-    title = f"{len(rows)} candidates by {ranking.experiment.source}"
+    plural = "s" * (len(rows) != 1)
+    title = f"{len(rows)} candidate{plural} by {ranking.experiment.source}"
     return Table("candidates", columns, rows, title, notes=_notes(ranking))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Width of tables that go into a file or a pipe, where no terminal says one.
 _WIDE = 160
+
+#: Paths keep so many characters.
+_SHORTEST_PATH = 16
 
 #: Notes on single structures shown at most where all are shown at the end; JSON has all.
 _MOST_NOTES = 10
@@ -102,22 +105,41 @@ def lines(table: Table, width: int) -> Iterator[RichTable | Text]:
 
 
 def as_rich(table: Table, width: int) -> RichTable:
-    """A table no wider than `width`: groups wrapped in their cells, long titles shortened."""
+    """A table no wider than `width`: groups wrap in their cells, paths lose their middle."""
     columns, cells = table.shown()
     made = RichTable(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False,
     )  # fmt: skip
-    widths = [max(map(len, column), default=0) for column in zip(*cells, strict=True)]
-    is_narrow = sum(widths) + 2 * len(widths) > width
-    for column in columns:
+    heads = [column.head for column in columns]
+    if _needed(heads, cells) > width:
+        heads = [head.replace(" ", "\n") for head in heads]
+        cells = [[at_commas(cell) for cell in row] for row in cells]
+    paths = {k for row in cells for k, cell in enumerate(row) if "/" in cell}
+    if paths and (excess := _needed(heads, cells) - width) > 0:
+        longest = max(len(row[k]) for row in cells for k in paths)
+        room = max(_SHORTEST_PATH, longest - excess)
+        cells = [
+            [shortened(cell, room) if k in paths else cell for k, cell in enumerate(row)]
+            for row in cells
+        ]
+    for column, head in zip(columns, heads, strict=True):
         is_number = table.is_numeric(column)
         made.add_column(
-            Text(column.head), justify="right" if is_number else "left", overflow="fold",
+            Text(head), justify="right" if is_number else "left", overflow="fold",
             no_wrap=is_number,
         )  # fmt: skip
     for row in cells:
-        made.add_row(*(Text(at_commas(cell) if is_narrow else cell) for cell in row))
+        made.add_row(*map(Text, row))
     return made
+
+
+def _needed(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Width of a table that nothing is wrapped in."""
+    rows = [heads, *cells]
+    widths = [
+        max(len(line) for row in rows for line in (row[k].split("\n"))) for k in range(len(heads))
+    ]
+    return sum(widths) + 2 * len(widths)
 
 
 def at_commas(cell: str, width: int = 12) -> str:
@@ -156,7 +178,8 @@ def show_document_notes(document: Document, done: str) -> None:
     entries = list(document.entries)
     for entry in entries:
         show_notes(entry.where, entry.notes)
-    show_failures(document.failures, f"{len(entries)} structures {done}")
+    plural = "s" * (len(entries) != 1)
+    show_failures(document.failures, f"{len(entries)} structure{plural} {done}")
 
 
 def show_failures(failures: Iterable[Any], done: str) -> None:

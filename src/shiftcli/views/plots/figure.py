@@ -38,6 +38,7 @@ def picture(
     rows: int = 1,
     columns: int = 1,
     size: tuple[float, float] = (150.0, 90.0),
+    scaled: bool = True,
     title: str = "",
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure to draw into, written whole when all went well.
@@ -51,8 +52,9 @@ def picture(
     rows, columns : int
         Panels below and beside each other.
     size : tuple of float
-        Width of the picture, and height of a row, in mm, unless `look` says another width;
-        heights then keep their proportion.
+        Width of the picture, and height of a row, in mm, unless `look` says another width.
+    scaled : bool
+        Whether heights then keep their proportion.
     title : str
         Above all, unless `look` says another.
 
@@ -76,7 +78,7 @@ def picture(
     look = look or Look()
     width, height = look.size or (size[0], None)
     if height is None:
-        height = rows * size[1] * width / size[0]
+        height = rows * size[1] * (width / size[0] if scaled else 1.0)
     letters = look.font_size or min(10.0, max(7.0, width / 15))
     settings: dict[Any, Any] = {
         "axes.prop_cycle": cycler(color=COLOURS),

@@ -49,7 +49,7 @@ def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> No
     all_of = f"best {len(drawn)} of {len(ranking.candidates)} candidates"
     title = all_of if len(drawn) < len(ranking.candidates) else ""
     columns = len(ranking.species)
-    with picture(output, look, columns=columns, size=size, title=title) as (_, axes):
+    with picture(output, look, columns=columns, size=size, scaled=False, title=title) as (_, axes):
         for panel, species in zip(axes, ranking.species, strict=True):
             _draw(panel, drawn, species)
         axes[0].set_yticks(range(len(drawn)), [_name(c) for c in drawn], fontsize="small")

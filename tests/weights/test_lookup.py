@@ -13,7 +13,7 @@ import pytest
 
 from shiftcli.errors import UsageError, WeightsError
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.weights import find_networks, folder_of, make_ready, obtain, packaged
+from shiftcli.weights import find_networks, folder_of, obtain, packaged
 
 FILE = "tiny-C.safetensors"
 
@@ -331,15 +331,6 @@ def test_the_model_that_is_not_here_says_how_to_get_it(package, cache):
         folder_of()
     assert "shiftcli weights download tiny" in str(caught.value)
     assert str(cache) in str(caught.value)
-
-
-def test_making_ready_looks_at_named_models_only(package, published, cache, monkeypatch):
-    make_ready()
-    make_ready(package)
-    assert not cache.exists()
-    monkeypatch.setenv("SHIFTCLI_WEIGHTS_URL", str(published))
-    make_ready("tiny")
-    assert len(list(cache.iterdir())) == 1
 
 
 def test_an_address_that_is_none(package, monkeypatch):

@@ -24,10 +24,10 @@ def fetched(weights: Path | None) -> Path | None:
     """The networks that were named, downloaded with a progress bar where they are not here."""
     if weights is not None or "SHIFTCLI_WEIGHTS" in os.environ:
         from shiftcli.views.progress import downloads
-        from shiftcli.weights import make_ready
+        from shiftcli.weights import find_networks
 
         with downloads() as progress:
-            make_ready(weights, progress)
+            find_networks(weights, progress=progress)
     return weights
 
 

@@ -221,11 +221,6 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
     path : pathlib.Path
         A file written by `save`.
 
-    Returns
-    -------
-    network : MR3DDenseNet
-    metadata : Metadata
-
     Raises
     ------
     WeightsError
@@ -249,11 +244,6 @@ def load_folded(
         Where it will work.
     dtype : torch.dtype
         float32 or bfloat16.
-
-    Returns
-    -------
-    network : FoldedNet
-    metadata : Metadata
     """
     # The layers take this file's tensors only until they are folded: all files share them.
     network, metadata = _load(path, _shared)

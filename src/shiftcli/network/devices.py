@@ -25,10 +25,6 @@ def resolve_device(name: str = "auto") -> torch.device:
     name : str
         ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
 
-    Returns
-    -------
-    torch.device
-
     Raises
     ------
     DeviceError
@@ -62,10 +58,6 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
         bfloat16 is slower than float32.
     device : torch.device
         Where the networks work.
-
-    Returns
-    -------
-    torch.dtype
 
     Raises
     ------

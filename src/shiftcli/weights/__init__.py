@@ -7,7 +7,7 @@ not hold. Nothing here loads a network but `verify`, or runs anything that a man
 
 from shiftcli.weights.cache import remove
 from shiftcli.weights.inventory import Checked, Listed, list_networks, verify
-from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, make_ready, obtain
+from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, obtain
 from shiftcli.weights.manifest import Manifest, Model, Network, read_manifest, write_manifest
 from shiftcli.weights.places import cache_folder, packaged
 from shiftcli.weights.sets import WeightFile
@@ -24,7 +24,6 @@ __all__ = [
     "find_networks",
     "folder_of",
     "list_networks",
-    "make_ready",
     "obtain",
     "packaged",
     "read_manifest",

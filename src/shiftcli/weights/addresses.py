@@ -61,10 +61,6 @@ def parse_address(text: str, allow_http: bool | None = None) -> Address:
     allow_http : bool, optional
         Whether plain ``http://`` will do; without it, whether ``SHIFTCLI_ALLOW_HTTP`` is 1.
 
-    Returns
-    -------
-    Address
-
     Raises
     ------
     UsageError

@@ -63,26 +63,6 @@ def find_networks(
     return sorted(found, key=lambda w: (ELEMENTS.index(w.nucleus), w.path.name))
 
 
-def make_ready(weights: str | Path | None = None, progress: Progress | None = None) -> None:
-    """Download what `find_networks` would have to; nothing else is looked at.
-
-    Parameters
-    ----------
-    weights : str or pathlib.Path, optional
-        As of `find_networks`.
-    progress : callable, optional
-        Told file, bytes received, and bytes in all.
-
-    Raises
-    ------
-    WeightsError
-        If there is no such model, or a file cannot be had.
-    """
-    chosen = weights or os.environ.get(VARIABLE)
-    if chosen and not is_directory(chosen):
-        _ready(str(chosen), progress)
-
-
 def is_directory(chosen: str | Path) -> bool:
     """Whether it names a directory, there or not, rather than a model."""
     path = Path(chosen)

@@ -138,10 +138,6 @@ def read_manifest(path: Path) -> Manifest:
     path : pathlib.Path
         The file.
 
-    Returns
-    -------
-    Manifest
-
     Raises
     ------
     WeightsError

@@ -224,6 +224,11 @@ def test_labels_missing_or_repeated():
         ("N(12)", "", "N"),
         ("o1w", "", "O"),
         ("OW1", "", "O"),
+        ("Wat1", "", "O"),
+        ("W1", "C H2 O", "O"),
+        ("W(1)", "C H2 O", "O"),
+        ("W1", "W O3", "W"),
+        ("Wat1", "W O3", "W"),
         ("C1'", "", "C"),
     ],
 )
@@ -517,3 +522,24 @@ def test_blocks_that_hold_nothing_take_no_time():
     (error,) = read_text("data_\n" * 90_000, "cif")
     assert time.process_time() - start < 5
     assert "no data block" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        ("loop_\n_smtbx_masks_void_nr\n_smtbx_masks_void_count_electrons\n1 19.8\n2 20.3\n",
+         "solvent of 40 electrons was removed from the file (SMTBX)"),
+        ("_platon_squeeze_void_nr 1\n", "solvent was removed from the file (SQUEEZE)"),
+        ("_refine_special_details 'PLATON/SQUEEZE was used'\n", "solvent was removed"),
+        ("_chemical_formula_moiety 'C8 H9 N O2 [+ solvent]'\n", "solvent was removed"),
+    ],
+)  # fmt: skip
+def test_removed_solvent_is_told(lines, match):
+    assert match in " ".join(one(cif(symmetry=lines + INVERSION)).warnings)
+    assert not any("solvent" in text for text in one(cif()).warnings)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+def test_masked_solvent():
+    (crystal,) = read(CASES / "masked-solvent" / "c_masked_formula_without_water.cif")
+    assert "solvent of 20 electrons was removed" in " ".join(crystal.warnings)

@@ -154,6 +154,9 @@ def element_of(text: str, formula: Collection[str] = ()) -> str:
     str
         The symbol (deuterium and tritium as ``H``), or an empty string.
     """
+    word = text.strip().lower()
+    if "W" not in formula and (word.startswith("wat") or (formula and re.match(r"w\W*\d", word))):
+        return "O"  # the water's
     letters = re.sub(r"[^A-Za-z].*", "", text.strip().lstrip("*"), flags=re.DOTALL)[:2]
     one, two = letters[:1].upper(), letters.capitalize()
     candidates = [two, one] if len(letters) == 2 else [one]

@@ -122,7 +122,7 @@ def _read_block(block: Block, name: str, where: str) -> AtomTable:
         density=block.number("_exptl_crystal_density_diffrn"),
         name=name,
         info={PREDICTED_BY: made} if (made := block.value(PREDICTION)) else {},
-        warnings=(*warnings, *dropped),
+        warnings=(*warnings, *dropped, *_removed_solvent(block)),
     )
 
 
@@ -139,6 +139,22 @@ def _refuse_other_worlds(block: Block, where: str) -> None:
         "_space_group_symop_ssg_operation_algebraic",
     ):
         raise ReadError("a modulated structure: it has no three-dimensional unit cell", where=where)
+
+
+def _removed_solvent(block: Block) -> list[str]:
+    """A note where a program took the solvent out of the data, and out of the list of atoms."""
+    for program, start in (("SMTBX", "_smtbx_masks_"), ("SQUEEZE", "_platon_squeeze_")):
+        if block.having(start):
+            count = block.column(f"{start}void_count_electrons")
+            electrons = sum(n for n in map(gemmi.cif.as_number, count) if np.isfinite(n))
+            found = f" of {electrons:.0f} electrons" if electrons else ""
+            return [f"solvent{found} was removed from the file ({program}): it is not in the cell"]
+    details = (block.value(tag) for tag in block.having("_") if tag.endswith("_details"))
+    if "+ solvent" in block.value("_chemical_formula_moiety") or any(
+        re.search(r"\bSQUEEZE\b|solvent[- ]mask|BYPASS", text) for text in details
+    ):
+        return ["solvent was removed from the file, as it says: it is not in the cell"]
+    return []
 
 
 def _cell(block: Block, where: str) -> tuple[np.ndarray | None, list[str]]:

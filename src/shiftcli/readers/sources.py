@@ -22,6 +22,9 @@ from shiftcli.readers.registry import format_of_name
 #: Name of standard input among the paths.
 STDIN = "-"
 
+#: Bytes that are unpacked at once.
+_CHUNK = 1 << 20
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -140,19 +143,26 @@ def _read(path: str, where: str, largest: int) -> bytes:
         raise ReadError(problem, where=where)
     if os.path.isfile(path):
         refuse_too_large(os.path.getsize(path), largest, where)
+    elif os.path.exists(path):  # a pipe that nobody writes to would be waited for without end
+        raise ReadError(
+            "a device or a pipe, not a file", where=where, hint="- reads standard input"
+        )
     with open(path, "rb") as handle:
         return handle.read(largest + 1)
 
 
 def _decompress(data: bytes, where: str, largest: int) -> bytes:
+    # Counted before it is kept: what is too large takes no memory.
     try:
-        # Reads as many members as follow each other, and no further than asked.
         with gzip.open(BytesIO(data)) as stream:
-            plain = stream.read(largest + 1)
+            size = 0
+            while size <= largest and (part := stream.read(_CHUNK)):
+                size += len(part)
+        refuse_too_large(size, largest, where, " unpacked")
+        with gzip.open(BytesIO(data)) as stream:
+            return stream.read()
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError("the gzip file is damaged or cut off", where=where) from error
-    refuse_too_large(len(plain), largest, where, " unpacked")
-    return plain
 
 
 def _decode(data: bytes, where: str) -> str:

@@ -26,6 +26,7 @@ def iter_structures(
     *,
     disorder: Disorder = "major",
     shielding_column: str | None = None,
+    format: str | None = None,
 ) -> Iterator[Crystal | ReadError]:
     """Read the structures of a file one by one.
 
@@ -39,6 +40,9 @@ def iter_structures(
     shielding_column : str, optional
         Column with shieldings of an extended XYZ file, or of the table beside an SDF file;
         without it the usual names.
+    format : str, optional
+        Read the file as this: a name out of `shiftcli.readers.registry.FORMATS`, or one of
+        ASE's formats of text.
 
     Yields
     ------
@@ -49,7 +53,7 @@ def iter_structures(
     Raises
     ------
     UsageError
-        If `disorder` is none of the choices.
+        If `disorder` or `format` is none of the choices.
     """
     if disorder not in get_args(Disorder):
         raise UsageError(f"disorder is 'major' or 'error', not '{safe_text(disorder)}'")
@@ -57,7 +61,7 @@ def iter_structures(
     found: Iterator[Crystal | ReadError]
     try:
         text = load(path)
-        kind, note = _format_of(text, source)
+        kind, note = (named(format), "") if format else _format_of(text, source)
         found = read_text(
             text, kind.name, source, disorder=disorder, shielding_column=shielding_column, note=note
         )
@@ -78,6 +82,10 @@ def _format_of(text: str, source: str) -> tuple[Format, str]:
     said = None if source == STDIN else format_of_name(source)
     seen = said if said and said.looks_like(text) else format_of_text(text) or said
     if seen is None:
+        from shiftcli.readers.through_ase import format_of_file
+
+        if other := "" if source == STDIN else format_of_file(source):
+            return named(other), ""
         raise ReadError(
             "no known structure format", where=visible(source), hint=f"{titles()} are read"
         )
@@ -139,13 +147,17 @@ def _tables(
 
 
 def read(
-    path: str | Path, *, disorder: Disorder = "major", shielding_column: str | None = None
+    path: str | Path,
+    *,
+    disorder: Disorder = "major",
+    shielding_column: str | None = None,
+    format: str | None = None,
 ) -> list[Crystal]:
     """Read all structures of a file.
 
     Parameters
     ----------
-    path, disorder, shielding_column
+    path, disorder, shielding_column, format
         As in `iter_structures`.
 
     Returns
@@ -158,10 +170,12 @@ def read(
     ReadError
         At the first structure that cannot be read.
     UsageError
-        If `disorder` is none of the choices.
+        If `disorder` or `format` is none of the choices.
     """
     crystals = []
-    for item in iter_structures(path, disorder=disorder, shielding_column=shielding_column):
+    for item in iter_structures(
+        path, disorder=disorder, shielding_column=shielding_column, format=format
+    ):
         if isinstance(item, ReadError):
             raise item
         crystals.append(item)

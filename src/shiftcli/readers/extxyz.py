@@ -124,7 +124,7 @@ def _read_frame(frame: list[str], where: str, shielding_column: str | None) -> A
         reason = safe_text(error, 100) or type(error).__name__
         raise ReadError(f"not a readable XYZ frame: {reason}", where=where) from error
     name = next((atoms.info[k] for k in _NAME_KEYS if k in atoms.info), "")
-    cell, warnings = _periodicity(atoms, where)
+    cell, warnings = periodicity(atoms, where)
     shieldings, baseline, warning = _shieldings(atoms.arrays, shielding_column, where)
     return AtomTable(
         np.array(atoms.get_chemical_symbols()),
@@ -247,7 +247,8 @@ def _symbol(text: str) -> str:
     return element_of(text)
 
 
-def _periodicity(atoms: Atoms, where: str) -> tuple[np.ndarray | None, list[str]]:
+def periodicity(atoms: Atoms, where: str) -> tuple[np.ndarray | None, list[str]]:
+    """The cell of ASE's atoms, None for a molecule, and notes."""
     pbc, cell = atoms.pbc, atoms.cell.array
     if not pbc.any():
         return None, ['pbc is "F F F": the Lattice is not used'] if cell.any() else []

@@ -40,7 +40,7 @@ class Format:
     sniff : str
         Regular expression (of lines) that its text matches and that of no format before it.
     reader : str
-        Module below `shiftcli.readers` and function.
+        Module below `shiftcli.readers` and function, perhaps with a further argument.
     many : bool
         Whether a file holds many structures, read one after the other and labelled by a column
         that the user may name.
@@ -61,9 +61,9 @@ class Format:
         self, text: str, source: str, shielding_column: str | None = None
     ) -> Iterator[AtomTable | ReadError]:
         """The structures of a text, as its reader finds them."""
-        module, function = self.reader.split(":")
+        module, function, *more = self.reader.split(":")
         read = getattr(import_module(f"shiftcli.readers.{module}"), function)
-        yield from read(text, source, shielding_column) if self.many else read(text, source)
+        yield from read(text, source, *([shielding_column] if self.many else more))
 
 
 _NUMBER = r"[ \t]*[-+.\dE]+"
@@ -73,6 +73,9 @@ _RECORD = r"^(CRYST1|ATOM  |HETATM|HEADER|MODEL )"
 _VECTOR = rf"{_NUMBER}([ \t]+[-+.\dE]+){{2}}.*\n"
 _LATTICE = rf"\A.*\n{_NUMBER}.*\n({_VECTOR}){{3}}"
 
+_BLOCK = r"^\s*%BLOCK\s+(LATTICE|POSITIONS)_"
+_SHELX = r"^CELL\s+[\d.]+(\s+[\d.]+){6}"
+
 #: What is read, in the order in which a text is tried. SDF comes before those that look for a
 #: word anywhere: its first line is free text.
 FORMATS = (
@@ -81,6 +84,8 @@ FORMATS = (
     Format("cif", "CIF", (".cif", ".mcif", ".mmcif"), r"^[ \t]*data_\S", "cif:read_cif"),
     Format("pdb", "PDB", (".pdb", ".ent"), _RECORD, "pdb:read_pdb"),
     Format("extxyz", "extended XYZ", (".xyz", ".extxyz"), _COUNT, "extxyz:read_extxyz", True),
+    Format("res", "SHELX", (".res", ".ins"), _SHELX, "res:read_res"),
+    Format("castep-cell", "CASTEP cell", (".cell",), _BLOCK, "through_ase:read_ase:castep-cell"),
     Format("poscar", "POSCAR", _POSCAR, _LATTICE, "poscar:read_poscar"),
 )
 
@@ -92,7 +97,7 @@ def titles() -> str:
 
 
 def named(name: str) -> Format:
-    """The format of a name.
+    """The format of a name: one of `FORMATS`, or one of ASE's.
 
     Raises
     ------
@@ -102,8 +107,15 @@ def named(name: str) -> Format:
     for known in FORMATS:
         if known.name == name:
             return known
+    from shiftcli.readers.through_ase import is_known
+
+    if is_known(name):
+        return Format(name, f"ASE's {name}", (), r"(?!)", f"through_ase:read_ase:{name}")
     names = ", ".join(f.name for f in FORMATS)
-    raise UsageError(f"no format is called '{visible(name, 20)}'", hint=f"one of {names}")
+    raise UsageError(
+        f"no format is called '{visible(name, 20)}'",
+        hint=f"one of {names}, or a format that ASE reads",
+    )
 
 
 def format_of_name(name: str) -> Format | None:

@@ -297,7 +297,7 @@ def test_the_model_is_stated():
 class Unmoved:
     """What looking at labels needs of a predictor."""
 
-    allow, hydrogens = ("hydrogens",), "keep"
+    allow, hydrogens, symmetry_tolerance = ("hydrogens",), "keep", None
 
 
 def test_candidates_without_the_labels_are_refused_before_they_are_predicted():

@@ -218,6 +218,11 @@ class StructureOptions:
     disorder: Disorder = option(
         "major", "Keep the major component of disorder, or refuse", panel=STRUCTURES
     )
+    symmetry_tolerance: float | None = option(
+        None, "Distance in Å within which atoms are copies where the file states no symmetry; "
+        "copies are averaged.", panel=STRUCTURES, metavar="Å", limits=(1e-4, 0.5),
+        shown="0.01, more for few decimals",
+    )  # fmt: skip
     allow: tuple[str, ...] = option(
         (), "Predict in spite of elements,hydrogens,overlaps,valence; marks the atoms.",
         panel=STRUCTURES, metavar="WORDS", shown="none", parse=parse_allow,
@@ -231,7 +236,11 @@ class StructureOptions:
     @property
     def predicting(self) -> dict[str, Any]:
         """What the predictor takes of them."""
-        return {"hydrogens": self.hydrogens, "allow": self.allow}
+        return {
+            "hydrogens": self.hydrogens,
+            "allow": self.allow,
+            "symmetry_tolerance": self.symmetry_tolerance,
+        }
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ def check_labels(
     ExperimentError
         If that is so.
     """
-    crystal = prepare(crystal, predictor.allow, predictor.hydrogens)
+    settings = predictor.allow, predictor.hydrogens, predictor.symmetry_tolerance
+    crystal = prepare(crystal, *settings)
     rows = average(_blank(crystal, experiment), exchange)
     if naming is not None:
         naming.carry(crystal, rows)

@@ -34,7 +34,7 @@ class StatedShieldings(Predictor):
         self.nuclei = tuple(nuclei or ELEMENTS)
         self.device = resolve_device("cpu")
         self.orientations, self.views = None, None
-        self.hydrogens, self.allow = "keep", allow
+        self.hydrogens, self.allow, self.symmetry_tolerance = "keep", allow, None
 
     @property
     def model(self) -> str:

@@ -130,7 +130,7 @@ class StoredPredictor(Predictor):
     def _restored(self, crystal: Crystal, line: dict[str, Any]) -> Prediction | None:
         """The prediction that was listed; None where the numbers do not fit the crystal."""
         values = numbers_of(line)
-        crystal = prepare(crystal, self.allow, self.hydrogens)
+        crystal = prepare(crystal, self.allow, self.hydrogens, self.symmetry_tolerance)
         rows = self.describe(crystal)
         if values is None or len(values) != len(rows):
             return None

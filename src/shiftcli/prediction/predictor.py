@@ -27,6 +27,7 @@ from shiftcli.prediction.inputs import Structure, as_crystal
 from shiftcli.prediction.records import Prediction, SitePrediction
 from shiftcli.readers import Disorder, iter_structures
 from shiftcli.structure.checks import check
+from shiftcli.structure.copies import find_copies
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens
 from shiftcli.weights import find_networks
@@ -88,6 +89,9 @@ class Predictor:
         Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
     hydrogens : {"auto", "neutron", "keep"}
         What to do with X–H bonds of X-ray length.
+    symmetry_tolerance : float, optional
+        Å within which atoms are copies where no file says so, see
+        `shiftcli.structure.copies.find_copies`.
     allow : collection of str
         Refusals to override, see `shiftcli.structure.checks.check`.
     dtype : {"float32", "bfloat16", "auto"}
@@ -112,6 +116,7 @@ class Predictor:
         orientations: str | None = None,
         views: int | None = None,
         hydrogens: Hydrogens = "auto",
+        symmetry_tolerance: float | None = None,
         allow: Collection[str] = (),
         dtype: str = "float32",
     ) -> None:
@@ -119,6 +124,7 @@ class Predictor:
         self.settings: dict[str, Any] = {
             "weights": weights, "nuclei": nuclei, "device": device, "orientations": orientations,
             "views": views, "hydrogens": hydrogens, "allow": allow, "dtype": dtype,
+            "symmetry_tolerance": symmetry_tolerance,
         }  # fmt: skip
         self.device = resolve_device(device)
         self.dtype = resolve_dtype(dtype, self.device)
@@ -147,6 +153,7 @@ class Predictor:
             raise UsageError(f"{views} views: at least one is needed")
         self.orientations, self.views = orientations, views
         self.hydrogens: Hydrogens = hydrogens
+        self.symmetry_tolerance = symmetry_tolerance
         self.allow = allow
 
     def again(self) -> Callable[[], Predictor]:
@@ -189,7 +196,7 @@ class Predictor:
 
     def predict_crystal(self, crystal: Crystal) -> Prediction:
         """Predict all distinct atoms of a crystal; `predict` without a choice of inputs."""
-        crystal = prepare(crystal, self.allow, self.hydrogens)
+        crystal = prepare(crystal, self.allow, self.hydrogens, self.symmetry_tolerance)
         rows, assessment = self._assess(crystal)
         found = list(rows)
         for nucleus in self.networks:
@@ -426,7 +433,10 @@ def shared_environments(members: Committee) -> dict[str, int]:
 
 
 def prepare(
-    crystal: Crystal, allow: Collection[str] = (), hydrogens: Hydrogens = "auto"
+    crystal: Crystal,
+    allow: Collection[str] = (),
+    hydrogens: Hydrogens = "auto",
+    symmetry_tolerance: float | None = None,
 ) -> Crystal:
     """Check a crystal and put its hydrogens right, as every prediction does first.
 
@@ -438,6 +448,8 @@ def prepare(
         Refusals to override, see `shiftcli.structure.checks.check`.
     hydrogens : {"auto", "neutron", "keep"}
         See `shiftcli.structure.hydrogens.normalise_hydrogens`.
+    symmetry_tolerance : float, optional
+        See `shiftcli.structure.copies.find_copies`.
 
     Returns
     -------
@@ -449,6 +461,7 @@ def prepare(
     StructureError
         If the networks cannot know this structure and nothing allows it.
     """
+    crystal = find_copies(crystal, symmetry_tolerance)
     return normalise_hydrogens(check(crystal, allow), hydrogens)
 
 

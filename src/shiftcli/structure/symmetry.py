@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,26 @@ from shiftcli import limits
 
 #: Distance (Å) within which two atoms count as copies under a symmetry operation.
 SYMMETRY_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetry:
+    """What spglib says of a cell.
+
+    Attributes
+    ----------
+    name : str
+        Short Hermann–Mauguin symbol, such as ``P2_1/c``.
+    first_copies : numpy.ndarray
+        For each atom the index of the first one that it is a copy of, shape (n,).
+    rotations, translations : numpy.ndarray
+        The operations in fractional coordinates, shape (m, 3, 3) and (m, 3).
+    """
+
+    name: str
+    first_copies: np.ndarray
+    rotations: np.ndarray
+    translations: np.ndarray
 
 
 def find_equivalent_atoms(
@@ -40,19 +61,26 @@ def find_equivalent_atoms(
     n = len(elements)
     if cell is None or n > limits.SYMMETRY_SEARCH_ATOMS:
         return np.arange(n)
+    found = search_symmetry(cell, elements, positions, SYMMETRY_TOLERANCE)
+    return np.arange(n) if found is None else found.first_copies.copy()
+
+
+def search_symmetry(
+    cell: np.ndarray, elements: np.ndarray, positions: np.ndarray, tolerance: float
+) -> Symmetry | None:
+    """The space group of a cell within a tolerance in Å; None where spglib finds nothing."""
     numbers = np.unique(elements, return_inverse=True)[1] + 1
     fractional = positions @ np.linalg.inv(cell)
-    found = _search_symmetry(
-        cell.astype(float).tobytes(), fractional.tobytes(), numbers.astype(np.int64).tobytes()
-    )
-    return np.arange(n) if found is None else found.copy()
+    return _search(
+        cell.astype(float).tobytes(), fractional.tobytes(), numbers.astype(np.int64).tobytes(),
+        tolerance,
+    )  # fmt: skip
 
 
 # Checks and corrections make copies of a crystal whose atoms have not moved: the search, which
 # takes seconds for a large cell, need not be made for each.
-@lru_cache(maxsize=4)
-def _search_symmetry(cell: bytes, positions: bytes, kinds: bytes) -> np.ndarray | None:
-    """What spglib says to a cell, fractional coordinates and atomic numbers; None if nothing."""
+@lru_cache(maxsize=8)
+def _search(cell: bytes, positions: bytes, kinds: bytes, tolerance: float) -> Symmetry | None:
     import spglib
 
     lattice = np.frombuffer(cell).reshape(3, 3)
@@ -62,10 +90,17 @@ def _search_symmetry(cell: bytes, positions: bytes, kinds: bytes) -> np.ndarray 
         # spglib announces its next interface at every call; as an error it would hide the answer.
         warnings.simplefilter("ignore")
         try:
-            dataset = spglib.get_symmetry_dataset(
+            found = spglib.get_symmetry_dataset(
                 (lattice, fractional, numbers),  # type: ignore[arg-type]  # arrays will do
-                symprec=SYMMETRY_TOLERANCE,
+                symprec=tolerance,
             )
         except Exception:  # spglib's own errors differ between its versions
-            dataset = None
-    return None if dataset is None else np.asarray(dataset.equivalent_atoms)
+            found = None
+    if found is None:
+        return None
+    return Symmetry(
+        str(found.international),
+        np.asarray(found.equivalent_atoms),
+        np.asarray(found.rotations),
+        np.asarray(found.translations),
+    )

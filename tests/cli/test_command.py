@@ -108,7 +108,7 @@ def test_values_of_files_have_the_limits_of_options(main, tmp_path, monkeypatch)
 @pytest.mark.parametrize("columns", ["80", "120"])
 def test_help_cuts_no_choice_off(columns):
     for name, words in {
-        "predict": ["chemiscope or", "octahedral", "neutron or keep", "bfloat16"],
+        "predict": ["simpson or", "octahedral", "neutron or keep", "bfloat16"],
         "train": ["form-factor", "exponential", "mr-arch"],
         "spectrum": ["lorentzian or voigt"],
     }.items():

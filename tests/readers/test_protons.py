@@ -57,11 +57,12 @@ def test_an_acid_keeps_one_of_two(tmp_path):
 
 
 def test_what_cannot_be_placed_is_refused(tmp_path):
-    """Both ends of each bond of a ring of three are wanted by three waters with three halves."""
-    rows = [*CHAIN[:2], CHAIN[2], "H4 H 0.25 0.25 0.5 0.5 ."]
+    """Two half hydrogens on one oxygen, side by side: it should have one, and has room for none."""
+    rows = [CHAIN[0], "H1 H 0.25 0.5 0.75 1 .", "H2 H 0.27 0.52 0.74 0.5 .",
+            "H3 H 0.23 0.48 0.74 0.5 ."]  # fmt: skip
     path = tmp_path / "odd.cif"
-    path.write_text(cif([row.rstrip(" .") for row in rows[:3]], (5.5, 4.0, 4.0), CENTRE))
-    with pytest.raises(ReadError, match=r"half-occupied hydrogens H2 cannot be placed"):
+    path.write_text(cif([row.removesuffix(" .") for row in rows], (5.5, 4.0, 4.0)))
+    with pytest.raises(ReadError, match=r"half-occupied hydrogens H2, H3 cannot be placed"):
         read(path)
 
 

@@ -49,8 +49,8 @@ def test_good_crystals_stay_as_they_are(unstated):
 
 @pytest.mark.parametrize(
     ("decimals", "cartesian", "expected"),
-    [(5, False, 0.01), (4, False, 0.01), (3, False, 0.01127), (2, False, 0.1), (3, True, 0.01),
-     (2, True, 0.02)],
+    [(5, False, 0.01), (4, False, 0.01), (3, False, 0.01), (2, False, 0.0974), (3, True, 0.01),
+     (2, True, 0.0175)],
 )  # fmt: skip
 def test_the_tolerance_follows_the_decimals(unstated, decimals, cartesian, expected):
     frame = np.eye(3) if cartesian else unstated.cell

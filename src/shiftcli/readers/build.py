@@ -136,7 +136,7 @@ def _with_distinct_labels(crystal: Crystal) -> Crystal:
     """Tell sites of the same label apart; the copies of one site may share theirs."""
     if len(set(crystal.labels)) == len(crystal):
         return crystal
-    names, repeated = distinct([site.label for site in crystal.sites])
+    names, repeated = distinct([crystal.labels[site.atoms[0]] for site in crystal.sites])
     if not repeated:
         return crystal
     labels = list(crystal.labels)

@@ -19,6 +19,9 @@ HALF = (0.45, 0.55)
 #: Farthest (Å) of a hydrogen from its oxygen, and of two oxygens' common neighbour.
 _BOND, _HEAVY_BOND = 1.3, 1.75
 
+#: Occupancies of a molecule add up to a whole number within this.
+_SLACK = 0.11
+
 #: Hydrogens closer (Å) than this are two ends of one hydrogen bond, or one in two places.
 _CLASH = 1.25
 
@@ -90,18 +93,21 @@ def place_protons(
     sums = csr_array((owner == groups[:, None]).astype(float))
     either = np.zeros((len(clash), len(candidates)))
     either[np.arange(len(clash)), clash[:, 0]] = either[np.arange(len(clash)), clash[:, 1]] = 1.0
-    wanted = np.round(shares)
-    constraints = [LinearConstraint(sums, wanted, wanted)]
+    # About a centre a proton is half on each of two molecules: whole numbers on either side.
+    total = np.round(shares.sum())
+    constraints = [
+        LinearConstraint(sums, np.floor(shares + _SLACK), np.ceil(shares - _SLACK)),
+        LinearConstraint(np.ones((1, len(candidates))), total, total),
+    ]
     if len(clash):
         constraints.append(LinearConstraint(csr_array(either), -np.inf, 1.0))
-    whole = bool((abs(shares - wanted) < 0.11).all())
-    found = whole and milp(
+    found = milp(
         np.arange(len(candidates)) / len(candidates) ** 2,  # the first ones, where all is equal
         integrality=np.ones(len(candidates)),
         bounds=Bounds(0.0, most),
         constraints=constraints,
     )
-    if not found or found.x is None:
+    if found.x is None:
         names = dict.fromkeys(rows.labels[k] for k in site[candidates])
         raise ReadError(
             f"half-occupied hydrogens {listed(names)} cannot be placed so that every molecule "

@@ -56,17 +56,23 @@ def coordinate_tolerance(cell: np.ndarray, positions: np.ndarray) -> float:
     """Tolerance (Å) that fits the decimals of the coordinates, fractional or Cartesian.
 
     Two copies, each rounded, are up to √3 times the last decimal apart. Two decimals and more are
-    looked for in eight atoms and more: rounder numbers may be exact.
+    looked for in eight atoms and more: rounder numbers may be exact. The finer of two readings
+    counts.
     """
     if len(positions) < 8:
         return SYMMETRY_TOLERANCE
     lengths = np.linalg.norm(cell, axis=1)
-    for decimals in (2, 3):
-        step = 10.0**-decimals
-        for values, size in ((positions @ np.linalg.inv(cell), lengths.max()), (positions, 1.0)):
-            if abs(values / step - np.round(values / step)).max() < 1e-4:
-                return float(np.clip(2 * step * size, SYMMETRY_TOLERANCE, COARSEST))
-    return SYMMETRY_TOLERANCE
+    steps = []
+    for values, size in ((positions @ np.linalg.inv(cell), lengths.max()), (positions, 1.0)):
+        fitting = [
+            step
+            for step in (1e-2, 1e-3)
+            if abs(values / step - np.round(values / step)).max() < 1e-4
+        ]
+        steps += [size * step for step in fitting[:1]]
+    if not steps:
+        return SYMMETRY_TOLERANCE
+    return float(np.clip(1.75 * min(steps), SYMMETRY_TOLERANCE, COARSEST))
 
 
 def _average(crystal: Crystal, tolerance: float, by_decimals: bool) -> Crystal:

@@ -141,7 +141,7 @@ def _with_distinct_labels(crystal: Crystal) -> Crystal:
         return crystal
     labels = list(crystal.labels)
     for name, site in zip(names, crystal.sites, strict=True):
-        for k in site.atoms if name != site.label else ():
+        for k in site.atoms if name != crystal.labels[site.atoms[0]] else ():
             labels[k] = name
     return replace(crystal, labels=tuple(labels)).with_warning(repeated)
 

@@ -47,6 +47,23 @@ def test_train_and_predict_with_the_result(shiftcli, main, few_molecules, urea_p
     assert float(row["MS_shielding_uncertainty95/ppm"]) > float(row["MS_shielding_uncertainty/ppm"])
 
 
+def test_a_recipe_is_judged_and_its_networks_trained_on_all(shiftcli, few_molecules, tmp_path):
+    run = tmp_path / "run"
+    done = shiftcli(
+        "train", few_molecules, "--nucleus", "C", "--protocol", "shared", "--steps", "2",
+        "--epochs", "1", "--batch-size", "7", "--folds", "2", "--refit", "--output", run,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(run / "networks" / NAME)
+    assert "all data, out of fold" in done.stdout
+    assert load(run / "networks" / NAME)[1].validation["folds"] == 2
+    again = shiftcli("train", "--resume", run)
+    assert again.stdout == done.stdout
+    done = shiftcli("train", few_molecules, "--refit", "--output", tmp_path / "other")
+    assert done.returncode == 2
+    assert "--refit goes with --folds" in done.stderr
+
+
 # Being stopped
 
 #: Puts narrow layers into a child, and what `how` does into its second epoch.

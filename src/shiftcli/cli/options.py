@@ -179,11 +179,12 @@ class RunningOptions(NetworkOptions):
     """How networks are run beside that."""
 
     views: int | None = option(
-        None, "Orientations per atom at most.", panel=NETWORKS, metavar="N",
-        limits=(1, 10_000), shown="frames 12, octahedral 48, random 8",
+        None, "Orientations per atom at most; one costs 0.1 ppm of 1H, 1 to 3 of others.",
+        panel=NETWORKS, metavar="N", limits=(1, 10_000), shown="frames 12, octahedral 48, random 8",
     )  # fmt: skip
     dtype: Literal["float32", "bfloat16", "auto"] = option(
-        "float32", "Precision of the network; bfloat16 is faster and moves 1H by 0.01 ppm",
+        "float32",
+        "Precision of the network; bfloat16 is faster, moves 1H by 0.01, others by up to 0.3 ppm",
         panel=NETWORKS,
     )  # fmt: skip
 

@@ -48,6 +48,14 @@ def vinylidene(symbols, lengths):
     return Atoms(f"CH2{symbols}", [[0, 0, 0], *ends, *([x, 0, 0] for x in along[1:])])
 
 
+def molecule_of_ends(lengths):
+    """H2C= at both ends of carbons on a line."""
+    atoms = vinylidene("C" * len(lengths), lengths)
+    end = float(np.sum(lengths))
+    atoms.extend(Atoms("H2", [[end + 0.55, 0.94, 0], [end + 0.55, -0.94, 0]]))
+    return atoms
+
+
 def odd(name):
     """Molecules that no ordinary organic crystal holds, by hand; lengths in Å."""
     if name == "N-oxide":
@@ -74,13 +82,14 @@ def odd(name):
         "carbene": lambda: molecule("CH2_s1A1d"),
         "nitrene": lambda: chain("N", [1.43]),
         "ketyl radical": lambda: molecule("CH3CO"),
+        "butatriene": lambda: molecule_of_ends([1.32, 1.26, 1.32]),
         "cyanate N-oxide": lambda: chain("CNO", [1.46, 1.16, 1.21]),
     }[name]()
 
 
 ODD = (
     "azide", "ketene", "diazo", "N-oxide", "isocyanide", "isocyanate", "peroxide", "nitroxide",
-    "allene", "carbene", "nitrene", "ketyl radical", "cyanate N-oxide",
+    "allene", "butatriene", "carbene", "nitrene", "ketyl radical", "cyanate N-oxide",
 )  # fmt: skip
 
 
@@ -109,7 +118,7 @@ def test_odd_molecules_are_flagged_by_the_networks_that_ship():
     held = shipped()
     if not all(held.values()):
         pytest.skip("the networks' files do not say what they have learned from")
-    for name in ODD:
+    for name in (name for name in ODD if name != "allene"):  # one training crystal is an allene
         flags = marks(from_ase(odd(name)), held)
         assert any(UNSEEN in own or CHARGED in own for own in flags), name
 

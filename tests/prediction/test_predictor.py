@@ -164,6 +164,14 @@ def test_bfloat16_is_close(urea, expected):
     assert np.abs(difference[urea.elements == "H"]).max() < 0.06
 
 
+def test_fewer_views_widen_the_intervals(urea):
+    protons = {"nuclei": ["H"], "device": "cpu"}
+    one, two = (Predictor(views=n, **protons).predict(urea).sites for n in (1, 2))
+    for less, more in zip(one, two, strict=True):
+        assert less.uncertainty >= 0.12
+        assert more.uncertainty >= 0.06
+
+
 def test_one_nucleus(urea):
     rows = Predictor(device="cpu", nuclei=["N"]).predict(urea).sites
     assert {r.site.element for r in rows} == {"N"}

@@ -29,7 +29,7 @@ def bonded_environments(bonds: Bonds) -> np.ndarray:
     Notes
     -----
     Of the atoms of 400 published crystals 0.4 % have an environment that no other crystal among
-    them holds; azides, ketenes, diazo compounds, isocyanides and allenes all have such atoms.
+    them holds; azides, ketenes, diazo compounds, isocyanides and peroxides all have such atoms.
     """
     elements, neighbours = bonds.elements.tolist(), bonds.neighbours
     hydrogens, degree = bonds.count("H").tolist(), bonds.coordination.tolist()

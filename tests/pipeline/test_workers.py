@@ -14,7 +14,7 @@ from shiftcli.prediction.predictor import Failure, Predictor
 
 @pytest.fixture(scope="module")
 def oxygen():
-    return Predictor(device="cpu", nuclei=["O"], views=1, dtype="bfloat16")
+    return Predictor(device="cpu", nuclei=["O"])
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from shiftcli.weights.manifest import Network
 def inventory_table(rows: Sequence[Listed]) -> Table:
     """All networks."""
     shown = (
-        Column("model"), Column("default", show=lambda is_default: "*" if is_default else ""),
-        Column("species"), Column("member"), Column("megabytes", "MB", decimals=1),
+        Column("model"), Column("default", " ", show=lambda is_default: "*" if is_default else ""),
+        Column("species"), Column("member", None), Column("megabytes", "MB", decimals=1),
         Column("rmse", "RMSE/ppm", decimals=3), Column("crystals"), Column("file"),
         Column("origin", "where"), Column("folder", None),
     )  # fmt: skip

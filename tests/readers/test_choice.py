@@ -82,12 +82,14 @@ def test_all_atoms_listed_beside_the_name_of_their_group():
     head = urea(listed("x,y,z"))
     whole = one(head[: head.index("C1 C")] + rows)
     same(whole, crystal)
-    assert "1 symmetry operations are listed" in whole.warnings[0]
+    assert "operations listed: 1, operations of the space group P -4 21 m: 8" in whole.warnings[0]
 
 
 def test_neither_operations_nor_name():
     text = urea(listed("x,y,z"), formula_units_Z="8")
-    with pytest.raises(ReadError, match=r"operations are listed, .* has 8, and neither makes"):
+    with pytest.raises(
+        ReadError, match=r"operations listed: 1, .* P -4 21 m: 8, and neither makes"
+    ):
         one(text)
     with pytest.raises(ReadError, match="not those of the space group P -4 m 2"):
         one(urea(**{"name_H-M_alt": "'P -4 m 2'", "formula_units_Z": "8"}))

@@ -176,7 +176,7 @@ def _settle(
     own: Symmetry, named: Sequence[Symmetry], table: AtomTable, contents: Contents
 ) -> tuple[Expansion, list[str]]:
     """Operations and name disagree: take the one that makes a crystal."""
-    what = f"{len(own)} symmetry operations are listed, {named[0].origin} has {len(named[0])}"
+    what = f"operations listed: {len(own)}, operations of {named[0].origin}: {len(named[0])}"
     if len(own) == len(named[0]):
         what = f"the symmetry operations are not those of {named[0].origin}"
     by_list, by_name = _good([own], table, contents), _good(named, table, contents)

@@ -122,8 +122,8 @@ PART 0
 H1 3 0.1 0.3 0.1 11.0
 END
 """
-VALID = {"res": RES, "cif": CIF, "xyz": XYZ, "pdb": PDB, "magres": MAGRES, "vasp": POSCAR, "sdf": SDF,
-         "mol": V3000}  # fmt: skip
+VALID = {"res": RES, "cif": CIF, "xyz": XYZ, "pdb": PDB, "magres": MAGRES, "vasp": POSCAR,
+         "sdf": SDF, "mol": V3000}  # fmt: skip
 
 HOSTILE = st.sampled_from(
     ["1e308", "-1e308", "1e-308", "nan", "inf", "-inf", "-0", "0", "1", "-1", "1000000000",

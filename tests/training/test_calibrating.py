@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from shiftcli.errors import TrainingError
+from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.checkpoint import Metadata, load, read_tensors, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
+from shiftcli.network.precedents import annotate
 from shiftcli.training.calibrating import recalibrate
+from shiftcli.weights import write_manifest
 
 
 @pytest.fixture
@@ -40,6 +42,8 @@ def test_both_files_count_and_the_tensors_stay(folder, urea, tmp_path):
     relaxed = write(tmp_path / "a.xyz", urea, 9, rattled=False)
     rattled = write(tmp_path / "b.xyz", urea, 9, rattled=True)
     before, _ = read_tensors(folder / "compact-O.safetensors")
+    write_manifest(folder, default="compact", data="", licence="")
+    annotate([folder / "compact-O.safetensors"], [urea])  # and the manifest is out of date
     told = []
     (made,) = recalibrate(folder, relaxed, [rattled], device="cpu", on_note=told.append).values()
     # Crystals 0 and 8 validate; each has one distinct oxygen, and so have their copies.
@@ -50,6 +54,12 @@ def test_both_files_count_and_the_tensors_stay(folder, urea, tmp_path):
     assert load(folder / "compact-O.safetensors")[1].calibration == made.to_dict()
     assert "carbonyl/carboxyl" in told[0]
     assert "likelihood" in told[0]
+
+
+def test_no_networks(urea, tmp_path):
+    path = write(tmp_path / "a.xyz", urea, 1, rattled=False)
+    with pytest.raises(WeightsError, match="no networks"):
+        recalibrate(tmp_path, path, device="cpu")
 
 
 def test_no_validation_crystals(folder, urea, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftcli.errors import TrainingError
+from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.calibration import Calibration, KindWidths
 from shiftcli.network.devices import resolve_device
 from shiftcli.structure.crystal import SPECIES, Crystal
@@ -18,7 +18,7 @@ from shiftcli.training.committee import calibrate, judge, store_calibration
 from shiftcli.training.data import is_validation
 from shiftcli.training.families import family_name
 from shiftcli.training.sources import load_labelled
-from shiftcli.weights import find_networks
+from shiftcli.weights.sets import unlisted
 
 #: Distinct atoms of one kind that are predicted in each file at most.
 MOST_OF_A_KIND = 60
@@ -76,8 +76,10 @@ def recalibrate(
         found = {numbers[n]: c for c in own if (n := family_name(c)) in numbers}
         groups.append((found, {k: crystals[k] for k in found}))
     files: dict[str, list[Path]] = {}
-    for file in find_networks(folder):
+    for file in unlisted(Path(folder)):  # a manifest need not know what was written since
         files.setdefault(file.nucleus, []).append(file.path)
+    if not files:
+        raise WeightsError("no networks", where=str(folder))
     made = {}
     for element, paths in files.items():
         parts = [_sample(own, symmetric, element, most) for own, symmetric in groups]

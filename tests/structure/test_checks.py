@@ -58,7 +58,7 @@ CROWDED = [[1, 1, 1], [1.9, 1, 1], [0.4, 1.7, 1], [0.4, 0.5, 1.6], [1, 1, 0.1]]
             "hydrogens",
             4,
         ),
-        (make("O H H H", [*WATER, [1.96, 1.4, 1]]), "H1 and H3 are closer than 0.6", "overlaps", 2),
+        (make("O H H H", [*WATER, [1.96, 1.4, 1]]), "H1 and H3 are closer than 0.6", "overlaps", 3),
         (make("O H H H H", CROWDED), "atom O0 has 4 bonds", "valence", 1),
     ],
 )

@@ -74,6 +74,9 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
                 problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
             )
         crystal = crystal.with_flag(atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
+        if name == "overlaps":
+            crystal = _count_once(crystal)
+            bonds, known = find_bonds(crystal), np.isin(crystal.elements, ELEMENTS)
     if note := _odd_charge(crystal, bonds):
         crystal = crystal.with_warning(note)
     return crystal if known.all() else _mark_others(crystal)
@@ -215,7 +218,17 @@ def _overlapping_atoms(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]
     if not len(near.first):
         return "", near.first
     i, j = crystal.labels[near.first[0]], crystal.labels[near.second[0]]
-    return f"atoms {i} and {j} are closer than {OVERLAP_DISTANCE} Å", near.first
+    text = f"atoms {i} and {j} are closer than {OVERLAP_DISTANCE} Å"
+    return text, np.arange(len(crystal))  # all that see them are wrong
+
+
+def _count_once(crystal: Crystal) -> Crystal:
+    """The crystal without the second of two overlapping atoms of one element."""
+    near = find_neighbours(crystal.cell, crystal.positions, OVERLAP_DISTANCE, crystal.where)
+    alike = crystal.elements[near.first] == crystal.elements[near.second]
+    keep = np.ones(len(crystal), dtype=bool)
+    keep[near.second[alike & (near.first < near.second)]] = False
+    return crystal if keep.all() else crystal.take(keep)
 
 
 def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:

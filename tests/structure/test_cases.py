@@ -23,13 +23,14 @@ def prepared(name, **options):
 @pytest.mark.parametrize(
     "name",
     [
-        "missing-hydrogens/acetic_united_atom.pdb", "missing-hydrogens/uracil_CH_only_noformula.cif",
+        "missing-hydrogens/acetic_united_atom.pdb",
+        "missing-hydrogens/uracil_CH_only_noformula.cif",
         "missing-hydrogens/m4_methanol_without_methyl_H.xyz", "free-atoms/orphan.xyz",
         "free-atoms/m12559.cif",
     ],
 )  # fmt: skip
 def test_missing_and_free_atoms_are_refused(name):
-    with pytest.raises(StructureError, match="missing|no atom is bonded") as caught:
+    with pytest.raises(StructureError, match=r"missing|no atom is bonded") as caught:
         prepared(name)
     assert caught.value.hint.startswith("--allow hydrogens")
 

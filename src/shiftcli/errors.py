@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -44,6 +46,29 @@ def visible(text: object, limit: int = 4096) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 structure``, ``2 structures``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def install(*packages: str) -> str:
+    """The command that adds packages to this installation, for the hint of an error.
+
+    Parameters
+    ----------
+    *packages : str
+        Distributions as the package index knows them.
+
+    Returns
+    -------
+    str
+        For pipx, for pip, or for uv where there is no pip, as in its tools and environments.
+    """
+    from importlib.util import find_spec
+
+    names, python = " ".join(packages), shlex.quote(sys.executable or "python3")
+    if "/pipx/" in sys.prefix.replace("\\", "/"):
+        return f"pipx inject shiftcli {names}"
+    if find_spec("pip") is None:
+        return f"uv pip install --python {python} {names}"
+    return f"{python} -m pip install {names}"
 
 
 class ShiftcliError(Exception):

@@ -398,5 +398,6 @@ def test_no_matplotlib_is_told_before_training(main, few_molecules, tmp_path, mo
     run, plot = tmp_path / "run", tmp_path / "curves.png"
     done = main("train", few_molecules, *OPTIONS, "--output", run, "--plot", plot)
     assert done.returncode == 2
-    assert "pictures need matplotlib (pip install 'shiftcli[plot]')" in done.stderr
+    assert "pictures need matplotlib (" in done.stderr
+    assert "install matplotlib)" in done.stderr
     assert not run.exists()

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from shiftcli.errors import visible
-from shiftcli.pipeline.folder import MANIFEST
+from shiftcli.pipeline.store import MANIFEST
 
 CHEAP = ("--nucleus", "H", "--views", "1", "--dtype", "bfloat16")
 
@@ -42,8 +42,9 @@ def test_a_population(population, tmp_path, count, jobs):
     failed = [line for line in lines if line.startswith("failed: ")]
     assert summary == f"{len(good)} structures predicted, {len(failed)} failed"
     assert all(line.startswith(("failed: ", "note: ")) for line in lines)
-    _, *entries = map(json.loads, (out / MANIFEST).read_text().splitlines())
-    by_file = {entry["file"]: entry for entry in entries}
+    lines = map(json.loads, (out / MANIFEST).read_text().splitlines())
+    places = {os.path.realpath(file): file for file in (*good, *bad)}
+    by_file = {places[line["file"]]: line for line in lines if "file" in line}
     assert set(by_file) == {*good, *bad}
     assert all(len(by_file[file]["results"]) == 1 for file in good)
     assert not any(by_file[file]["failures"] for file in good)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, install
 from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import ELEMENTS, Crystal, Site
 
@@ -83,7 +83,7 @@ def check_extra() -> None:
     if missing:
         raise UsageError(
             f"the baseline needs {' and '.join(missing)}",
-            hint="pip install 'shiftcli[benchmark]'",
+            hint=install(*missing),
         )
 
 

@@ -20,6 +20,7 @@ from shiftcli.cli.options import (
     ShieldingOptions,
     StructureOptions,
 )
+from shiftcli.errors import counted
 from shiftcli.options import TableFormat
 from shiftcli.results.look import Look
 
@@ -117,7 +118,7 @@ def rank(
     )  # fmt: skip
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)
-    show_failures(ranking.failures, f"{len(ranking.candidates)} candidates ranked")
+    show_failures(ranking.failures, f"{counted(len(ranking.candidates), 'candidate')} ranked")
     emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot, look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, install
 from shiftcli.structure.crystal import SPECIES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw(prediction: Prediction) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("a plot needs matplotlib", hint="pip install matplotlib") from error
+        raise UsageError("a plot needs matplotlib", hint=install("matplotlib")) from error
     groups = {
         species: [row for row in prediction.sites if row.site.species == species]
         for species in SPECIES.values()

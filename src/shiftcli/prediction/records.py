@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, install
 from shiftcli.structure.crystal import Crystal, Site
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Prediction:
         try:
             pandas = import_module("pandas")
         except ImportError as error:
-            raise UsageError("a data frame needs pandas", hint="pip install pandas") from error
+            raise UsageError("a data frame needs pandas", hint=install("pandas")) from error
         return pandas.DataFrame(self.to_dict())
 
     def to_ase(self) -> Atoms:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from shiftcli.errors import UsageError, visible
+from shiftcli.errors import UsageError, install, visible
 from shiftcli.readers import STDIN
 from shiftcli.results.tables import Document
 
@@ -49,7 +49,7 @@ def write_xlsx(document: Document) -> Iterator[bytes]:
     try:
         from openpyxl import Workbook
     except ImportError as error:
-        raise UsageError("workbooks need openpyxl", hint="the extra xlsx has it") from error
+        raise UsageError("workbooks need openpyxl", hint=install("openpyxl")) from error
     book = Workbook(write_only=True)
     sheets: dict[str, Any] = {}
     for entry in document.entries:
@@ -81,7 +81,7 @@ def write_parquet(document: Document) -> Iterator[bytes]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow", hint="the extra parquet has it") from error
+        raise UsageError("Parquet needs pyarrow", hint=install("pyarrow")) from error
     heads: list[str] = []
     rows: list[list[Any]] = []
     for entry in document.entries:

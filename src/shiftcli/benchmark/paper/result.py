@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, install
 from shiftcli.network.checkpoint import replacing
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error
+        raise UsageError("pictures need matplotlib", hint=install("matplotlib")) from error
     return Figure(figsize=size, layout="constrained")
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from shiftcli.errors import UsageError
 from shiftcli.nmr.spectrum.axes import larmor_frequency
 from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS
+from shiftcli.structure.nuclei import find_element
 
 T = TypeVar("T")
 
@@ -93,7 +94,8 @@ def _parse(
     items = [item.strip() for item in text.split(",") if item.strip()]
     values: dict[str, T] = {}
     for item in items:
-        element, _, value = (part.strip() for part in item.partition(":"))
+        word, _, value = (part.strip() for part in item.partition(":"))
+        element = find_element(word) or word
         named = element.isalpha()
         if named and element not in elements:
             raise UsageError(f"{option}: {element} is none of {', '.join(elements)}", hint=hint)

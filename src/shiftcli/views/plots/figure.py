@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError, visible
+from shiftcli.errors import UsageError, install, visible
 from shiftcli.results.look import Look
 from shiftcli.views.files import whole
 
@@ -169,4 +169,4 @@ def check_picture(path: Path) -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint="pip install 'shiftcli[plot]'") from error
+        raise UsageError("pictures need matplotlib", hint=install("matplotlib")) from error

@@ -104,3 +104,8 @@ def test_refusals_in_one_line(text, match):
     with pytest.raises(ReadError, match=match) as caught:
         one(text)
     assert "\n" not in str(caught.value)
+
+
+def test_symmetry_by_name():
+    crystal = one(magres("symmetry P 2(1)2(1)2(1)\n" + ATOMS))
+    assert [site.multiplicity for site in crystal.sites] == [4, 4, 4]

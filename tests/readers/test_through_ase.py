@@ -46,3 +46,11 @@ def test_formats_that_are_not_taken(tmp_path, name):
     path.write_text("x\n")
     with pytest.raises(UsageError, match=f"no format is called '{name}'"):
         read(path, format=name)
+
+
+def test_text_that_is_no_structure_is_an_error(tmp_path, urea_path):
+    readme = urea_path.with_name("README.md")
+    (tmp_path / "notes.log").write_text("nothing to see\n")
+    for path in (readme, tmp_path / "notes.log"):
+        (error,) = iter_structures(path)
+        assert isinstance(error, ReadError)

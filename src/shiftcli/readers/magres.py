@@ -18,6 +18,7 @@ from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
 from shiftcli.readers.atoms import AtomTable, distinct, element_of, indexed, number
 from shiftcli.readers.sources import safe_text
+from shiftcli.readers.spacegroups import stated
 from shiftcli.structure.crystal import PREDICTED_BY
 
 
@@ -153,26 +154,28 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
         shieldings=shieldings,
         info={PREDICTED_BY: contents.code} if contents.code == "shiftcli" else {},
     ).with_warning(warning, alike)
-    symmetry = _symmetry(contents.symmetry, where) if contents.symmetry else sym.IDENTITY
+    symmetries = _symmetries(contents.symmetry, where)
     # A cell without volume is for the builder to refuse.
-    if table.cell is None or len(symmetry) < 2 or not abs(np.linalg.det(table.cell)) > 1e-6:
+    is_p1 = all(len(symmetry) < 2 for symmetry in symmetries)
+    if table.cell is None or is_p1 or not abs(np.linalg.det(table.cell)) > 1e-6:
         return table
     fractional = table.coordinates @ np.linalg.inv(table.cell)
-    return replace(table, coordinates=fractional, symmetries=(symmetry,), whole=False)
+    return replace(table, coordinates=fractional, symmetries=symmetries, whole=False)
 
 
-def _symmetry(texts: list[str], where: str) -> sym.Symmetry:
+def _symmetries(texts: list[str], where: str) -> tuple[sym.Symmetry, ...]:
     try:
         operations = [gemmi.Op(text).wrap() for text in texts]
     except (RuntimeError, ValueError) as error:
-        group = gemmi.find_spacegroup_by_name(texts[0]) if len(texts) == 1 else None
-        if group is None:
+        # One line may be the name of the group instead.
+        named, problem = stated("", texts, float("nan")) if len(texts) == 1 else ((), "")
+        if problem or not named:
             raise ReadError(
                 f"'{safe_text(texts[0], 40)}' is no symmetry operation", where=where
             ) from error
-        operations = list(group.operations())
+        return named
     if missing := sym.missing_operation(operations):
         raise ReadError(
             f"the symmetry operations are no space group: {missing} is missing", where=where
         )
-    return sym.from_operations(operations, sym.LISTED)
+    return (sym.from_operations(operations, sym.LISTED),) if operations else ()

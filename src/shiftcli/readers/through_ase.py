@@ -72,6 +72,8 @@ def read_ase(text: str, source: str, name: str) -> Iterator[AtomTable]:
     except Exception as error:  # ASE raises whatever its parts raise
         reason = safe_text(error, 100) or type(error).__name__
         raise ReadError(f"not readable as ASE's {name}: {reason}", where=where) from error
+    if not frames:
+        raise ReadError(f"no structure, read as ASE's {name}", where=where)
     for count, atoms in enumerate(frames, 1):
         cell, notes = periodicity(atoms, where)
         yield AtomTable(

@@ -75,7 +75,8 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
     crystal = prediction.crystal
     if crystal.cell is None:
         raise UsageError(
-            f"{crystal.where}: a CIF holds crystals, and this molecule has no unit cell",
+            "a CIF holds crystals, and this molecule has no unit cell",
+            where=crystal.where,
             hint="use --format xyz, magres or json",
         )
     notes = [

@@ -135,7 +135,8 @@ def check_holds(results: Results, prediction: Prediction, form: str, before: int
     """
     if before and form in SINGLE:
         raise UsageError(
-            f"{prediction.crystal.where}: a {form} file holds one structure",
+            f"a {form} file holds one structure",
+            where=prediction.crystal.where,
             hint="--output FOLDER takes one file a structure",
         )
     if form in ATOMS:

@@ -41,7 +41,8 @@ def write_mrsimulator(results: Results) -> str:
         crystal = prediction.crystal
         if not records:
             raise UsageError(
-                f"{crystal.where}: no predicted atom has a reference, and spin systems hold shifts",
+                "no predicted atom has a reference, and spin systems hold shifts",
+                where=crystal.where,
                 hint="name the element in --references",
             )
         totals: dict[str, int] = {}

@@ -543,3 +543,9 @@ def test_removed_solvent_is_told(lines, match):
 def test_masked_solvent():
     (crystal,) = read(CASES / "masked-solvent" / "c_masked_formula_without_water.cif")
     assert "solvent of 20 electrons was removed" in " ".join(crystal.warnings)
+
+
+def test_lists_that_never_end_take_no_time():
+    start = time.process_time()
+    assert len(list(read_text("#\\#CIF_2.0\ndata_a\n_x " + "[ " * 40_000, "cif"))) == 1
+    assert time.process_time() - start < 5

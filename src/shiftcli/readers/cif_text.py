@@ -226,4 +226,4 @@ def _closing(text: str, start: int) -> int:
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return match.end()
-    return start + 1
+    return len(text)  # not closed: all that follows is in it

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.files import write_file
 from shiftcli.readers import read
 from shiftcli.structure.crystal import PREDICTED_BY
 from shiftcli.views import FORMATS, render
-from shiftcli.views.files import write_file
 from shiftcli.views.formats import BINARY, check_holds, suffix_of
 
 NOTE, FLAG = "hydrogens moved somewhere", "hydrogen-normalised"

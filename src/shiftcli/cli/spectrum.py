@@ -26,9 +26,9 @@ from shiftcli.structure.nuclei import ELEMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shiftcli.files import Chunks
     from shiftcli.nmr.spectrum import Correlation, Settings, Spectrum
     from shiftcli.results.tables import Table
-    from shiftcli.views.files import Chunks
 
 #: Suffixes of what is not a picture.
 _TEXTS = (".csv", ".txt")

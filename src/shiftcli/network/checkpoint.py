@@ -11,8 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import torch
 
 from shiftcli.errors import WeightsError
+from shiftcli.files import replacing
 from shiftcli.network.calibration import Calibration
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.network.folding import FoldedNet
@@ -152,31 +152,6 @@ def _digest(text: str, tensors: dict[str, torch.Tensor]) -> str:
         total.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
         total.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file so that a crash leaves the old one or the new one, never half of one.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write; it takes the file's place when the block ends well.
-    """
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:

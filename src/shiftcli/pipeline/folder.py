@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import Failure, StoreError, UsageError, attempt
+from shiftcli.files import write_file
 from shiftcli.pipeline.store import Entry, Store, digest_of, names_of
 from shiftcli.pipeline.stored import StoredPredictor
 from shiftcli.pipeline.workers import Outcome, distinct, predict_in_processes
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.readers import STDIN
 from shiftcli.readers.registry import format_of_name
-from shiftcli.views.files import write_file
 
 #: Longest name of a result in bytes, without number and suffix; file systems allow 255.
 _LONGEST_NAME = 150

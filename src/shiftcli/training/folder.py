@@ -17,7 +17,7 @@ from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.network.checkpoint import replacing
+from shiftcli.files import replacing
 from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import Configuration, make_configuration

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
+from shiftcli.files import replacing
 from shiftcli.network.calibration import Calibration, Evidence
-from shiftcli.network.checkpoint import amend, load, replacing
+from shiftcli.network.checkpoint import amend, load
 from shiftcli.results.statistics import ALL, Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
 from shiftcli.training.atoms import PredictedAtoms, measure_errors

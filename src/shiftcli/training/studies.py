@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.network.checkpoint import load, replacing
+from shiftcli.files import replacing
+from shiftcli.network.checkpoint import load
 from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.config import Configuration

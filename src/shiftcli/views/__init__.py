@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shiftcli.files import check_outputs, check_writable, write_text
 from shiftcli.results.predictions import COLUMNS, Results
 from shiftcli.results.provenance import provenance
-from shiftcli.views.files import check_outputs, check_writable, write_text
 from shiftcli.views.formats import (
     FORMATS,
     SUFFIXES,

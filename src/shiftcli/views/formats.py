@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from shiftcli.errors import UsageError
+from shiftcli.files import Chunks, write_file
 from shiftcli.nmr.shifts import References
 from shiftcli.options import AtomFormat, TableFormat
 from shiftcli.results.predictions import Results
 from shiftcli.results.tables import Document
 from shiftcli.structure.nuclei import ELEMENTS
-from shiftcli.views.files import Chunks, write_file
 
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import Prediction

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from shiftcli.errors import visible
-from shiftcli.views.files import Chunks, encoded, write_file
+from shiftcli.files import Chunks, encoded, write_file
 from shiftcli.views.formats import chunks, document_chunks
 
 if TYPE_CHECKING:

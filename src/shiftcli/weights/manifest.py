@@ -265,7 +265,8 @@ def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: 
         If there are none of the default model, a file is not a network, or has a name that
         cannot be published.
     """
-    from shiftcli.network.checkpoint import load, replacing
+    from shiftcli.files import replacing
+    from shiftcli.network.checkpoint import load
 
     networks = []
     for found in unlisted(folder):

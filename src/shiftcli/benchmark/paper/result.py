@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, install
-from shiftcli.network.checkpoint import replacing
+from shiftcli.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, install, visible
+from shiftcli.files import whole
 from shiftcli.results.look import Look
-from shiftcli.views.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

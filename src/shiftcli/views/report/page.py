@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shiftcli import __version__
 from shiftcli.errors import ShiftcliError, UsageError
+from shiftcli.files import check_writable, write_text
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.prediction.predictor import Failure, Predictor
 from shiftcli.results.citations import PROGRAMS, Citation, Citations, find_citations
@@ -21,7 +22,6 @@ from shiftcli.results.provenance import provenance
 from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.views.documents import html_table, plain
-from shiftcli.views.files import check_writable, write_text
 from shiftcli.views.report.structures import (
     shift_references,
     shown_name,

@@ -6,12 +6,11 @@ import gzip
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from shiftcli.errors import UsageError
-from shiftcli.network.checkpoint import replacing
 
 #: Pieces of a file, one after the other, so that a long one never stands in memory.
 Chunks = Iterable[str | bytes]
@@ -98,6 +97,31 @@ def _identity(path: Path) -> object:
     except (OSError, ValueError):
         return os.path.realpath(str(path).replace("\0", ""))
     return found.st_dev, found.st_ino
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that a crash leaves the old one or the new one, never half of one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write; it takes the file's place when the block ends well.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager

@@ -12,13 +12,18 @@ def test_output_is_whole_or_not_there(tmp_path):
     write_text("new", tmp_path / "out.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
     for wrong, problem in (
-        (tmp_path / "no" / "folder.csv", "no directory .*no$"),
         (tmp_path, "it is a directory"),
-        (tmp_path / "out.csv" / "x", "no directory .*out.csv$"),
+        (tmp_path / "out.csv" / "x", ".*out.csv is no directory$"),
+        (tmp_path / "out.csv" / "no" / "x", ".*out.csv is no directory$"),
     ):
         with pytest.raises(UsageError, match=f"cannot write '.*': {problem}"):
             write_text("new", wrong)
     assert (tmp_path / "out.csv").read_text() == "new"
+
+
+def test_the_folder_of_an_output_is_made(tmp_path):
+    write_text("new", tmp_path / "no" / "such" / "out.csv")
+    assert (tmp_path / "no" / "such" / "out.csv").read_text() == "new"
 
 
 def test_names_that_are_no_text(tmp_path):

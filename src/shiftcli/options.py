@@ -29,6 +29,10 @@ AtomFormat = Literal["xyz", "magres", "cif", "chemiscope", "simpson", "mrsimulat
 #: All of them.
 AnyFormat = Literal[TableFormat, AtomFormat]
 
+#: Density kernels, and presets of the network.
+Kernel = Literal["gaussian", "slater", "form-factor"]
+Preset = Literal["paper", "medium", "compact", "mr-arch", "mr-input", "cnn"]
+
 #: What to do with disorder: keep the major component, or refuse.
 Disorder = Literal["major", "error"]
 

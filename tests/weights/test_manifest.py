@@ -57,9 +57,9 @@ def test_the_packaged_manifest_is_what_would_be_written():
     read_manifest(path)
 
 
-def test_figures_that_are_no_numbers_are_left_out(copy):
+def test_figures_that_are_not_known_are_left_out(copy):
     architecture = Architecture("tiny", 4, 4, stem_channels=2, units=(1,), bottleneck=2, growth=1)
-    figures = {"rmse": float("nan"), "crystals": 3, "note": "text"}
+    figures = {"rmse": None, "crystals": 3}
     metadata = Metadata("C", 1.0, 1.0, architecture, "frames", figures)
     save(copy / FILE, MR3DDenseNet(architecture), metadata)
     write_manifest(copy, default="tiny", data="", licence="")

@@ -11,10 +11,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from shiftcli.options import Kernel
 from shiftcli.structure.crystal import ELEMENTS
 
 _log = logging.getLogger("shiftcli.density")
@@ -33,7 +34,7 @@ SIGMA_SQUARED = 1.0 / 3.0
 _NARROWEST = 0.1
 
 #: Names of the density kernels.
-KERNELS = ("gaussian", "slater", "form-factor")
+KERNELS: tuple[str, ...] = get_args(Kernel)
 
 #: ζ of the Slater kernel r·exp(−ζr) for H, C, N, O (supplementary information), 1/Å.
 SLATER_ZETA = (1.0, 3.14, 3.83, 4.45)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shiftcli.errors import UsageError
-from shiftcli.options import check, option, typed
+from shiftcli.options import Kernel, Preset, check, option, typed
 from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
@@ -53,18 +53,14 @@ class Configuration:
     values that differ for single nuclei: ``{"H": {"epochs": 12}}``.
     """
 
-    model: Literal["paper", "medium", "compact", "mr-arch", "mr-input", "cnn"] = option(
-        "compact", "Preset", panel=_NETWORK
-    )
+    model: Preset = option("compact", "Preset", panel=_NETWORK)
     trunk: Literal["separate", "shared"] = option(
         "separate",
         "A network for each nucleus, one after the other, or all at once with the same "
         "convolutions and normalisations and heads of their own",
         panel=_NETWORK,
     )
-    kernel: Literal["gaussian", "slater", "form-factor"] = option(
-        "gaussian", "Density", panel=_NETWORK
-    )
+    kernel: Kernel = option("gaussian", "Density", panel=_NETWORK)
     grid: float = option(
         0.0, "Edge of a single grid in Å.", panel=_NETWORK, limits=(0.0, 20.0),
         shown="the preset's; mr-arch 10",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import replacing
+from shiftcli.files import replacing, write_rows
 from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import Configuration, make_configuration
@@ -106,7 +106,7 @@ def clear(folder: Path) -> None:
 def start_run(folder: Path, task: Task, labelled: Labelled) -> None:
     """Make the run directory and write what the run was asked to do."""
     claim(folder)
-    _write_metrics(folder / "metrics.csv", [])
+    write_rows(folder / "metrics.csv", _METRICS, [])
     write_task(folder / "config.toml", task, **_described(labelled))
 
 
@@ -257,11 +257,5 @@ def append_metrics(path: Path, report: EpochReport) -> None:
     rows = _read_metrics(path)
     own = (report.nucleus, str(report.member))
     rows = [r for r in rows if (r["nucleus"], r["member"]) != own or int(r["epoch"]) < report.epoch]
-    _write_metrics(path, [*rows, {k: str(v) for k, v in asdict(report).items()}])
-
-
-def _write_metrics(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, _METRICS)
-        writer.writeheader()
-        writer.writerows(rows)
+    kept = [[row.get(name, "") for name in _METRICS] for row in rows]
+    write_rows(path, _METRICS, [*kept, list(asdict(report).values())])

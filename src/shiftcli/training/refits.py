@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import replacing
+from shiftcli.files import replacing, write_rows
 from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load
 from shiftcli.results.statistics import ALL, Errors
@@ -181,6 +181,10 @@ def _judge_fold(
     _write(folder / "predictions.csv", rows)
 
 
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    write_rows(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
+
+
 def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
     """A row for each atom."""
     atoms = judged.atoms
@@ -201,13 +205,6 @@ def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
         }
         for k, (crystal, site) in enumerate(sites)
     ]  # fmt: skip
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[str, Judged]:

@@ -6,7 +6,6 @@ goes on where it was, and every network of it can be used.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import replacing
+from shiftcli.files import write_rows
 from shiftcli.network.checkpoint import load
 from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
@@ -343,10 +342,8 @@ def _summary(results: Sequence[_Result]) -> list[StudyRow]:
 
 
 def _write_summary(path: Path, rows: Sequence[StudyRow]) -> None:
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, ["species", *(f.name for f in fields(StudyRow))])
-        writer.writeheader()
-        writer.writerows({"species": SPECIES[r.nucleus], **asdict(r)} for r in rows)
+    columns = ["species", *(f.name for f in fields(StudyRow))]
+    write_rows(path, columns, ((SPECIES[r.nucleus], *asdict(r).values()) for r in rows))
 
 
 def study_table(rows: Sequence[StudyRow]) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
-from shiftcli.structure.crystal import ELEMENTS, SPECIES
+from shiftcli.structure.crystal import SPECIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,12 +33,7 @@ def figure4(setting: Setting) -> Result:
     """
     rows: list[tuple[Value, ...]] = []
     histograms: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
-    for element in setting.nuclei or ELEMENTS:
-        _, tested = setting.samples(element)
-        if element not in setting.predictor.networks or not len(tested):
-            continue
-        predicted, *_ = setting.predictor.predict_environments(element, tested.environments)
-        ours = np.array(predicted) - tested.targets
+    for element, tested, ours in setting.tested():
         krr = tested.baseline - tested.targets
         edges = np.linspace(-_RANGE[element], _RANGE[element], _BINS + 1)
         first, second = (np.histogram(e, edges, weights=tested.weights)[0] for e in (ours, krr))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, install
-from shiftcli.files import replacing
+from shiftcli.files import replacing, write_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,9 +79,12 @@ class Result:
             If matplotlib is missing where there is a picture.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        written = [_write_csv(folder / f"{self.name}.csv", self.columns, self.rows)]
-        for key, (columns, rows) in self.series.items():
-            written.append(_write_csv(folder / f"{self.name}-{key}.csv", columns, rows))
+        tables = {self.name: (self.columns, self.rows)} | {
+            f"{self.name}-{key}": series for key, series in self.series.items()
+        }
+        written = [folder / f"{name}.csv" for name in tables]
+        for path, (columns, rows) in zip(written, tables.values(), strict=True):
+            write_rows(path, columns, rows)
         if self.draw is not None:
             figure = new_figure(self.size)
             self.draw(figure)
@@ -103,11 +105,3 @@ def new_figure(size: tuple[float, float]) -> Figure:
     except ImportError as error:
         raise UsageError("pictures need matplotlib", hint=install("matplotlib")) from error
     return Figure(figsize=size, layout="constrained")
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(columns)
-        writer.writerows(rows)
-    return path

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Predictor
+from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training import load_levels
 from shiftcli.training.data import Samples
 from shiftcli.training.loop import EpochReport
@@ -74,6 +77,14 @@ class Setting:
             configuration = make_configuration("default", changes).for_element(element)
             self._samples[element] = gather(self.labelled, element, configuration)
         return self._samples[element]
+
+    def tested(self) -> Iterator[tuple[str, Samples, np.ndarray]]:
+        """Nuclei with networks and testing samples, these, and the errors on them in ppm."""
+        for element in self.nuclei or ELEMENTS:
+            _, tested = self.samples(element)
+            if element in self.predictor.networks and len(tested):
+                predicted, *_ = self.predictor.predict_environments(element, tested.environments)
+                yield element, tested, np.array(predicted) - tested.targets
 
     def size_note(self) -> str:
         """How much data stand against the paper's."""

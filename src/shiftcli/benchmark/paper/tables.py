@@ -84,13 +84,9 @@ def table2(setting: Setting) -> Result:
     -------
     Result
     """
-    predictor, rows = setting.predictor, []
-    for element in setting.nuclei or ELEMENTS:
-        _, tested = setting.samples(element)
-        if element not in predictor.networks or not len(tested):
-            continue
-        predicted, *_ = predictor.predict_environments(element, tested.environments)
-        error, weights = np.array(predicted) - tested.targets, tested.weights
+    rows = []
+    for element, tested, error in setting.tested():
+        weights = tested.weights
         rmse = math.sqrt(np.average(error**2, weights=weights))
         krr = math.sqrt(np.average((tested.baseline - tested.targets) ** 2, weights=weights))
         centred = tested.targets - np.average(tested.targets, weights=weights)

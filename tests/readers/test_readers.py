@@ -1,7 +1,9 @@
 """Files to structures: formats, compression, encodings, folders."""
 
+import errno
 import gzip
 import io
+import os
 import sys
 
 import numpy as np
@@ -154,6 +156,24 @@ def test_find_files(tmp_path):
         *hopeless,
         str(tmp_path / "a[1].cif"),
     ]
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(tmp_path, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/a.xyz").write_text(XYZ)
+    scandir, locked = os.scandir, str(tmp_path / "locked")
+
+    def refuse(path="."):  # root may read everything, so modes say nothing
+        if str(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_files([tmp_path]) == [locked, str(tmp_path / "open/a.xyz")]
+    assert find_files([locked]) == [locked]
+    (error,) = iter_structures(locked)
+    assert str(error) == f"{locked}: cannot be read: Permission denied"
 
 
 def test_safe_text():

@@ -59,9 +59,9 @@ def find_files(paths: Iterable[str | Path]) -> list[str]:
     Returns
     -------
     list of str
-        Files in the order of `paths`, sorted within a folder or pattern, each once. A
-        file that is not there, a folder without structure files, and a pattern that
-        matches nothing stay in the list: reading them tells what is wrong.
+        Files in the order of `paths`, sorted within a folder or pattern, each once. A file
+        that is not there, a folder that cannot be read or is without structure files, and a
+        pattern that matches nothing stay in the list: reading them tells what is wrong.
     """
     found: list[str] = []
     for path in map(str, paths):
@@ -82,11 +82,14 @@ def _matches(path: str) -> list[str]:
 
 
 def _files_below(folder: str) -> list[str]:
-    """Structure files of a folder, empty for a file."""
-    if folder == STDIN or not os.path.isdir(folder):
+    """Structure files of a folder and folders in it that cannot be read, empty for a file."""
+    if folder == STDIN:
         return []
-    files = (str(path) for path in Path(folder).rglob("*") if format_of_name(path.name))
-    return sorted(filter(os.path.isfile, files))
+    found: list[str] = []
+    for place, _, names in os.walk(folder, onerror=lambda error: found.append(error.filename)):
+        found += [str(Path(place, name)) for name in names if format_of_name(name)]
+    # What is no folder and no file (a link to nothing, a pipe) is nobody's structure.
+    return sorted(path for path in found if os.path.isfile(path) or os.path.isdir(path))
 
 
 def load(path: str | Path, largest: int = limits.BYTES) -> str:
@@ -136,6 +139,8 @@ def refuse_too_large(size: int, largest: int, where: str, kind: str = "") -> Non
 def _read(path: str, where: str, largest: int) -> bytes:
     if os.path.isdir(path):
         is_empty = not _files_below(path)
+        with os.scandir(path):  # one that cannot be read says so itself
+            pass
         problem = "no structure files in this folder" if is_empty else "a folder, not a file"
         raise ReadError(problem, where=where)
     if _is_pattern(path):

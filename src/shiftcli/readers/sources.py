@@ -86,10 +86,11 @@ def _files_below(folder: str) -> list[str]:
     if folder == STDIN:
         return []
     found: list[str] = []
-    for place, _, names in os.walk(folder, onerror=lambda error: found.append(error.filename)):
+    locked: list[OSError] = []
+    for place, _, names in os.walk(folder, onerror=locked.append):
         found += [str(Path(place, name)) for name in names if format_of_name(name)]
     # What is no folder and no file (a link to nothing, a pipe) is nobody's structure.
-    return sorted(path for path in found if os.path.isfile(path) or os.path.isdir(path))
+    return sorted([*filter(os.path.isfile, found), *(str(error.filename) for error in locked)])
 
 
 def load(path: str | Path, largest: int = limits.BYTES) -> str:

@@ -283,7 +283,29 @@ def test_the_reference_has_all_of_the_public_api():
 
     page = (ROOT / "docs" / "api.md").read_text()
     documented = {path.rpartition(".")[2] for path in re.findall(r"^::: (\S+)", page, re.MULTILINE)}
-    assert set(shiftcli.__all__) - {"__version__"} <= documented
+    assert set(shiftcli.__all__) - {"__version__", "ShiftcliError"} <= documented
+
+
+def test_every_command_has_a_public_function_in_the_reference():
+    from functools import reduce
+
+    from typer.main import get_command
+
+    import shiftcli
+    from shiftcli.cli.app import app
+
+    page = (ROOT / "docs" / "index.md").read_text()
+    rows = re.findall(r"^\|.*\| `(shiftcli [^`]*)` \| (.*) \|$", page, re.MULTILINE)
+    functions = {command: re.findall(r"`([\w.]+)", names) for command, names in rows}
+    top = get_command(app).commands
+    below = top.pop("weights").commands
+    assert set(functions) == {f"shiftcli {one}" for one in (*top, *(f"weights {o}" for o in below))}
+    reference = (ROOT / "docs" / "api.md").read_text()
+    for name in (name for names in functions.values() for name in names):
+        if name.startswith("results."):
+            importlib.import_module(f"shiftcli.{name.rpartition('.')[0]}")
+        found = reduce(getattr, name.removesuffix(".predict").split("."), shiftcli)
+        assert re.search(rf"^::: .*\.{found.__name__}$", reference, re.MULTILINE), name
 
 
 def test_the_reference_has_every_command_and_option(hooks):

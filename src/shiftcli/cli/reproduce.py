@@ -49,7 +49,8 @@ def reproduce(
     """
     import json
 
-    from shiftcli.benchmark.paper import REPRODUCTIONS, Setting
+    from shiftcli.benchmark.paper import Setting
+    from shiftcli.benchmark.paper import reproduce as make
     from shiftcli.benchmark.tables import reproduction_table
     from shiftcli.views.progress import TrainingView
     from shiftcli.views.terminal import emit, emit_tables, note
@@ -60,7 +61,7 @@ def reproduce(
         view.note, view.epoch,
     )  # fmt: skip
     try:
-        result = REPRODUCTIONS[what](setting)
+        result = make(what, setting)
     finally:
         view.close()
     for path in result.save(output):

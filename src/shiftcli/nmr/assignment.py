@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError
+from shiftcli.errors import ExperimentError, counted
 from shiftcli.nmr.averaging import mean_uncertainty
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.matching import Matching
 from shiftcli.nmr.naming import match, merge_named, permitted, place_of
 from shiftcli.nmr.shifts import References
+from shiftcli.notebook import Tabular
 from shiftcli.structure.crystal import SPECIES
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ class Alternative:
     increase: float
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """A structure held against an experiment.
 
     Attributes
@@ -176,6 +177,15 @@ class Comparison:
     chi2: float
     deviance: float
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        errors = ", ".join(f"{fit.species} RMSE {fit.rmse:.2f} ppm" for fit in self.fits)
+        return f"<Comparison of {counted(len(self.rows), 'peak')}: {errors}>"
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """The attributes of `Row` as columns, one value a peak."""
+        names = [field.name for field in fields(Row) if field.name != "groups"]
+        return {name: [getattr(row, name) for row in self.rows] for name in names}
 
     @property
     def fitted(self) -> int:

@@ -23,10 +23,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError, attempt
+from shiftcli.errors import ExperimentError, attempt, counted
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.candidates import Naming, find_reference
@@ -43,6 +44,7 @@ from shiftcli.nmr.labels import find_places
 from shiftcli.nmr.likelihood import FREEDOM, Total
 from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
+from shiftcli.notebook import Tabular
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.structure.crystal import Crystal
 
@@ -154,8 +156,8 @@ class Candidate:
         return {species: math.sqrt(sum(s) / len(s)) for species, s in squares.items()}
 
 
-@dataclass(frozen=True)
-class Ranking:
+@dataclass(frozen=True, repr=False)
+class Ranking(Tabular):
     """Candidates, best first.
 
     Attributes
@@ -177,6 +179,22 @@ class Ranking:
     experiment: Experiment
     theory_errors: Mapping[str, float] = field(default_factory=lambda: GIPAW_ERRORS)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        number, best = counted(len(self.candidates), "candidate"), ""
+        if self.candidates:
+            first = self.candidates[0]
+            best = f", first {first.title} ({100 * first.family_probability:.1f} % for its family)"
+        return f"<Ranking of {number} by {self.experiment.source}{best}>"
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """The attributes of `Candidate` that are numbers or text, one value a candidate."""
+        names = ("title", "formula", "family", "family_probability", "probability", "n")
+        columns = {name: [getattr(c, name) for c in self.candidates] for name in names}
+        for species in self.species:
+            columns[f"{species} RMSE/ppm"] = [c.rmse[species] for c in self.candidates]
+            columns[f"{species} offset/ppm"] = [c.offset[species] for c in self.candidates]
+        return columns
 
     @property
     def species(self) -> tuple[str, ...]:

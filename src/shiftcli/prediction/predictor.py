@@ -166,6 +166,10 @@ class Predictor:
         """What makes the same predictor in another process."""
         return partial(type(self), **self.settings)
 
+    def __repr__(self) -> str:
+        nuclei = " ".join(SPECIES[nucleus] for nucleus in self.networks)
+        return f"<Predictor {self.model} of {nuclei} on {self.device}>"
+
     @property
     def model(self) -> str:
         """Name of the model."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shiftcli.errors import UsageError, install
+from shiftcli.notebook import Tabular
 from shiftcli.structure.crystal import Crystal, Site
 
 if TYPE_CHECKING:
@@ -67,7 +64,7 @@ class SitePrediction:
 
 
 @dataclass(frozen=True, repr=False)
-class Prediction:
+class Prediction(Tabular):
     """Predicted shieldings of one crystal.
 
     Attributes
@@ -86,15 +83,6 @@ class Prediction:
         found = ", ".join(f"{n} {species}" for species, n in counts.items())
         return f"<Prediction of {self.crystal.where or self.crystal.formula}: {found}>"
 
-    def _repr_html_(self) -> str:
-        columns = self.to_dict()
-        head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in row) + "</tr>"
-            for row in zip(*columns.values(), strict=True)
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
     def to_dict(self) -> dict[str, list[Any]]:
         """Columns by the names of the CSV, one value a site, shieldings in ppm unrounded."""
         rows = self.sites
@@ -108,14 +96,6 @@ class Prediction:
             "training_crystals": [row.training_crystals for row in rows],
             "flags": [" ".join(row.flags) for row in rows],
         }
-
-    def to_dataframe(self) -> Any:
-        """The columns of `to_dict` as a table of pandas, which has to be installed."""
-        try:
-            pandas = import_module("pandas")
-        except ImportError as error:
-            raise UsageError("a data frame needs pandas", hint=install("pandas")) from error
-        return pandas.DataFrame(self.to_dict())
 
     def to_ase(self) -> Atoms:
         """All atoms of the cell as `ase.Atoms`, with the arrays below where atoms have them.
@@ -146,9 +126,3 @@ class Prediction:
         from shiftcli.prediction.figure import draw
 
         return draw(self)
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

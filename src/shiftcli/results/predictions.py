@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, counted
 from shiftcli.nmr.shifts import References
 from shiftcli.results.choice import Choice
 from shiftcli.results.provenance import conversion, provenance
@@ -42,7 +42,7 @@ def site_columns(precision: int) -> tuple[Column, ...]:
 COLUMNS = ("file", "name", *(column.label for column in site_columns(2)), "notes")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """What one run predicted.
 
@@ -68,6 +68,11 @@ class Results:
     references: References = field(default_factory=References)
     precision: int = 2
     choice: Choice = field(default_factory=Choice)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        number = counted(len(self.predictions), "structure")
+        return f"<Results of {number} by {self.predictor.model}{failed}>"
 
     def chosen(self, prediction: Prediction) -> Prediction:
         """The same with the sites that are asked for, in the order that is asked for."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import visible
+from shiftcli.notebook import Tabular
 
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import Failure
@@ -97,7 +98,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Tabular):
     """Rows of values.
 
     Attributes
@@ -138,6 +139,11 @@ class Table:
                 place[key if dot else group] = column.rounded(value)
             records.append(record)
         return records
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Unrounded values of each column by its name in spreadsheets."""
+        places = range(len(self.columns))
+        return {self.columns[k].label: [row[k] for row in self.rows] for k in places}
 
     def values(self, key: str) -> list[Any]:
         """The rounded values of one column."""

@@ -52,7 +52,7 @@ class Site:
 PREDICTED_BY = "predicted_by"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Crystal:
     """All atoms of one unit cell, or of one isolated molecule.
 
@@ -115,6 +115,10 @@ class Crystal:
 
     def __len__(self) -> int:
         return len(self.elements)
+
+    def __repr__(self) -> str:
+        kind = "molecule" if self.cell is None else "crystal"
+        return f"<Crystal {self.where or '(no file)'}: {kind} of {self.formula}>"
 
     @property
     def where(self) -> str:

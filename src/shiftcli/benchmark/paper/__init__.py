@@ -12,6 +12,7 @@ from shiftcli.benchmark.paper.learning import figure3a, figure3b
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.benchmark.paper.tables import table1, table2, table3, table4
+from shiftcli.errors import UsageError
 
 #: Each table and figure of the paper by its name, and what the paper does not have.
 REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
@@ -30,4 +31,25 @@ REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
     )
 }
 
-__all__ = ["REPRODUCTIONS", "Result", "Setting"]
+
+def reproduce(what: str, setting: Setting) -> Result:
+    """Make a table or figure of the paper again, beside the paper's numbers.
+
+    Parameters
+    ----------
+    what : str
+        One of `REPRODUCTIONS`.
+    setting : Setting
+        Data, networks, and how thorough it may be.
+
+    Raises
+    ------
+    UsageError
+        If there is no such table or figure, or it needs data that were not given.
+    """
+    if what not in REPRODUCTIONS:
+        raise UsageError(f"no reproduction '{what}'", hint=f"one of {', '.join(REPRODUCTIONS)}")
+    return REPRODUCTIONS[what](setting)
+
+
+__all__ = ["REPRODUCTIONS", "Result", "Setting", "reproduce"]

@@ -10,14 +10,14 @@ from typing import Literal
 
 import numpy as np
 
-from shiftcli.errors import StructureError, UsageError
+from shiftcli.errors import StructureError, UsageError, counted
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average_prediction
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.spectrum.axes import Axis
 from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS, Shape, line_shape
 from shiftcli.nmr.spectrum.options import Range
 from shiftcli.prediction.predictor import Prediction, SitePrediction
-from shiftcli.structure.crystal import ELEMENTS, Crystal
+from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 
 #: What an area of 1 stands for: one nucleus of the cell, or all of the element in it.
 Area = Literal["cell", "nucleus"]
@@ -57,7 +57,7 @@ class Peak:
         return self.row.site.multiplicity
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """Spectrum of one nucleus of one crystal.
 
@@ -87,6 +87,10 @@ class Spectrum:
     intensity: np.ndarray
     area: Area
     left_out: int = 0
+
+    def __repr__(self) -> str:
+        peaks = counted(len(self.peaks), "peak")
+        return f"<{SPECIES[self.axis.element]} spectrum of {self.crystal.where}: {peaks}>"
 
 
 @dataclasses.dataclass(frozen=True)

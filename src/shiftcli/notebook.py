@@ -1,0 +1,50 @@
+"""What a result shows in a notebook, and how it becomes a table of pandas."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from html import escape
+from importlib import import_module
+from typing import Any
+
+from shiftcli.errors import UsageError, install, visible
+
+
+class Tabular(ABC):
+    """A result that is a table: columns by name, one value a row."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Columns by name, numbers unrounded."""
+
+    def to_dataframe(self) -> Any:
+        """The columns of `to_dict` as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        UsageError
+            If pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise UsageError("a data frame needs pandas", hint=install("pandas")) from error
+        return pandas.DataFrame(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        columns = self.to_dict()
+        head = "".join(f"<th>{escape(visible(name))}</th>" for name in columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(visible(_text(value)))}</td>" for value in row) + "</tr>"
+            for row in zip(*columns.values(), strict=True)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -17,6 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
+#: Files of `docs/notebooks`, in the order of the page.
+NOTEBOOKS = ("predict", "compare", "train")
+
 _MADE = re.compile(r"<!-- made: (\w+) -->")
 _EQUATION = re.compile(
     r'<(?P<tag>div|span) class="arithmatex">\\[\[(](?P<tex>.*?)\\[\])]</(?P=tag)>', re.DOTALL
@@ -88,6 +91,18 @@ def commands() -> str:
         app.rich_markup_mode = "rich"
 
 
+def notebooks() -> str:
+    """The cells of the notebooks."""
+    parts = []
+    for name in NOTEBOOKS:
+        cells = json.loads((ROOT / "docs" / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+        for cell in cells:
+            text = "".join(cell["source"])
+            is_code = cell["cell_type"] == "code"
+            parts.append(f"```python\n{text}\n```" if is_code else re.sub("^# ", "## ", text))
+    return "\n\n".join(parts)
+
+
 def _names(name: str, command: Any) -> Iterator[list[str]]:
     """A command, then those below it, as what is typed."""
     yield name.split()
@@ -109,4 +124,4 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 #: By the name in a page.
-TABLES = {"accuracy": accuracy, "classes": classes, "commands": commands}
+TABLES = {"accuracy": accuracy, "classes": classes, "commands": commands, "notebooks": notebooks}

@@ -33,6 +33,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 #: One epoch, whatever the page says.
 _SMALL = "--epochs 1 --batch-size 24 --steps 2"
@@ -325,6 +326,29 @@ def test_the_reference_has_every_command_and_option(hooks):
     check("shiftcli", get_command(app))
     assert "--references" in sections["shiftcli predict"]
     assert app.rich_markup_mode == "rich"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks(path, tmp_path, monkeypatch):
+    for needed in ("pandas", "matplotlib"):
+        pytest.importorskip(needed)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", "examples")
+    session = {"__name__": "__main__"}
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"], "no outputs in the repository"
+            with redirect_stdout(StringIO()):
+                exec("".join(cell["source"]), session)
+
+
+def test_the_page_of_notebooks_shows_and_links_all(hooks):
+    source = (ROOT / "docs" / "notebooks.md").read_text()
+    assert {path.stem for path in NOTEBOOKS} == set(hooks.NOTEBOOKS)
+    assert all(f"(notebooks/{path.name})" in source for path in NOTEBOOKS)
+    page = hooks.on_page_markdown(source)
+    assert page.count("\n## ") == len(NOTEBOOKS)
+    assert "prediction.plot()" in page
 
 
 def test_equations_become_mathml(hooks):

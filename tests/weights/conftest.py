@@ -56,7 +56,7 @@ def package(tmp_path, published, monkeypatch) -> Path:
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "manifest.json").write_bytes((published / "manifest.json").read_bytes())
-    for room in ("lookup", "inventory"):
+    for room in ("lookup", "inventory", "store"):
         monkeypatch.setattr(f"shiftcli.weights.{room}.packaged", lambda name: folder)
     return folder
 

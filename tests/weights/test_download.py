@@ -14,8 +14,7 @@ import requests
 
 from shiftcli.errors import UsageError, WeightsError
 from shiftcli.weights import obtain
-from shiftcli.weights.addresses import Address, parse_address, shown
-from shiftcli.weights.download import Transfer, fetch
+from shiftcli.weights.download import Address, Transfer, fetch, parse_address, shown
 
 FILE = "tiny-C.safetensors"
 

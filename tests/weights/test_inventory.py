@@ -9,7 +9,7 @@ import pytest
 
 from shiftcli.errors import WeightsError
 from shiftcli.weights import list_networks, obtain, verify
-from shiftcli.weights.sets import hash_of
+from shiftcli.weights.manifest import hash_of
 
 FILE = "tiny-C.safetensors"
 

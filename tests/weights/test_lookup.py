@@ -193,6 +193,20 @@ def test_first_use_downloads(package, published, server, cache, monkeypatch, cap
     assert record.getMessage() == "note: fetching the model tiny (0.6 MB)"
 
 
+def test_only_a_model_that_is_not_here_is_fetched(whole, group, copy, cache, monkeypatch):
+    """Neither the default model nor a directory touches the cache; a name does, at first use."""
+    monkeypatch.setenv("SHIFTCLI_WEIGHTS_URL", str(group))
+    assert folders(Predictor(device="cpu").files) == {whole}
+    assert folders(Predictor(copy, device="cpu").files) == {copy}
+    monkeypatch.setenv("SHIFTCLI_WEIGHTS", str(copy))
+    assert folders(Predictor(device="cpu").files) == {copy}
+    assert not cache.parent.exists()
+    predictor = Predictor("group", device="cpu")
+    (folder,) = cache.iterdir()
+    assert folders(predictor.files) == {folder}
+    assert {file.model for file in predictor.files} == {"group"}
+
+
 def test_the_address_of_the_manifest(package, published, server, cache, spoil):
     spoil(package, whole=True, url=server.url)
     assert folders(find_networks()) == set(cache.iterdir())

@@ -18,7 +18,7 @@ from shiftcli.training.committee import calibrate, judge, store_calibration
 from shiftcli.training.data import is_validation
 from shiftcli.training.families import family_name
 from shiftcli.training.sources import load_labelled
-from shiftcli.weights.sets import unlisted
+from shiftcli.weights.manifest import unlisted
 
 #: Distinct atoms of one kind that are predicted in each file at most.
 MOST_OF_A_KIND = 60

@@ -1,16 +1,21 @@
 """Where the networks are, how they get there, and their verification before use.
 
-`manifest` says which networks a model has, and with which hashes; `places` where they may lie;
-`lookup` finds the ones to predict with; `cache` and `download` fetch those that the package does
-not hold. Nothing here loads a network but `verify`, or runs anything that a manifest names.
+`manifest` says which networks a model has, and with which hashes; `store` where they lie and how
+they come there, by `download`; `lookup` finds the ones to predict with. Nothing here loads a
+network but `verify`, or runs anything that a manifest names.
 """
 
-from shiftcli.weights.cache import remove
 from shiftcli.weights.inventory import Checked, Listed, list_networks, verify
 from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, obtain
-from shiftcli.weights.manifest import Manifest, Model, Network, read_manifest, write_manifest
-from shiftcli.weights.places import cache_folder, packaged
-from shiftcli.weights.sets import WeightFile
+from shiftcli.weights.manifest import (
+    Manifest,
+    Model,
+    Network,
+    WeightFile,
+    read_manifest,
+    write_manifest,
+)
+from shiftcli.weights.store import cache_folder, packaged, remove
 
 __all__ = [
     "VARIABLE",

@@ -1,19 +1,30 @@
-"""Fetches files from a folder's address, through pooch: temporary file, hash, retry."""
+"""Fetches files from the address of a folder, through pooch: temporary file, hash, retry.
+
+An address is ``https://…``, ``file:///…`` or a plain directory. Plain ``http://`` is refused,
+of the address itself and of wherever it redirects to, unless it is allowed or never leaves this
+machine: networks are checked by hash, but a manifest that came along with them is not.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+from urllib.request import url2pathname
 
-from shiftcli.errors import WeightsError
-from shiftcli.weights.addresses import Address, is_safe, plain, shown
+from shiftcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     import requests
+
+#: Environment variables: the address to download from, and 1 where it may be plain http.
+URL_VARIABLE, HTTP_VARIABLE = "SHIFTCLI_WEIGHTS_URL", "SHIFTCLI_ALLOW_HTTP"
 
 #: Told the file, the bytes that have come, and how many there will be.
 Progress = Callable[[str, int, int], None]
@@ -30,45 +41,110 @@ _CHUNK = 4096
 
 _MOST_REDIRECTIONS = 5
 
-#: Statuses at which another attempt is of no use.
-_FINAL = range(400, 500)
+
+@dataclass(frozen=True)
+class Address:
+    """Where a folder of networks can be downloaded from.
+
+    Attributes
+    ----------
+    base : str
+        URL that ends with a slash, or path of a directory.
+    allow_http : bool
+        Whether a connection may be in plain text.
+    """
+
+    base: str
+    allow_http: bool = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached over a network protocol."""
+        return self.base.startswith(("http://", "https://"))
+
+    def of(self, file: str) -> str:
+        """URL, or path, of a file in the folder."""
+        return self.base + quote(file) if self.is_remote else str(Path(self.base) / file)
+
+    @property
+    def shown(self) -> str:
+        """The address without a password."""
+        return shown(self.base) if self.is_remote else self.base
+
+
+def parse_address(text: str, allow_http: bool | None = None) -> Address:
+    """Read an address.
+
+    Parameters
+    ----------
+    text : str
+        ``https://…``, ``file:///…`` or a directory.
+    allow_http : bool, optional
+        Whether plain ``http://`` will do; without it, whether ``SHIFTCLI_ALLOW_HTTP`` is 1.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or in plain text and that is not allowed.
+    """
+    allowed = os.environ.get(HTTP_VARIABLE) == "1" if allow_http is None else allow_http
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", text)  # one letter is a drive of Windows
+    name = scheme[0].lower() if scheme else ""
+    if name == "file":
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise UsageError(f"'{text}' is not on this machine")
+        return Address(str(Path(url2pathname(parts.path)).absolute()), allowed)
+    if name in ("http", "https"):
+        try:
+            parts = urlsplit(text)
+            has_host = bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            has_host = False
+        if not has_host or parts.query or parts.fragment:
+            raise UsageError(f"'{shown(text)}' is not the address of a folder")
+        if not is_safe(text, allowed, True):
+            raise UsageError(plain(text))
+        return Address(text.rstrip("/") + "/", allowed)
+    if name and not Path(text).is_dir():
+        raise UsageError(f"'{text}': networks come from https, file or a directory")
+    return Address(str(Path(text).expanduser().absolute()), allowed)
+
+
+def shown(url: str) -> str:
+    """A URL without user, password and query, for messages."""
+    return re.sub(r"^([A-Za-z]+://)[^/?#]*@", r"\1", url).partition("?")[0]
+
+
+def is_safe(url: str, allow_http: bool, allow_local: bool) -> bool:
+    """Whether nobody in between can change what comes, or that is allowed."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or allow_http or (allow_local and _is_local(parts.hostname))
+
+
+def plain(url: str) -> str:
+    """Sentence about a URL that is not safe."""
+    return (
+        f"{shown(url)}, which is not https: what comes could be changed on its way "
+        f"(--allow-http, or {HTTP_VARIABLE}=1, takes the risk)"
+    )
+
+
+def _is_local(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class _Short(ValueError):
     """Fewer bytes came than there are; pooch tries again after a ValueError."""
 
 
-class _Receiver:
-    """A file that takes no more than was announced, in no more time than is reasonable."""
-
-    def __init__(self, handle: BinaryIO, transfer: Transfer) -> None:
-        self.handle, self.transfer, self.received = handle, transfer, 0
-        self.deadline = time.monotonic() + 60.0 + transfer.size / _SLOWEST
-
-    def write(self, chunk: bytes) -> None:
-        file, size, progress = self.transfer.file, self.transfer.size, self.transfer.progress
-        self.received += len(chunk)
-        if self.received > size:
-            raise WeightsError(f"{file} has more than {size} bytes")
-        if time.monotonic() > self.deadline:
-            raise WeightsError(f"{file} comes more slowly than {_SLOWEST} bytes a second")
-        self.handle.write(chunk)
-        if progress is not None:
-            progress(file, self.received, size)
-
-    def flush(self) -> None:
-        """pooch asks for it after every piece; once at the end is enough."""
-
-    def finish(self) -> None:
-        file, size = self.transfer.file, self.transfer.size
-        if self.transfer.exact and self.received != size:
-            raise _Short(f"{file} has {self.received} bytes in place of {size}")
-        self.handle.flush()
-        os.fsync(self.handle.fileno())
-
-
 class Transfer:
-    """Moves one file; what pooch calls a downloader.
+    """Moves one file, and no more than was announced, in no more time than is reasonable.
+
+    What pooch calls a downloader; it is also the file that pooch's own one writes to.
 
     Parameters
     ----------
@@ -95,20 +171,38 @@ class Transfer:
     ) -> None:
         self.address, self.file, self.size, self.exact = address, file, size, exact
         self.progress = progress
-        self.redirections = 0
+        self.received = self.redirections = 0
         self.response: requests.Response | None = None
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Copy what is at an address into a file."""
-        with open(output_file, "wb") as handle:
-            receiver = _Receiver(handle, self)
+        self.received = self.redirections = 0
+        self.deadline = time.monotonic() + 60.0 + self.size / _SLOWEST
+        with open(output_file, "wb") as self.handle:
             if self.address.is_remote:
-                self._request(url, receiver, pooch)
+                self._request(url, pooch)
             else:
-                self._copy(Path(url), receiver)
-            receiver.finish()
+                self._copy(Path(url))
+            if self.exact and self.received != self.size:
+                raise _Short(f"{self.file} has {self.received} bytes in place of {self.size}")
+            self.handle.flush()
+            os.fsync(self.handle.fileno())
 
-    def _copy(self, path: Path, receiver: _Receiver) -> None:
+    def write(self, chunk: bytes) -> None:
+        """Take some bytes."""
+        self.received += len(chunk)
+        if self.received > self.size:
+            raise WeightsError(f"{self.file} has more than {self.size} bytes")
+        if time.monotonic() > self.deadline:
+            raise WeightsError(f"{self.file} comes more slowly than {_SLOWEST} bytes a second")
+        self.handle.write(chunk)
+        if self.progress is not None:
+            self.progress(self.file, self.received, self.size)
+
+    def flush(self) -> None:
+        """pooch asks for it after every piece; once at the end is enough."""
+
+    def _copy(self, path: Path) -> None:
         if not path.is_file():  # a pipe would never end
             raise WeightsError(f"{path}: no such file")
         try:
@@ -117,12 +211,11 @@ class Transfer:
             raise WeightsError(f"{path}: {error.strerror or error}") from error
         with source:
             while chunk := source.read(_CHUNK):
-                receiver.write(chunk)
+                self.write(chunk)
 
-    def _request(self, url: str, receiver: _Receiver, pooch: Any) -> None:
+    def _request(self, url: str, pooch: Any) -> None:
         from pooch import HTTPDownloader
 
-        self.redirections = 0
         download = HTTPDownloader(
             chunk_size=_CHUNK,
             timeout=_SILENCE,
@@ -130,7 +223,7 @@ class Transfer:
             hooks={"response": self._check},
         )
         try:
-            download(url, receiver, pooch)
+            download(url, self, pooch)
         finally:
             if self.response is not None:
                 self.response.close()
@@ -140,7 +233,7 @@ class Transfer:
         self.response = response
         if response.is_redirect:
             self._check_redirection(response)
-        elif response.status_code in _FINAL:
+        elif 400 <= response.status_code < 500:  # another attempt is of no use
             status = f"{response.status_code} {response.reason}"
             raise WeightsError(f"{shown(response.url)}: {status}")
         elif response.ok and self.exact:

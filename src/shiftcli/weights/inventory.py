@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from shiftcli.errors import WeightsError
-from shiftcli.weights.addresses import parse_address
-from shiftcli.weights.cache import cached, folder_in_cache, remote_manifest
-from shiftcli.weights.lookup import VARIABLE, is_directory, own_manifest
-from shiftcli.weights.manifest import MANIFEST, Model, Network, read_manifest
-from shiftcli.weights.places import packaged
-from shiftcli.weights.sets import flaw, is_complete, unlisted
+from shiftcli.weights.download import parse_address
+from shiftcli.weights.lookup import VARIABLE, directory, is_directory, own_manifest, places_of
+from shiftcli.weights.manifest import MANIFEST, Model, Network, read_manifest, unlisted
+from shiftcli.weights.store import cached, folder_in_cache, packaged, remote_manifest
 
 #: Where a listed network is.
 Origin = Literal["package", "cache", "cache, another version", "to download"]
@@ -92,7 +90,7 @@ def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> 
     own = own_manifest()
     rows: list[Listed] = []
     for model in own.models.values():
-        origin, folder = _place(model, packaged("weights"))
+        origin, folder = _place(model)
         rows += [Listed(n, origin, folder, model.name == own.default) for n in model.networks]
     here = cached()
     for folder, model in here:
@@ -108,10 +106,11 @@ def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> 
     return rows
 
 
-def _place(model: Model, package: Path) -> tuple[Origin, Path | None]:
-    if is_complete(folder_in_cache(model), model):
+def _place(model: Model) -> tuple[Origin, Path | None]:
+    if model.is_in(folder_in_cache(model)):
         return "cache", folder_in_cache(model)
-    return ("package", package) if is_complete(package, model) else ("to download", None)
+    package = packaged("weights")
+    return ("package", package) if model.is_in(package) else ("to download", None)
 
 
 def verify(names: Sequence[str | Path] = ()) -> list[Checked]:
@@ -133,40 +132,35 @@ def verify(names: Sequence[str | Path] = ()) -> list[Checked]:
     WeightsError
         If there is no such model or directory on this machine, or its manifest is broken.
     """
+    rows: list[Checked] = []
+    for name in names:
+        is_one = is_directory(name)
+        found = list(_check_directory(Path(name)) if is_one else _check_models(str(name)))
+        if not found:
+            raise WeightsError(f"no networks of '{name}' on this machine")
+        rows += found
     if names:
-        return [row for name in names for row in _check_named(name)]
+        return rows
     chosen = os.environ.get(VARIABLE)
-    rows = list(_check_directory(Path(chosen))) if chosen and is_directory(chosen) else []
-    return rows + list(_check_models(None))
-
-
-def _check_named(name: str | Path) -> list[Checked]:
-    rows = list(_check_directory(Path(name)) if is_directory(name) else _check_models(str(name)))
-    if not rows:
-        raise WeightsError(f"no networks of '{name}' on this machine")
-    return rows
+    if chosen and is_directory(chosen):
+        rows += _check_directory(Path(chosen))
+    return [*rows, *_check_models(None)]
 
 
 def _check_models(name: str | None) -> Iterator[Checked]:
     """Every copy of a model, or of all models, in the cache and in the package."""
-    own = own_manifest()
-    places = [
-        (place, model)
-        for model in own.models.values()
-        for place in (folder_in_cache(model), packaged("weights"))
-    ]
-    own_places = {place for place, _ in places}
-    places += [(folder, model) for folder, model in cached() if folder not in own_places]
-    for place, model in places:
-        is_there = any((place / network.file).exists() for network in model.networks)
-        if is_there and name in (None, model.name):
-            yield from (_check(place, network) for network in model.networks)
+    own = own_manifest().models.values()
+    places = {(place, model.name): model for model in own for place in places_of(model)}
+    for folder, model in cached():
+        places.setdefault((folder, model.name), model)
+    for (folder, known), model in places.items():
+        is_there = any((folder / network.file).exists() for network in model.networks)
+        if is_there and name in (None, known):
+            yield from (_check(folder, network) for network in model.networks)
 
 
 def _check_directory(folder: Path) -> Iterator[Checked]:
-    if not folder.is_dir():
-        raise WeightsError("no such directory of networks", where=str(folder))
-    if (folder / MANIFEST).is_file():
+    if (directory(folder) / MANIFEST).is_file():
         for model in read_manifest(folder / MANIFEST).models.values():
             yield from (_check(folder, network) for network in model.networks)
         return
@@ -177,7 +171,7 @@ def _check_directory(folder: Path) -> Iterator[Checked]:
 
 def _check(folder: Path, network: Network) -> Checked:
     path = folder / network.file
-    reason = flaw(path, network) or _load_error(path, network.nucleus)
+    reason = network.flaw(folder) or _load_error(path, network.nucleus)
     return Checked(path, network.model, network.nucleus, reason, True)
 
 

@@ -14,12 +14,17 @@ from pathlib import Path
 
 from shiftcli.errors import WeightsError
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.weights.addresses import URL_VARIABLE, Address, parse_address
-from shiftcli.weights.cache import cached, folder_in_cache, install, remote_manifest
-from shiftcli.weights.download import Progress
-from shiftcli.weights.manifest import MANIFEST, Manifest, Model, check_version, read_manifest
-from shiftcli.weights.places import packaged
-from shiftcli.weights.sets import WeightFile, files_of, flaws, is_complete, unlisted
+from shiftcli.weights.download import URL_VARIABLE, Address, Progress, parse_address
+from shiftcli.weights.manifest import (
+    MANIFEST,
+    Manifest,
+    Model,
+    WeightFile,
+    check_version,
+    read_manifest,
+    unlisted,
+)
+from shiftcli.weights.store import cached, folder_in_cache, install, packaged, remote_manifest
 
 #: Environment variable that names a directory of networks, or a model.
 VARIABLE = "SHIFTCLI_WEIGHTS"
@@ -56,10 +61,10 @@ def find_networks(
     """
     chosen = weights or os.environ.get(VARIABLE)
     if chosen and is_directory(chosen):
-        found = _in_directory(Path(chosen))
+        found = _in_directory(directory(chosen))
     else:
         folder, model = _ready(str(chosen) if chosen else None, progress)
-        found = files_of(folder, model)
+        found = model.files(folder)
     return sorted(found, key=lambda w: (ELEMENTS.index(w.nucleus), w.path.name))
 
 
@@ -67,6 +72,13 @@ def is_directory(chosen: str | Path) -> bool:
     """Whether it names a directory, there or not, rather than a model."""
     path = Path(chosen)
     return path.is_dir() or len(path.parts) != 1 or path.name in ("", ".", "..")
+
+
+def directory(chosen: str | Path) -> Path:
+    """A directory of the user's; `WeightsError` where it is not there."""
+    if not Path(chosen).is_dir():
+        raise WeightsError("no such directory of networks", where=str(chosen))
+    return Path(chosen)
 
 
 def folder_of(weights: str | Path | None = None) -> Path:
@@ -77,11 +89,6 @@ def folder_of(weights: str | Path | None = None) -> Path:
     weights : str or pathlib.Path, optional
         As of `find_networks`.
 
-    Returns
-    -------
-    pathlib.Path
-        The directory.
-
     Raises
     ------
     WeightsError
@@ -89,12 +96,10 @@ def folder_of(weights: str | Path | None = None) -> Path:
     """
     chosen = weights or os.environ.get(VARIABLE)
     if chosen and is_directory(chosen):
-        if not Path(chosen).is_dir():
-            raise WeightsError("no such directory of networks", where=str(chosen))
-        return Path(chosen)
+        return directory(chosen)
     model, places = _known(str(chosen) if chosen else None)
     for place in places:
-        if is_complete(place, model):
+        if model.is_in(place):
             return place
     raise WeightsError(
         f"the model {model.name} is not on this machine",
@@ -137,8 +142,8 @@ def obtain(
     UsageError
         If the address is none.
     """
-    own = own_manifest()
-    address = _given_address(url, allow_http)
+    own, package = own_manifest(), packaged("weights")
+    address = _address(url, allow_http)
     models: dict[str, Model] = {}
     if everything:
         models = {**_offered(address), **own.models}
@@ -146,19 +151,13 @@ def obtain(
         if name not in models:
             models[name] = _known(name, address)[0]
     for model in models.values():
-        check_version(model.networks)
+        check_version(model)
     folders = []
-    for model in models.values():
-        folder = folder_in_cache(model)
-        if (
-            model.name in own.models
-            and not folder.exists()
-            and not flaws(packaged("weights"), model)
-        ):
-            folder = packaged("weights")
+    for name, model in models.items():
+        if name in own.models and not folder_in_cache(model).exists() and not model.flaws(package):
+            folders.append(package)
         else:
-            _install(model, address, allow_http, progress)
-        folders.append(folder)
+            folders.append(install(model, _address(url, allow_http, model), progress))
     return folders
 
 
@@ -167,25 +166,28 @@ def own_manifest() -> Manifest:
     return read_manifest(packaged("weights") / MANIFEST)
 
 
+def places_of(model: Model) -> list[Path]:
+    """The folders that may hold a model of the program's."""
+    return [folder_in_cache(model), packaged("weights")]
+
+
 def _in_directory(folder: Path) -> list[WeightFile]:
     """Networks of a directory of the user's; all that its manifest names must be there."""
-    if not folder.is_dir():
-        raise WeightsError("no such directory of networks", where=str(folder))
-    if (folder / MANIFEST).is_file():
-        manifest = read_manifest(folder / MANIFEST)
-        model = manifest.models[manifest.default]
-        check_version(model.networks)
-        for file, reason in flaws(folder, model).items():
-            raise WeightsError(
-                reason,
-                where=str(folder / file),
-                hint="damaged or replaced; install or download it again",
-            )
-        return files_of(folder, model)
-    found = unlisted(folder)
-    if not found:
-        raise WeightsError("no networks in this directory", where=str(folder))
-    return found
+    if not (folder / MANIFEST).is_file():
+        found = unlisted(folder)
+        if not found:
+            raise WeightsError("no networks in this directory", where=str(folder))
+        return found
+    manifest = read_manifest(folder / MANIFEST)
+    model = manifest.models[manifest.default]
+    check_version(model)
+    for network, reason in model.flaws(folder).items():
+        raise WeightsError(
+            reason,
+            where=str(folder / network.file),
+            hint="damaged or replaced; install or download it again",
+        )
+    return model.files(folder)
 
 
 def _known(name: str | None, address: Address | None = None) -> tuple[Model, list[Path]]:
@@ -193,13 +195,12 @@ def _known(name: str | None, address: Address | None = None) -> tuple[Model, lis
     own = own_manifest()
     name = name or own.default
     if name in own.models:
-        model = own.models[name]
-        return model, [folder_in_cache(model), packaged("weights")]
+        return own.models[name], places_of(own.models[name])
     for folder, model in cached():
         # What was asked for by address is what is there now, not what came from it before.
         if model.name == name and address is None:
             return model, [folder]
-    address = address or _given_address(None, None)
+    address = address or _address()
     offered = remote_manifest(address).models if address else {}
     if name not in offered:
         known = ", ".join(dict.fromkeys([*own.models, *(m.name for _, m in cached()), *offered]))
@@ -213,49 +214,40 @@ def _known(name: str | None, address: Address | None = None) -> tuple[Model, lis
 def _ready(name: str | None, progress: Progress | None) -> tuple[Path, Model]:
     """The first folder in which a model is sound; it is fetched where there is none."""
     model, places = _known(name)
-    check_version(model.networks)
-    damaged: list[tuple[Path, str]] = []
+    check_version(model)
+    damaged: dict[Path, str] = {}
     for place in places:
-        wrong = flaws(place, model)
+        wrong = model.flaws(place)
         if not wrong:
-            if damaged:
+            for path, reason in list(damaged.items())[:1]:
                 _log.warning(
                     "note: %s: %s; those of the package are used (shiftcli weights download %s "
-                    "repairs it)", *damaged[0], model.name,
+                    "repairs it)", path, reason, model.name,
                 )  # fmt: skip
             return place, model
-        if is_complete(place, model):
-            damaged += [(place / file, reason) for file, reason in wrong.items()]
+        if model.is_in(place):
+            damaged |= {place / network.file: reason for network, reason in wrong.items()}
     if not damaged:
         _log.warning("note: fetching the model %s (%.1f MB)", model.name, model.bytes / 1e6)
     try:
-        folder = _install(model, None, None, progress)
+        folder = install(model, _address(model=model), progress)
     except WeightsError as error:
-        if not damaged:
-            raise
-        path, reason = damaged[0]
-        again = "install shiftcli again, " if path.parent == packaged("weights") else ""
-        raise WeightsError(
-            f"{reason}; {error.message}", where=str(path), hint=again + error.hint
-        ) from error
-    for path, reason in damaged:
+        for path, reason in damaged.items():
+            again = "install shiftcli again, " if path.parent == packaged("weights") else ""
+            raise WeightsError(
+                f"{reason}; {error.message}", where=str(path), hint=again + error.hint
+            ) from error
+        raise
+    for path, reason in damaged.items():
         _log.warning("note: %s: %s; a good one was fetched", path, reason)
     return folder, model
 
 
-def _install(
-    model: Model, address: Address | None, allow_http: bool | None, progress: Progress | None
-) -> Path:
-    """Bring a model into the cache; what the package has of it need not be downloaded."""
-    address = address or _given_address(None, allow_http)
-    if address is None and model.url:
-        address = parse_address(model.url, allow_http)
-    return install(model, address, copies=[packaged("weights")], progress=progress)
-
-
-def _given_address(url: str | None, allow_http: bool | None) -> Address | None:
-    """The address that the user gave, if any."""
-    text = url or os.environ.get(URL_VARIABLE)
+def _address(
+    url: str | None = None, allow_http: bool | None = None, model: Model | None = None
+) -> Address | None:
+    """Where to download from: what the user says, else the manifest of the model."""
+    text = url or os.environ.get(URL_VARIABLE) or (model.url if model else "")
     return parse_address(text, allow_http) if text else None
 
 

@@ -1,4 +1,4 @@
-"""`manifest.json`: which networks a model has, and what each file must be.
+"""`manifest.json`: which networks a model has, what each file must be, and whether it is that.
 
 A manifest may come from anywhere, so nothing in it is believed before it is checked: it names
 plain files of one folder and never says what to run.
@@ -10,14 +10,14 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import WeightsError
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.weights.sets import member_of, unlisted
 
 #: Name of the file.
 MANIFEST = "manifest.json"
@@ -31,12 +31,35 @@ MINIMUM_VERSION = "0.1.0"
 #: A manifest, and a network, larger than this (bytes) is none.
 MOST_BYTES_OF_MANIFEST, MOST_BYTES = 1_000_000, 2_000_000_000
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
+#: Name of a network's file; the model's own name may hold dashes.
+_FILE = re.compile(rf"(.+)-([{''.join(ELEMENTS)}])(?:-([0-9]{{1,4}}))?\.safetensors")
+
+#: Names of models in manifests, but for those that Windows keeps for devices, with any suffix.
+_MODEL = re.compile(
+    r"(?!(con|prn|aux|nul|com\d|lpt\d)([-.].*)?$)[A-Z0-9][A-Z0-9_.-]{0,63}", re.I | re.A
+)
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}", re.A)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-#: Names that Windows keeps for devices, with any suffix.
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)([-.].*)?", re.IGNORECASE)
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One network on disk.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The safetensors file.
+    model, nucleus : str
+        The model that it belongs to; H, C, N or O.
+    sha256 : str
+        Hash of the file, computed from what is on disk.
+    """
+
+    path: Path
+    model: str
+    nucleus: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -73,8 +96,23 @@ class Network:
     sha256: str
     data: str = ""
     licence: str = ""
-    validation: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, Any] = field(default_factory=dict, hash=False)
     minimum_version: str = MINIMUM_VERSION
+
+    def flaw(self, folder: Path) -> str:
+        """What is wrong with its file in a folder: empty, or a sentence without its name."""
+        path = folder / self.file
+        try:
+            if not path.is_file():
+                return "network named in the manifest is missing"
+            size = path.stat().st_size
+            if size != self.bytes:
+                return f"network differs from its manifest: {size} bytes in place of {self.bytes}"
+            if hash_of(path) != self.sha256:
+                return "network differs from its manifest: another SHA-256"
+        except OSError as error:
+            return f"cannot read the network: {error.strerror or error}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +144,19 @@ class Model:
         """Size of all files."""
         return sum(network.bytes for network in self.networks)
 
+    def is_in(self, folder: Path) -> bool:
+        """Whether all files are in a folder, be they sound or not."""
+        return all((folder / network.file).is_file() for network in self.networks)
+
+    def flaws(self, folder: Path) -> dict[Network, str]:
+        """Networks of which a folder has no sound file, and what is wrong."""
+        found = {network: network.flaw(folder) for network in self.networks}
+        return {network: reason for network, reason in found.items() if reason}
+
+    def files(self, folder: Path) -> list[WeightFile]:
+        """The files in a folder that has no flaws."""
+        return [WeightFile(folder / n.file, n.model, n.nucleus, n.sha256) for n in self.networks]
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -121,6 +172,17 @@ class Manifest:
 
     models: dict[str, Model]
     default: str
+
+    @classmethod
+    def of(cls, networks: Iterable[Network], default: str, url: str) -> Manifest:
+        """Sort networks into models; ValueError where there are none of the default one."""
+        models: dict[str, Model] = {}
+        for network in networks:
+            before = models[network.model].networks if network.model in models else ()
+            models[network.model] = Model(network.model, (*before, network), url)
+        if default not in models:
+            raise ValueError(f"no networks of the model {default:.80}")
+        return cls(models, default)
 
     def to_json(self) -> str:
         """The text of the file."""
@@ -175,18 +237,14 @@ def _parse(values: Any) -> Manifest:
     if len({network.file.casefold() for network in networks}) != len(networks):
         raise ValueError("a file is named twice")
     networks.sort(key=lambda n: (ELEMENTS.index(n.nucleus), n.member))
-    names = dict.fromkeys(network.model for network in networks)
-    models = {k: Model(k, tuple(n for n in networks if n.model == k), url) for k in names}
-    if default not in models:
-        raise ValueError(f"no networks of its default model {default!r:.80}")
-    return Manifest(models, default)
+    return Manifest.of(networks, default, url)
 
 
 def _entry(values: Any) -> Network:
     """One network; keys that a later program may add are passed over."""
     if not isinstance(values, dict):
         raise ValueError("an entry that is not an object")
-    network = Network(**{name: values[name] for name in Network.__dataclass_fields__})
+    network = Network(**{f.name: values[f.name] for f in fields(Network)})
     check_name(network.file)
     named = (network.model, network.nucleus, network.member)
     if member_of(network.file) != named or type(network.member) is not int:
@@ -213,6 +271,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
+def member_of(file: str) -> tuple[str, str, int] | None:
+    """Model, nucleus and number in the committee that a file's name says; None for others."""
+    match = _FILE.fullmatch(file)
+    return match and (match[1], match[2], int(match[3] or 1))
+
+
 def check_name(file: object) -> None:
     """Raise ValueError for a name that is not one of a network's file beside its manifest.
 
@@ -220,29 +284,43 @@ def check_name(file: object) -> None:
     device of Windows.
     """
     found = member_of(file) if isinstance(file, str) else None
-    if found is None or not _MODEL.fullmatch(found[0]) or _DEVICES.fullmatch(found[0]):
+    if found is None or not _MODEL.fullmatch(found[0]):
         raise ValueError(f"{file!r:.80} is not the name of a network's file beside it")
 
 
-def check_version(networks: tuple[Network, ...]) -> None:
+def check_version(model: Model) -> None:
     """Raise `WeightsError` where a network needs a newer program than this."""
-    own = _numbers(__version__)
-    for network in networks:
-        if _numbers(network.minimum_version) > own:
+    from packaging.version import Version
+
+    own = Version(Version(__version__).base_version)
+    for network in model.networks:
+        if Version(network.minimum_version) > own:
             raise WeightsError(
-                f"the model {network.model} needs shiftcli {network.minimum_version}, "
+                f"the model {model.name} needs shiftcli {network.minimum_version}, "
                 f"this is {__version__}",
                 hint="install a newer shiftcli",
             )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """1.10.0rc1 → 1, 10; zeros at the end count for nothing."""
-    released = re.split(r"[^\d.]", version, maxsplit=1)[0]
-    numbers = [int(part) for part in released.split(".") if part]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def unlisted(folder: Path) -> list[WeightFile]:
+    """Networks that a training run left, in the order of their names."""
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        named = member_of(path.name)
+        if named is None or not path.is_file():
+            continue
+        try:
+            found.append(WeightFile(path, named[0], named[1], hash_of(path)))
+        except OSError as error:
+            reason = error.strerror or error
+            raise WeightsError(f"cannot read the network: {reason}", where=str(path)) from error
+    return found
 
 
 def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: str = "") -> None:
@@ -269,28 +347,18 @@ def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: 
     from shiftcli.network.checkpoint import load
 
     networks = []
-    for found in unlisted(folder):
-        try:
+    try:
+        for found in unlisted(folder):
             check_name(found.path.name)
-        except ValueError as error:
-            raise WeightsError(str(error), where=str(folder)) from error
-        _, metadata = load(found.path)
-        parsed = member_of(found.path.name)
-        assert parsed is not None
-        networks.append(
-            Network(
-                *parsed,
-                file=found.path.name,
-                bytes=found.path.stat().st_size,
-                sha256=found.sha256,
-                data=data,
-                licence=licence,
-                validation={k: x for k, x in metadata.validation.items() if _is_number(x)},
-            )
-        )
-    names = dict.fromkeys(network.model for network in networks)
-    models = {k: Model(k, tuple(n for n in networks if n.model == k), url) for k in names}
-    if default not in models:
-        raise WeightsError(f"no networks of the model {default}", where=str(folder))
+            model, nucleus, member = member_of(found.path.name) or ("", "", 0)
+            _, metadata = load(found.path)
+            figures = {k: x for k, x in metadata.validation.items() if _is_number(x)}
+            networks.append(Network(
+                model, nucleus, member, found.path.name, found.path.stat().st_size, found.sha256,
+                data, licence, figures,
+            ))  # fmt: skip
+        manifest = Manifest.of(networks, default, url)
+    except ValueError as error:
+        raise WeightsError(str(error), where=str(folder)) from error
     with replacing(folder / MANIFEST) as temporary:
-        temporary.write_text(Manifest(models, default).to_json(), encoding="utf-8")
+        temporary.write_text(manifest.to_json(), encoding="utf-8")

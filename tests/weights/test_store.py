@@ -10,7 +10,7 @@ import pytest
 
 from shiftcli.errors import WeightsError
 from shiftcli.weights import cache_folder, find_networks, obtain, remove
-from shiftcli.weights.sets import hash_of
+from shiftcli.weights.manifest import hash_of
 
 
 def files(folder):

@@ -36,9 +36,6 @@ ELSEWHERE = {
     "views/ase_atoms.py": "views/test_extended_xyz.py",
     "views/plots/figure.py": "views/plots/test_spectra.py",
     "views/plots/training.py": "views/plots/test_training_curves.py",
-    "weights/addresses.py": "weights/test_download.py",
-    "weights/places.py": "weights/test_lookup.py",
-    "weights/sets.py": "weights/test_inventory.py",
     # The record in networks' files: tested with what fits it and what reads it.
     "network/calibration.py": "prediction/test_uncertainty.py",
     # Results as tables: tested by what the commands print of them.

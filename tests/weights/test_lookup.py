@@ -302,6 +302,14 @@ def test_a_model_of_others_is_healed_from_where_it_came(whole, group, server, fl
     assert server.asked.count("/group-O.safetensors") == 2
 
 
+def test_no_password_in_an_error(package, server):
+    server.folder = package / "empty"
+    with pytest.raises(WeightsError, match="404 Not Found") as caught:
+        obtain(["group"], url=server.url.replace("//", "//me:secret@"))
+    assert caught.value.where == f"{server.url}manifest.json"
+    assert "secret" not in str(caught.value)
+
+
 def test_nobody_takes_the_name_of_an_own_model(whole, copy):
     """A server with other networks of the same name, and a manifest of them, is of no use."""
     shutil.copyfile(copy / "tiny-H.safetensors", copy / FILE)

@@ -82,7 +82,7 @@ def test_csv_plot_and_a_structure_that_does_not_fit(main, urea_path, measured, t
     ]  # fmt: skip
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"failed: {bad}" in done.stderr
-    assert "1 structures compared, 1 failed" in done.stderr
+    assert "1 structure compared, 1 failed" in done.stderr
 
 
 def test_several_structures(main, two_ureas, measured, tmp_path):

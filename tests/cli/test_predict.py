@@ -27,7 +27,7 @@ def test_json_with_shifts_and_a_failure(shiftcli, urea_path, tmp_path):
     assert len(document["structures"]) == 1
     protons = [s for s in document["structures"][0]["sites"] if s["species"] == "1H"]
     assert all(2 < s["shift"] < 12 for s in protons)
-    assert "1 structures predicted, 1 failed" in done.stderr
+    assert "1 structure predicted, 1 failed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -167,7 +167,7 @@ def test_interrupt_before_there_is_anything_to_go_on_with(main, tmp_path, monkey
     def interrupt(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shiftcli.training.run.load_levels", interrupt)
+    monkeypatch.setattr("shiftcli.training.folder.load_levels", interrupt)
     done = main("train", "--data", "x.xyz", "--output", tmp_path / "run")
     assert done.returncode == 130
     assert "--resume" not in done.stderr

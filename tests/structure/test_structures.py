@@ -45,7 +45,7 @@ PREDICTED = {
 
 #: File to the words of its refusal.
 REFUSED = {
-    "1crn.cif": "1CRN: an mmCIF file (macromolecule)",
+    "1crn.cif": "1CRN: an mmCIF file of a macromolecule",
     "2000000-no-symmetry.cif": "no symmetry operations, and 88 atom sites are not the whole cell",
     # Three full hydrogens on a hydroxyl oxygen: disorder whose occupancies are not given.
     "2001826-no-spacegroup.cif": "2001826: atom O has 4 bonds: disorder that is not marked?",

@@ -11,18 +11,19 @@ from shiftcli.training.sources import split_level
 UREA = Path(__file__).parents[2] / "examples" / "urea.cif"
 
 FRAME = """2
-Lattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3:CS:R:1 NAME={name}
+Lattice="2.7 0 0 0 2.7 0 0 0 2.7" Properties=species:S:1:pos:R:3:CS:R:1 NAME={name}
 O 0 0 0 {shielding}
 H 1 0 0 25.0
 """
-BARE = '2\nLattice="5 0 0 0 5 0 0 0 5" NAME=bare\nO 0 0 0\nH 1 0 0\n'
-BROKEN = '2\nLattice="5 0 0 0 5 0 0 0 5" NAME=broken\nO 0 0 oops\nH 1 0 0\n'
+BARE = '2\nLattice="2.7 0 0 0 2.7 0 0 0 2.7" NAME=bare\nO 0 0 0\nH 1 0 0\n'
+BROKEN = '2\nLattice="2.7 0 0 0 2.7 0 0 0 2.7" NAME=broken\nO 0 0 oops\nH 1 0 0\n'
 MOLECULE = """{name}
 
 
   2  1  0  0  0  0  0  0  0  0999 V2000
     0.0000    0.0000    0.0000 {element:<3} 0  0
     1.0000    0.0000    0.0000 H   0  0
+  1  2  1  0
 M  END
 $$$$
 """
@@ -63,8 +64,8 @@ def test_left_out_structures_keep_their_numbers_and_are_told(crystals):
     assert labelled.problems == tuple(notes)
     assert "frame 4: not a readable XYZ frame" in notes[0]
     assert notes[1:] == [
-        "left out: 1 structures without shieldings",
-        "left out: 1 structures with elements other than H, C, N and O",
+        "left out: 1 structure without shieldings",
+        "left out: 1 structure with elements other than H, C, N and O",
     ]
     assert names(load_labelled([crystals])) == names(labelled.main)
 
@@ -82,7 +83,7 @@ def test_levels_do_not_move_each_other(crystals, tmp_path, first):
     assert (labelled.level, *labelled.auxiliary) == (
         ("", "DFT") if first == "crystals" else ("DFT", "")
     )
-    assert any("left out: 1 structures with elements" in text for text in labelled.problems)
+    assert any("left out: 1 structure with elements" in text for text in labelled.problems)
     assert names(load_labelled(data)) == main
 
 
@@ -108,7 +109,7 @@ def test_levels_by_name(crystals, tmp_path):
     assert labelled.level == "PBE"
     assert {c.level for c in labelled.main.values()} == {"PBE"}
     assert labelled.auxiliary["PBE0"][0].level == "PBE0"
-    assert "PBE: left out: 1 structures without shieldings" in labelled.problems
+    assert "PBE: left out: 1 structure without shieldings" in labelled.problems
     # Naming a file wins over the folder that holds it, whichever comes first.
     assert load_levels([tmp_path, f"X={crystals}"]).auxiliary.keys() == {"X"}
     assert load_levels([f"X={crystals}", tmp_path]).level == "X"

@@ -250,7 +250,9 @@ def test_directories_that_are_taken(cross_validation, few_molecules, tmp_path):
 def test_study_file_says_what_varies(cross_validation):
     folder, _ = cross_validation
     record = tomllib.loads((folder / "study.toml").read_text())
-    assert record["run"]["study"] == {"folds": 2, "seeds": 2, "crystals": []}
+    assert record["run"]["study"] == {
+        "folds": 2, "seeds": 2, "crystals": [], "refit": False, "fold_members": 1,
+    }  # fmt: skip
     broken = folder.parent / "broken"
     broken.mkdir()
     text = (folder / "study.toml").read_text().replace("seeds = 2", 'seeds = "two"')

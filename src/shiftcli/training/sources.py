@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftcli.errors import ReadError, TrainingError, UsageError, visible
+from shiftcli.errors import ReadError, TrainingError, UsageError, counted, visible
 from shiftcli.readers import STDIN, find_files, iter_structures
 from shiftcli.readers.atoms import ISOLATED
 from shiftcli.readers.sources import safe_text
@@ -115,15 +115,18 @@ class _Level:
         start = f"{name}: " if name else ""
         lines = []
         if self.unlabelled:
-            lines.append(f"{start}left out: {self.unlabelled} structures without shieldings")
+            lines.append(
+                f"{start}left out: {counted(self.unlabelled, 'structure')} without shieldings"
+            )
         if self.predicted:
             lines.append(
-                f"{start}left out: {self.predicted} structures whose shieldings are predictions "
-                "of a network, not labels"
+                f"{start}left out: {counted(self.predicted, 'structure')} whose shieldings are "
+                "predictions of a network, not labels"
             )
         if self.foreign:
             lines.append(
-                f"{start}left out: {self.foreign} structures with elements other than H, C, N and O"
+                f"{start}left out: {counted(self.foreign, 'structure')} with elements "
+                "other than H, C, N and O"
             )
         if self.odd:
             lines.append(f"{start}structures with warnings: {self.odd}, first {self.first_odd}")

@@ -82,9 +82,7 @@ def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
     try:
         from skimage.measure import marching_cubes
     except ImportError as error:
-        raise UsageError(
-            "isosurfaces need scikit-image", hint=install("scikit-image")
-        ) from error
+        raise UsageError("isosurfaces need scikit-image", hint=install("scikit-image")) from error
 
     for row, (edge, volume) in enumerate(volumes.items()):
         axis = grid_axis(edge, dtype=torch.float64).numpy()

@@ -71,8 +71,7 @@ def picture(
         If matplotlib is missing, the format or the style is unknown, or it cannot be written.
     """
     check_picture(output)
-    from cycler import cycler
-    from matplotlib import rc_context, style
+    from matplotlib import cycler, rc_context, style
     from matplotlib.figure import Figure
 
     look = look or Look()

@@ -12,6 +12,7 @@ from shiftcli.structure.bonds import Bonds, find_bonds
 from shiftcli.structure.contacts import distances_to_others
 from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.structure.neighbours import find_neighbours
+from shiftcli.structure.strain import odd_strain
 from shiftcli.structure.valences import incomplete_carbons, net_charge
 
 #: Refusals that the user may override, and the flag each leaves on its rows.
@@ -77,8 +78,9 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
         if name == "overlaps":
             crystal = _count_once(crystal)
             bonds, known = find_bonds(crystal), np.isin(crystal.elements, ELEMENTS)
-    if note := _odd_charge(crystal, bonds):
-        crystal = crystal.with_warning(note)
+    for note in (_odd_charge(crystal, bonds), odd_strain(crystal, bonds)):
+        if note:
+            crystal = crystal.with_warning(note)
     return crystal if known.all() else _mark_others(crystal)
 
 

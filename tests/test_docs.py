@@ -10,7 +10,7 @@ block:
     <!-- slow: two minutes of timing -->               run by `pytest -m slow`
     <!-- slow: needs the published crystals -->        and only where those are
 
-`SHIFTCLI_UPDATE_DOCS=1 pytest -n0 tests/test_docs.py -k test_blocks` writes what they print now
+`UPDATE_DOCS=1 pytest -n0 tests/test_docs.py -k test_blocks` writes what they print now
 into the pages instead of comparing it. What slow blocks show is not compared. The `shiftcli` of
 the blocks is a fork of one process that has imported everything (`fork_server.py`), and
 `shiftcli train` gets `_SMALL` behind its own options, so that it takes seconds.
@@ -214,7 +214,7 @@ def test_blocks(page, shiftcli):
     for block, printed in run_page(page, shiftcli, None):
         if block.shown is None:
             continue
-        if os.environ.get("SHIFTCLI_UPDATE_DOCS"):
+        if os.environ.get("UPDATE_DOCS"):
             page.write_text(page.read_text().replace(block.shown, printed))
         else:
             assert_like(printed, block.shown)

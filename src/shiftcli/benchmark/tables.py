@@ -201,7 +201,8 @@ def reproduction_table(result: Result) -> Table:
             return ""
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    columns = [Column(name, show=plain) for name in result.columns]
+    # "paper" may stand above several columns, so their places are the keys.
+    columns = [Column(str(k), name, name=name, show=plain) for k, name in enumerate(result.columns)]
     return Table(result.name, columns, result.rows, result.title, notes=result.differs)
 
 

@@ -190,6 +190,10 @@ def _settle(
     )  # fmt: skip
 
 
+def _origins(expansions: Sequence[Expansion]) -> str:
+    return ", ".join(e.symmetry.origin for e in expansions)
+
+
 def _choose_setting(
     named: Sequence[Symmetry], table: AtomTable, contents: Contents
 ) -> tuple[Expansion, list[str]]:
@@ -197,6 +201,10 @@ def _choose_setting(
     usual = [s for s in named if s.setting == named[0].setting]
     note = "" if len(named) == 1 else ": the one setting that makes a sound crystal"
     good = _good(usual, table, contents)
+    others = [s for s in named if s.setting != named[0].setting]
+    rest = _good(others, table, contents) if len(good) == 1 else []
+    if rest:
+        note = f": the usual setting; {_origins(rest)} would make a sound crystal, too"
     if not good:
         # The name may be that of another setting: P 21/b and P 21/a are often mixed up.
         others = [s for s in settings(named[0].number) if fits_cell(s, table.cell)]
@@ -204,10 +212,13 @@ def _choose_setting(
         others = [s for s in others if s.keys not in seen and len(s) == len(usual[0])]
         good = _good(others, table, contents)
         is_told = len({s.setting.replace(" 1", "") for s in named}) == 1
+        rest = []
         if is_told and named[0].number in MONOCLINIC:
-            good = good[:1]  # cell choice 1 of this unique axis: what a bare P 21/x should mean
+            # Cell choice 1 of this unique axis: what a bare P 21/x should mean.
+            good, rest = good[:1], good[1:]
         if good:
             note = f" in place of {named[0].origin}, which makes no sound crystal"
+            note += f"; {_origins(rest)} would make one, too" if rest else ""
         else:
             made = _expand(table, usual[0], contents)  # may say better what is wrong
             if is_told and len(usual) == 1:

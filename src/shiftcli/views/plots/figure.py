@@ -71,8 +71,9 @@ def picture(
         If matplotlib is missing, the format or the style is unknown, or it cannot be written.
     """
     check_picture(output)
-    from matplotlib import cycler, rc_context, style
+    from matplotlib import rc_context, style
     from matplotlib.figure import Figure
+    from matplotlib.rcsetup import cycler
 
     look = look or Look()
     width, height = look.size or (size[0], None)

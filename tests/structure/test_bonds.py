@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.structure.bonds import find_bonds, rotors
+from shiftcli.structure.bonds import Bonds, find_bonds, rotors
 from shiftcli.structure.crystal import Crystal
 
 
@@ -105,3 +105,11 @@ def test_vectors_lead_to_the_neighbours_across_walls(urea):
         assert (np.linalg.norm(ways, axis=1) < 1.75).all()
         steps = (moved.positions[atom] + ways - moved.positions[near]) @ np.linalg.inv(moved.cell)
         assert steps == pytest.approx(steps.round(), abs=1e-9)
+
+
+def test_molecules_are_numbered_by_their_first_atoms(urea):
+    number = find_bonds(urea).molecules
+    assert np.bincount(number).tolist() == [8, 8]
+    assert number[0] == 0
+    alone = Bonds(np.array(["O", "H", "N"]), (np.array([1]), np.array([0]), np.array([], int)), ())
+    assert alone.molecules.tolist() == [0, 0, 1]

@@ -96,16 +96,10 @@ def describe(
     tuple of Surrounding
         One for each row.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     holder = row_of_atom(rows)
     bonds = find_bonds(crystal)
     classes, hydrogens = environment_classes(crystal), bonds.count("H")
-    ends = [(i, j) for i, partners in enumerate(bonds.neighbours) for j in partners.tolist()]
-    first, second = np.array(ends, dtype=int).reshape(-1, 2).T
-    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(crystal), len(crystal)))
-    molecule = connected_components(graph, directed=False)[1]
+    molecule = bonds.molecules
     search = NeighbourSearch(crystal.cell, crystal.positions, NEAR) if near else None
     found = []
     for row in rows:

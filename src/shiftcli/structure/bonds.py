@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,18 @@ class Bonds:
     def coordination(self) -> np.ndarray:
         """Bonds of each atom, shape (n,)."""
         return np.array([len(near) for near in self.neighbours], dtype=int)
+
+    @cached_property
+    def molecules(self) -> np.ndarray:
+        """Number of the molecule that each atom is in, from 0 by first atoms, shape (n,)."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        n = len(self.elements)
+        first = np.repeat(np.arange(n), self.coordination)
+        second = np.concatenate([np.zeros(0, int), *self.neighbours])
+        joined = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
+        return np.asarray(connected_components(joined, directed=False)[1])
 
     def count(self, *elements: str) -> np.ndarray:
         """Bonds of each atom to atoms of some elements, shape (n,)."""

@@ -26,20 +26,13 @@ def ions_and_radicals(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarra
         carboxylate groups differ in number by two or more. A zwitterion is neutral.
     """
     import gemmi
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
 
     bonds = bonds or find_bonds(crystal)
-    n = len(crystal)
-    degree = bonds.coordination
-    first = np.repeat(np.arange(n), degree)
-    second = np.concatenate([np.zeros(0, int), *bonds.neighbours])
-    joined = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
-    count, molecule = connected_components(joined, directed=False)
+    molecule = bonds.molecules
     symbols, kinds = np.unique(crystal.elements, return_inverse=True)
     numbers = np.array([gemmi.Element(str(symbol)).atomic_number for symbol in symbols])
-    electrons = np.bincount(molecule, numbers[kinds], minlength=count)
-    charges = np.bincount(molecule, _group_charges(bonds), minlength=count)
+    electrons = np.bincount(molecule, numbers[kinds])
+    charges = np.bincount(molecule, _group_charges(bonds))
     charged = (electrons % 2 == 1) | (abs(charges) >= 2)
     return np.asarray(charged[molecule], dtype=bool)
 

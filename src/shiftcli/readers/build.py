@@ -14,11 +14,11 @@ from shiftcli.readers.atoms import ISOLATED, AtomTable, distinct, refuse_too_man
 from shiftcli.readers.choice import Contents, choose_symmetry
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import is_disordered, keep_major_component
-from shiftcli.readers.evidence import DENSE, is_odd_space
+from shiftcli.readers.evidence import is_odd_space
 from shiftcli.readers.formula import compare, mass, parse_formula, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import refuse_above_one, refuse_lost_atoms
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.checks import odd_shape
+from shiftcli.structure.checks import DENSE, odd_shape
 from shiftcli.structure.crystal import Crystal
 
 #: Relative difference up to which two volumes, or densities, are the same.

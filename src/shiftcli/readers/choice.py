@@ -12,11 +12,12 @@ from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.atoms import AtomTable
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import expand_disordered, keep_major_component
-from shiftcli.readers.evidence import DENSE, is_odd_space, is_sound
+from shiftcli.readers.evidence import is_odd_space, is_sound
 from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import take_as_full
 from shiftcli.readers.spacegroups import settings
 from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell, group_number
+from shiftcli.structure.checks import DENSE
 from shiftcli.structure.crystal import Crystal
 
 

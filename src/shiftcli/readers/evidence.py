@@ -13,10 +13,6 @@ from shiftcli.structure.neighbours import find_neighbours
 #: 11.2. Wider here, for crystals at other temperatures and with other elements.
 SPACE = {"CHNO": (6.5, 14.0), "other": (6.5, 30.0)}
 
-#: Space (Å³) for each atom up to which a cell of unknown symmetry counts as complete: a centre
-#: of inversion would leave at least as much.
-DENSE = 16.0
-
 #: Shortest contacts (Å) between atoms that are neither bonded nor bonded to the same atom, by
 #: number of hydrogens: hydrogen bonds are shorter and are looked for apart.
 CONTACT = {0: 2.35, 1: 1.9, 2: 1.8}

@@ -30,7 +30,8 @@ NEAREST_OTHER = 3.4
 #: Two atoms closer than this (Å) are taken for a mistake.
 OVERLAP_DISTANCE = 0.6
 
-#: Space for each atom (Å³) from which a cell holds a part of a crystal: one ion, one molecule.
+#: Space for each atom (Å³) from which a cell holds a part of a crystal (one ion, one molecule), or
+#: lacks what its symmetry would add: a centre of inversion leaves at least as much.
 DENSE = 16.0
 
 #: More neighbours than this within bonding distance are disorder that the file does not mark.

@@ -120,6 +120,15 @@ class Batch:
         Of a part of a run nothing is made: its structures are predicted into the folder, and
         the program ends.
         """
+        if self.shard is not None:
+            self._fill(before)
+        return self._outcomes(finish, before)
+
+    def _outcomes(
+        self,
+        finish: Callable[[Prediction], Any] | None,
+        before: Callable[..., None] | None,
+    ) -> Iterator[Any]:
         from shiftcli.errors import counted
         from shiftcli.nmr.frames import over_frames
         from shiftcli.pipeline import StoredPredictor, predict_many
@@ -146,19 +155,17 @@ class Batch:
         """What was made of the structures, and the failures; see `predict`."""
         from shiftcli.errors import Failure
 
-        if self.shard is not None:
-            self.fill(before)
         outcomes = list(self.predict(finish, before))
         failures = [one for one in outcomes if isinstance(one, Failure)]
         return [one for one in outcomes if not isinstance(one, Failure)], failures
 
-    def fill(self, before: Callable[..., None] | None = None) -> NoReturn:
+    def _fill(self, before: Callable[..., None] | None) -> NoReturn:
         """Predict a part into the folder, say what to do with all parts, and end."""
         from shiftcli.errors import Failure, counted
         from shiftcli.views.terminal import note
 
         done, failed = 0, 0
-        for outcome in self.predict(None, before):
+        for outcome in self._outcomes(None, before):
             if isinstance(outcome, Failure):
                 note(f"failed: {outcome.error}")
             failed += isinstance(outcome, Failure)

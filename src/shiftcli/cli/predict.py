@@ -93,8 +93,6 @@ def predict(
         return render(replace(results, predictions=[finish(prediction)]), kind)
 
     if folder is None:
-        if batch.shard is not None:
-            batch.fill()
         failures = follow(batch.predict(finish), spool)
         results = replace(results, predictions=spool, failures=failures)
         if len(spool) or output is None:  # where all failed, the earlier file stays

@@ -108,8 +108,6 @@ def rank(
     batch.show_references(fixed)
     naming = None if reference is None else Naming(reference, experiment, shifts.average)
     before = partial(check_labels, experiment=experiment, naming=naming, exchange=shifts.average)
-    if batch.shard is not None:
-        batch.fill(before)
     ranking = rank(
         _advised(batch.predict(before=before), many), experiment,
         labels_from=reference, references=fixed,

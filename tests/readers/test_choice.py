@@ -191,3 +191,11 @@ def test_cases_of_urea():
         (crystal,) = iter_structures(CASES / f"{name}.cif")
         same(crystal, one(UREA))
         assert crystal.warnings
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not here")
+def test_a_chosen_setting_names_the_others_that_would_do():
+    (crystal,) = read(CASES / "space-group-names" / "b4_c_unique.cif")
+    (note,) = crystal.warnings
+    assert "taken from the space group P 1 1 21/a in place of" in note
+    assert "P 1 1 21/n would make one, too" in note

@@ -20,7 +20,9 @@ def test_cells_are_escaped_and_empty_where_nothing_is_known():
 
 @pytest.fixture(scope="module")
 def results(urea, predictor, tmp_path_factory):
-    shifts = tmp_path_factory.mktemp("shifts") / "shifts.csv"
+    shifts = (
+        tmp_path_factory.mktemp("a-folder-with-a-name-as-long-as-those-of-clusters" * 3) / "a.csv"
+    )
     shifts.write_text("site,species,shift\n,1H,7.1\n,1H,6.2\n")
     experiment = shiftcli.read_experiment(shifts)
     prediction = predictor.predict(urea)

@@ -43,6 +43,14 @@ def visible(text: object, limit: int = 4096) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def shortened(text: str, width: int = 48) -> str:
+    """Text of at most so many characters, its middle left out."""
+    if len(text) <= width:
+        return text
+    left = (width - 1) // 3
+    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+
+
 def counted(number: int, noun: str) -> str:
     """``1 structure``, ``2 structures``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

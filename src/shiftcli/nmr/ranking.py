@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError, attempt, counted
+from shiftcli.errors import ExperimentError, attempt, counted, shortened
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.candidates import Naming, find_reference
@@ -184,8 +184,9 @@ class Ranking(Tabular):
         number, best = counted(len(self.candidates), "candidate"), ""
         if self.candidates:
             first = self.candidates[0]
-            best = f", first {first.title} ({100 * first.family_probability:.1f} % for its family)"
-        return f"<Ranking of {number} by {self.experiment.source}{best}>"
+            percent = 100 * first.family_probability
+            best = f", first {shortened(first.title)} ({percent:.1f} % for its family)"
+        return f"<Ranking of {number} by {shortened(self.experiment.source)}{best}>"
 
     def to_dict(self) -> dict[str, list[Any]]:
         """The attributes of `Candidate` that are numbers or text, one value a candidate."""

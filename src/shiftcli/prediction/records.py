@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shiftcli.errors import shortened
 from shiftcli.notebook import Tabular
 from shiftcli.structure.crystal import Crystal, Site
 
@@ -81,7 +82,7 @@ class Prediction(Tabular):
     def __repr__(self) -> str:
         counts = Counter(row.site.species for row in self.sites)
         found = ", ".join(f"{n} {species}" for species, n in counts.items())
-        return f"<Prediction of {self.crystal.where or self.crystal.formula}: {found}>"
+        return f"<Prediction of {shortened(self.crystal.where) or self.crystal.formula}: {found}>"
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Columns by the names of the CSV, one value a site, shieldings in ppm unrounded."""

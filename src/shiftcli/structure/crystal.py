@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shiftcli.errors import visible
+from shiftcli.errors import shortened, visible
 from shiftcli.structure.nuclei import ELEMENTS as ELEMENTS
 from shiftcli.structure.nuclei import SPECIES as SPECIES
 from shiftcli.structure.symmetry import find_equivalent_atoms
@@ -118,7 +118,7 @@ class Crystal:
 
     def __repr__(self) -> str:
         kind = "molecule" if self.cell is None else "crystal"
-        return f"<Crystal {self.where or '(no file)'}: {kind} of {self.formula}>"
+        return f"<Crystal {shortened(self.where) or '(no file)'}: {kind} of {self.formula}>"
 
     @property
     def where(self) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shiftcli.errors import visible
+from shiftcli.errors import shortened, visible
 from shiftcli.files import Chunks, encoded, write_file
 from shiftcli.views.formats import chunks, document_chunks
 
@@ -157,14 +157,6 @@ def _heading(table: Table, width: int) -> str:
     if not table.detail:
         return shortened(title, width)
     return f"{shortened(title, max(20, width - len(table.detail) - 2))}  {table.detail}"
-
-
-def shortened(text: str, width: int) -> str:
-    """Text of at most so many characters, its middle left out."""
-    if len(text) <= width:
-        return text
-    left = (width - 1) // 3
-    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
 
 
 def show_notes(where: str, texts: Iterable[str]) -> None:

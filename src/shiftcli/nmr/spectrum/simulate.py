@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from shiftcli.errors import StructureError, UsageError, counted
+from shiftcli.errors import StructureError, UsageError, counted, shortened
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average_prediction
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.spectrum.axes import Axis
@@ -90,7 +90,9 @@ class Spectrum:
 
     def __repr__(self) -> str:
         peaks = counted(len(self.peaks), "peak")
-        return f"<{SPECIES[self.axis.element]} spectrum of {self.crystal.where}: {peaks}>"
+        return (
+            f"<{SPECIES[self.axis.element]} spectrum of {shortened(self.crystal.where)}: {peaks}>"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.checkpoint import Metadata, load, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.training import Configuration, train
-from shiftcli.training.start import start_from
+from shiftcli.training.start import find_start
+from shiftcli.training.studies import Variation
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -27,6 +28,11 @@ def write(folder, name, made):
     element = name.split("-")[1]
     save(path, made, Metadata(element, 1.0, 2.0, made.architecture, "frames"))
     return path
+
+
+def start_from(own, path, element):
+    """Begin as a run with ``--start`` does."""
+    own.load_state_dict(find_start(Configuration(start=str(path)), element).state_dict())
 
 
 def same(one, two):
@@ -52,6 +58,22 @@ def test_directory_of_networks(tmp_path):
     assert same(own, network(1))
     with pytest.raises(TrainingError, match="no network of 15N to start from"):
         start_from(own, tmp_path, "N")
+
+
+def test_a_fold_begins_with_the_same_fold_of_an_earlier_study(tmp_path):
+    parts = {"fold-1": 1, "fold-2": 2, "networks": 3}
+    for part, seed in parts.items():
+        (tmp_path / part).mkdir()
+        write(tmp_path / part, "compact-H", network(seed))
+    (tmp_path / "study.toml").touch()
+    configuration = Configuration(start=str(tmp_path))
+    runs = dict(Variation(folds=2).runs(configuration)) | {"networks": configuration}
+    assert set(runs) == set(parts)
+    for part, run in runs.items():
+        assert same(find_start(run, "H"), network(parts[part]))
+    more = dict(Variation(folds=3).runs(configuration))
+    with pytest.raises(WeightsError, match="fold-3"):
+        find_start(more["fold-3"], "H")
 
 
 @pytest.mark.parametrize(

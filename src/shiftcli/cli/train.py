@@ -178,7 +178,8 @@ def _run(
     from shiftcli.benchmark.tables import refit_tables
     from shiftcli.training.refits import refit
     from shiftcli.training.run import start_or_resume
-    from shiftcli.training.studies import STUDY, load_study, study, study_table
+    from shiftcli.training.config import STUDY
+    from shiftcli.training.studies import load_study, study, study_table
     from shiftcli.views.terminal import emit_tables
 
     with _stoppable(folder, resume) as view:
@@ -211,6 +212,7 @@ def _stoppable(folder: Path, resume: bool) -> Iterator[Any]:
     """Say how to go on after Ctrl-C or SIGTERM; a killed run can be resumed all the same."""
     import signal
 
+    from shiftcli.training.config import STUDY
     from shiftcli.training.folder import best_errors
     from shiftcli.views.progress import TrainingView
 
@@ -222,7 +224,7 @@ def _stoppable(folder: Path, resume: bool) -> Iterator[Any]:
     try:
         yield view
     except (KeyboardInterrupt, SystemExit):
-        if any((folder / name).exists() for name in ("config.toml", "study.toml")):
+        if any((folder / name).exists() for name in ("config.toml", STUDY)):
             view.note(f"stopped; go on with: shiftcli train --resume {folder}")
         raise
     finally:

@@ -18,7 +18,7 @@ from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import Samples, repeats
 from shiftcli.training.processes import Processes
-from shiftcli.training.start import start_from
+from shiftcli.training.start import find_start
 
 #: Densities, targets, weights and levels of a process's share of a batch, and the weight of
 #: the whole batch.
@@ -146,7 +146,7 @@ class Branch:
         torch.manual_seed(configuration.seed)
         network = MR3DDenseNet(configuration.architecture())
         if configuration.start:
-            start_from(network, Path(configuration.start), element)
+            network.load_state_dict(find_start(configuration, element).state_dict())
         # torch's stubs do not know memory_format.
         network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.levelled = LevelledNetwork(network, levels).to(self.device)

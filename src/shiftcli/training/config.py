@@ -39,6 +39,9 @@ PAPER_EPOCHS = {"H": 12, "C": 15, "N": 24, "O": 24}
 PAPER_DECAY = {"H": 0.6, "C": 0.5, "N": 0.25, "O": 0.25}
 
 
+#: File of a study's directory that says what it was asked to do.
+STUDY = "study.toml"
+
 #: Headings of the hyperparameters in ``--help``.
 _NETWORK, _SAMPLES, _LEARNING = "Network", "Samples", "Learning"
 
@@ -202,6 +205,11 @@ class Configuration:
             raise UsageError(f"{where} is not a table of values")
         made = replace(self, nucleus={}, **typed(Configuration, values, where))
         return {name: getattr(made, name) for name in values}
+
+    @property
+    def part(self) -> str:
+        """Directory of this run in that of a cross-validation and its refit."""
+        return f"fold-{self.fold + 1}" if self.folds else "networks"
 
     def for_element(self, element: str) -> Configuration:
         """Resolve what depends on the nucleus."""

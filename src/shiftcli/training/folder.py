@@ -20,7 +20,7 @@ from shiftcli.errors import TrainingError, UsageError
 from shiftcli.files import replacing, write_rows
 from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.training.config import Configuration, make_configuration
+from shiftcli.training.config import STUDY, Configuration, make_configuration
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.sources import Labelled, load_levels, split_level
 
@@ -87,7 +87,7 @@ def writing(folder: Path) -> Iterator[None]:
 def claim(folder: Path) -> None:
     """Make a directory for a run or a study; TrainingError where it holds one, or networks."""
     folder.mkdir(parents=True, exist_ok=True)
-    begun = [name for name in ("config.toml", "study.toml") if (folder / name).exists()]
+    begun = [name for name in ("config.toml", STUDY) if (folder / name).exists()]
     if begun or any(folder.glob("*.safetensors")):
         raise TrainingError(
             "this directory holds a run or networks",

@@ -132,7 +132,7 @@ def refit(
         everything = replace(task.configuration, validation=False, folds=0, fold=0)
         networks = run_below(
             replace(task, configuration=everything, nuclei=tuple(found)), labelled,
-            folder / "networks", processes, watcher,
+            folder / everything.part, processes, watcher,
         )  # fmt: skip
         with processes.together():
             if processes.is_writer:

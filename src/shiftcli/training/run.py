@@ -226,7 +226,7 @@ def find_trainable(
             on_note(f"{SPECIES[element]}: left out, {error.message}")
             continue
         if start and configuration.start:
-            find_start(configuration.architecture(), Path(configuration.start), element)
+            find_start(configuration, element)
             if seen := count_learned(configuration, labelled, element):
                 on_note(
                     f"{SPECIES[element]}: the network to start from has learned from {seen} of the "

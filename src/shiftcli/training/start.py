@@ -7,30 +7,25 @@ from pathlib import Path
 
 from shiftcli.errors import TrainingError
 from shiftcli.network.checkpoint import load
-from shiftcli.network.densenet import Architecture, MR3DDenseNet
+from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.training.config import Configuration
+from shiftcli.training.config import STUDY, Configuration
 from shiftcli.training.data import split_crystals
 from shiftcli.training.families import find_known
 from shiftcli.training.sources import Labelled
 from shiftcli.weights import find_networks
 
 
-def start_from(network: MR3DDenseNet, path: Path, element: str) -> None:
-    """Take over the weights of another network; see `find_start`."""
-    network.load_state_dict(find_start(network.architecture, path, element).state_dict())
-
-
-def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
-    """Load a network whose weights another one can begin with.
+def find_start(configuration: Configuration, element: str) -> MR3DDenseNet:
+    """Load the network whose weights a run begins with.
 
     Parameters
     ----------
-    own : Architecture
-        Of the network that will be trained.
-    path : pathlib.Path
-        A network's file, of any nucleus; or a directory of networks, of which the (first) one
-        of this nucleus counts.
+    configuration : Configuration
+        Of this nucleus. Its ``start`` is a network's file, of any nucleus; a directory of
+        networks, of which the (first) one of this nucleus counts; or that of a cross-validation
+        with as many folds, of which a fold takes the network of the same fold, and a run on all
+        crystals the one that was refitted.
     element : str
         The nucleus that will be trained.
 
@@ -45,7 +40,7 @@ def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
     WeightsError
         If the file is damaged.
     """
-    path = _file_of(path, element)
+    path, own = _file_of(configuration, element), configuration.architecture()
     other, _ = load(path)
     same = replace(other.architecture, name=own.name, dropout=own.dropout)
     if same != own:
@@ -57,8 +52,11 @@ def find_start(own: Architecture, path: Path, element: str) -> MR3DDenseNet:
     return other
 
 
-def _file_of(path: Path, element: str) -> Path:
+def _file_of(configuration: Configuration, element: str) -> Path:
     """The file to start from; TrainingError where a directory has none of this nucleus."""
+    path = Path(configuration.start)
+    if (path / STUDY).exists():
+        path /= configuration.part
     if not path.is_dir():
         return path
     files = [found.path for found in find_networks(path) if found.nucleus == element]
@@ -89,6 +87,6 @@ def count_learned(configuration: Configuration, labelled: Labelled, element: str
     TrainingError, WeightsError
         As `find_start`.
     """
-    learned = load(_file_of(Path(configuration.start), element))[1].fingerprints
+    learned = load(_file_of(configuration, element))[1].fingerprints
     _, watched = split_crystals(labelled.families, configuration)
     return len(find_known(learned, {k: labelled.main[k] for k in watched.tolist()}))

@@ -18,7 +18,7 @@ from shiftcli.files import write_rows
 from shiftcli.network.checkpoint import load
 from shiftcli.results.tables import Column, Table
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.training.config import Configuration
+from shiftcli.training.config import STUDY, Configuration
 from shiftcli.training.data import split_crystals
 from shiftcli.training.folder import (
     Task,
@@ -33,9 +33,6 @@ from shiftcli.training.loop import EpochReport
 from shiftcli.training.processes import Processes, launched
 from shiftcli.training.run import Watcher, run_task
 from shiftcli.training.sources import Labelled
-
-#: File of a study's directory that says what it was asked to do.
-STUDY = "study.toml"
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class Variation:
                     folds = self.folds or base.folds
                     own = replace(base, crystals=crystals, folds=folds, fold=fold, seed=seed)
                     parts = [f"crystals-{crystals}"] * bool(self.crystals)
-                    parts += [f"fold-{fold + 1}"] * bool(self.folds)
+                    parts += [own.part] * bool(self.folds)
                     parts += [f"seed-{seed}"] * (self.seeds > 1)
                     name = "-".join(parts) or "run"
                     yield name, own

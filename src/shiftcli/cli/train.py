@@ -176,9 +176,9 @@ def _run(
 ) -> None:
     """Train, watch, and say where the networks are."""
     from shiftcli.benchmark.tables import refit_tables
+    from shiftcli.training.config import STUDY
     from shiftcli.training.refits import refit
     from shiftcli.training.run import start_or_resume
-    from shiftcli.training.config import STUDY
     from shiftcli.training.studies import load_study, study, study_table
     from shiftcli.views.terminal import emit_tables
 

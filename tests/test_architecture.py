@@ -27,7 +27,6 @@ ELSEWHERE = {
     "cli/errors.py": "cli/test_app.py",
     "cli/options.py": "cli/test_command.py",
     "nmr/candidates.py": "nmr/test_ranking.py",
-    "nmr/comparison.py": "nmr/test_assignment.py",
     "nmr/naming.py": "nmr/test_assignment.py",
     "pipeline/collect.py": "cli/test_collect.py",
     "pipeline/store.py": "pipeline/test_stored.py",

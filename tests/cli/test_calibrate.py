@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from shiftcli.nmr.shifts import parse_references
@@ -73,3 +74,22 @@ def test_what_goes_wrong(main, urea_path, measured, tmp_path):
     missing = main("calibrate", tmp_path / "nowhere.cif", "--experiment", measured)
     assert missing.returncode == 1
     assert "nowhere.cif" in missing.stderr
+
+
+def test_both_kinds_of_shieldings(main, urea, measured, tmp_path):
+    """A second set of references is that of the file; a file for both is refused."""
+    from ase import Atoms
+    from ase.io import write
+
+    atoms = Atoms(urea.elements.tolist(), urea.positions, cell=urea.cell, pbc=True)
+    atoms.set_array("labels", np.array(urea.labels))
+    atoms.set_array("CS", np.where(urea.elements == "H", 25.0, 100.0))
+    write(tmp_path / "urea.xyz", atoms, format="extxyz")
+    options = ("--experiment", measured, "--slope", "fixed", "--shieldings", "both")
+    done = main("calibrate", tmp_path / "urea.xyz", *options)
+    assert done.returncode == 0, done.stderr
+    assert "shieldings of the files" in done.stdout
+    assert len([line for line in done.stdout.splitlines() if line.startswith("13C")]) == 2
+    refused = main("calibrate", tmp_path / "urea.xyz", *options, "-o", tmp_path / "r.toml")
+    assert refused.returncode == 2
+    assert "--output is one set of references" in refused.stderr

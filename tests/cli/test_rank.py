@@ -203,6 +203,11 @@ def test_shieldings_of_the_files(main, folder, tmp_path):
     document = json.loads(done.stdout)
     assert (document["model"], document["weights"]) == ("shieldings of the files", {})
     assert len(document["candidates"]) == 2
+    both = main("rank", tmp_path / "0.xyz", *options[:3], "both", *options[4:])
+    assert both.returncode == 0, both.stderr
+    (candidate,) = json.loads(both.stdout)["candidates"]
+    assert candidate["file_rmse"]["1H"] > 0
+    assert candidate["file_probability"] == 1
     refused = main("rank", folder, *options)
     assert refused.returncode == 1
     assert "no shieldings are in the file" in refused.stderr

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from nmr_molecules import amino_alcohol, crystal_of, predicted
 
 from shiftcli.errors import ExperimentError, ReadError
 from shiftcli.nmr.assignment import compare
@@ -15,6 +16,7 @@ from shiftcli.nmr.ranking import CREDIBLE, Candidate, weigh
 from shiftcli.nmr.ranking import rank as rank_all
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction
+from shiftcli.results.rankings import ranking_table
 from shiftcli.structure.crystal import SPECIES, Crystal, Site
 
 PROTONS = np.array([22.0, 24.0, 25.5, 27.0, 29.0])
@@ -306,3 +308,31 @@ def test_candidates_without_the_labels_are_refused_before_they_are_predicted():
     check_labels(Unmoved(), good.crystal, experiment=measured(), naming=naming)
     with pytest.raises(ExperimentError, match="no molecule is C3 H5 N O"):
         check_labels(Unmoved(), odd.crystal, experiment=measured(), naming=naming)
+
+
+def test_ranked_by_predicted_shieldings_and_by_those_of_the_files():
+    """Each has its own probabilities; a file without shieldings is said to have none."""
+    labels, places = amino_alcohol()
+    crystal = crystal_of(labels, places)
+    peaks = tuple(Peak((f"C{k}",), "13C", shift) for k, shift in ((1, 66.0), (2, 21.0), (3, 48.0)))
+    right = np.zeros(len(crystal))
+    for peak in peaks:
+        right[[k for k, own in enumerate(crystal.labels) if own in peak.labels]] = 170 - peak.shift
+    wrong = right + 15.0 * (np.arange(len(crystal)) % 14 == 0)
+    files = [("a", wrong, right), ("b", right, wrong), ("c", wrong, None)]
+    predictions = [
+        predicted(replace(crystal, name=name, shieldings=stated), values)
+        for name, values, stated in files
+    ]
+    experiment = Experiment(peaks, "x.csv")
+    ranking = rank(predictions, experiment, tolerance=0.0, beside=True)
+    assert ranking.candidates[0].name == "b"
+    assert [c.name for c in ranking.stated.candidates[:1]] == ["a"]
+    assert ranking.stated.stated is None
+    assert any("the files of 2 of 3 candidates" in note for note in ranking.notes)
+    (record, *others) = ranking_table(ranking, 3).records()
+    assert record["file_rmse"]["13C"] == pytest.approx(
+        ranking.stated.candidates[1].rmse["13C"], abs=1e-3
+    )
+    assert {r["name"]: r["file_probability"] is None for r in others} == {"a": False, "c": True}
+    assert rank(predictions, experiment).stated is None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from shiftcli.errors import UsageError
+from shiftcli.nmr.averaging import FRAMES
 
 if TYPE_CHECKING:
     from shiftcli.cli.options import RunningOptions, RunOptions, StructureOptions
@@ -100,6 +101,8 @@ class Batch:
         average: Collection[str] = (),
     ) -> Batch:
         """As the options say; results are kept in `folder`, or where ``--work`` says."""
+        if FRAMES in average and getattr(networks, "beside", False):
+            raise UsageError(f"--average {FRAMES} takes --shieldings predicted or file, not both")
         folder = folder or many.work
         shard = many.part(files, folder)
         kept = {} if folder is None else {"folder": folder, "shard": shard}

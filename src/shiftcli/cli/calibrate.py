@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,7 @@ def calibrate(
     """
     from shiftcli.nmr.calibration import calibrate
     from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.stated import stated_or_refused
     from shiftcli.readers import find_files
     from shiftcli.results.comparisons import calibration_table
     from shiftcli.views import check_outputs, provenance
@@ -56,6 +58,8 @@ def calibrate(
 
     if output is not None and output.suffix.lower() != ".toml":
         raise UsageError(f"'{output}' should end in .toml, by which --references knows it")
+    if output is not None and networks.beside:
+        raise UsageError("--output is one set of references: --shieldings predicted or file")
     paths = find_files(files)
     check_outputs([output], [*paths, *experiment])
     measured = [read_experiment(file) for file in experiment]
@@ -69,10 +73,14 @@ def calibrate(
     if failures:
         # Experiments may be paired with structures by their order, so none can be left out.
         raise failures[0].error
-    fitted = calibrate(predictions, measured, exchange=shifts.average, slope=slope)
+    fit = partial(calibrate, experiments=measured, exchange=shifts.average, slope=slope)
+    fitted = fit(predictions)
     for prediction in predictions:
         show_notes(prediction.crystal.where, prediction.crystal.warnings)
     show_notes("", fitted.notes)
     emit_tables([calibration_table(fitted, precision)], None)
+    if networks.beside:
+        stated = [stated_or_refused(prediction) for prediction in predictions]
+        emit_tables([calibration_table(fit(stated), precision, "shieldings of the files")], None)
     if output is not None:
         emit(fitted.to_toml(provenance(batch.predictor)), output)

@@ -77,6 +77,7 @@ def compare(
     finish = partial(
         compare_prediction, experiment=experiment, exchange=shifts.average, references=fixed,
         theory_errors=shifts.theory_errors, factors=widening(batch.predictor),
+        beside=networks.beside,
     )  # fmt: skip
     compared, failures = batch.split(finish)
     comparisons = Comparisons(

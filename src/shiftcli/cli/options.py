@@ -202,10 +202,15 @@ class PredictorOptions(RunningOptions):
 class ShieldingOptions(PredictorOptions):
     """Whose shieldings."""
 
-    shieldings: Literal["predicted", "file"] = option(
-        "predicted", "Shieldings that are used, those of the networks or those in the files "
-        "(magres, extended XYZ, CIF)", panel=NETWORKS,
+    shieldings: Literal["predicted", "file", "both"] = option(
+        "predicted", "Shieldings of the networks, those in the files (magres, extended XYZ, CIF, "
+        "CASTEP, QE-GIPAW), or both side by side", panel=NETWORKS,
     )  # fmt: skip
+
+    @property
+    def beside(self) -> bool:
+        """Whether those in the files are shown beside predicted ones."""
+        return self.shieldings == "both"
 
 
 @dataclass(frozen=True)

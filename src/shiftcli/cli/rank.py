@@ -113,6 +113,7 @@ def rank(
         labels_from=reference, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
         factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
+        beside=networks.beside,
     )  # fmt: skip
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)

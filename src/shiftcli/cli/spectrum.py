@@ -132,6 +132,7 @@ def spectrum(
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
+    from shiftcli.nmr.stated import with_stated
     from shiftcli.readers import find_files
     from shiftcli.views import Results, check_outputs
     from shiftcli.views.terminal import show_document_notes
@@ -143,6 +144,8 @@ def spectrum(
     batch = Batch.of(paths, networks, structures, many, nuclei, average=shifts.average)
     batch.show_references(settings.references)
     predictions, failures = batch.split()
+    if networks.beside:
+        predictions = list(with_stated(predictions))
     results = Results(batch.predictor, predictions, failures, settings.references, precision)
     show_document_notes(results.document(), "predicted")
     if predictions and drawing.correlate is not None:

@@ -20,7 +20,7 @@ probabilities sum to at least `CREDIBLE`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -44,6 +44,7 @@ from shiftcli.nmr.labels import find_places
 from shiftcli.nmr.likelihood import FREEDOM, Total
 from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
+from shiftcli.nmr.stated import stated_beside
 from shiftcli.notebook import Tabular
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.structure.crystal import Crystal
@@ -172,6 +173,8 @@ class Ranking(Tabular):
         Standard deviation in ppm of GIPAW shifts against experiment by element.
     notes : tuple of str
         What the reader of the ranking should know.
+    stated : Ranking or None
+        The same by the shieldings in the files, where that was asked for.
     """
 
     candidates: tuple[Candidate, ...]
@@ -179,6 +182,7 @@ class Ranking(Tabular):
     experiment: Experiment
     theory_errors: Mapping[str, float] = field(default_factory=lambda: GIPAW_ERRORS)
     notes: tuple[str, ...] = ()
+    stated: Ranking | None = None
 
     def __repr__(self) -> str:
         number, best = counted(len(self.candidates), "candidate"), ""
@@ -223,6 +227,7 @@ def rank(
     theory_errors: Mapping[str, float] = GIPAW_ERRORS,
     factors: Mapping[str, float] = WIDTH_FACTORS,
     tolerance: float | None = None,
+    beside: bool = False,
 ) -> Ranking:
     """Rank candidate structures by measured shifts.
 
@@ -251,6 +256,9 @@ def rank(
         Difference in Å up to which candidates are one family, see `shiftcli.nmr.families`; 0
         makes each its own. Without it `TOLERANCE`, or `TOLERANCE_STATED` where no shielding was
         predicted.
+    beside : bool
+        Whether candidates are ranked by the shieldings in their files, too (`Ranking.stated`).
+        Those have no error but that of GIPAW against experiment.
 
     Returns
     -------
@@ -270,13 +278,16 @@ def rank(
     candidates: list[Candidate] = []
     failures: list[Failure] = []
     waiting: list[Prediction] = []
+    others: list[Prediction] = []
     for item in predictions:
         if isinstance(item, Failure):
             failures.append(item)
             continue
         waiting.append(item)
+        if beside and (own := stated_beside(item)) is not None:
+            others.append(own)
         if naming is None and (found := find_reference([item], experiment, exchange)) is not None:
-            naming = Naming(found, experiment, exchange)
+            naming, labels_from = Naming(found, experiment, exchange), found
         if naming is not None:
             for own in waiting:
                 made = attempt(
@@ -300,7 +311,24 @@ def rank(
         tolerance = TOLERANCE if any(row.uncertainty > 0 for row in rows) else TOLERANCE_STATED
     ranked = weigh(candidates, tolerance)
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
-    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes)
+    stated = None
+    if beside:
+        stated = rank(
+            others, experiment, labels_from=labels_from, references=references, exchange=exchange,
+            theory_errors=theory_errors, factors=factors,
+        )  # fmt: skip
+        notes = (*notes, *_notes_on_stated(ranked, stated))
+    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes, stated)
+
+
+def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[str]:
+    """How many candidates are ranked by their files, and why others are not."""
+    number, all_of = len(stated.candidates), counted(len(ranked), "candidate")
+    if number < len(ranked):
+        yield f"the files of {number} of {all_of} hold the shieldings that were measured"
+    for failure in stated.failures[:3]:
+        yield f"shieldings of the file: {failure.error}"
+    yield from (f"shieldings of the files: {text}" for text in _notes(stated.candidates))
 
 
 def _candidate(

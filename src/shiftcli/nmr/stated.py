@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from shiftcli.errors import StructureError
 from shiftcli.network.devices import resolve_device
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction, prepare
-from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.crystal import PREDICTED_BY, Crystal
 from shiftcli.structure.nuclei import ELEMENTS
 
 
@@ -49,18 +50,60 @@ class StatedShieldings(Predictor):
         StructureError
             If the crystal is no structure, or came without shieldings.
         """
-        crystal = prepare(crystal, self.allow, "keep")
-        stated = crystal.shieldings
-        rows = []
-        for k, site in enumerate(crystal.sites):
-            values = np.empty(0) if stated is None else stated[site.atoms]
-            known = values[np.isfinite(values)]
-            if site.element in self.nuclei and len(known):
-                flags = crystal.flags.get(k, ())
-                rows.append(SitePrediction(site, float(known.mean()), 0.0, 0.0, flags))
-        if not rows:
-            raise StructureError(
-                "no shieldings are in the file", where=crystal.where,
-                hint="of magres, extended XYZ or CIF; --shieldings predicted predicts them",
-            )  # fmt: skip
-        return Prediction(crystal, tuple(rows))
+        return _stated(prepare(crystal, self.allow, "keep"), self.nuclei)
+
+
+def stated_or_refused(prediction: Prediction) -> Prediction:
+    """The shieldings that came with a crystal that was predicted, of the same nuclei.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Not averaged yet.
+
+    Raises
+    ------
+    StructureError
+        If the file has none.
+    """
+    return _stated(prediction.crystal, {row.site.element for row in prediction.sites})
+
+
+def stated_beside(prediction: Prediction) -> Prediction | None:
+    """The same, or None where the file has none."""
+    try:
+        return stated_or_refused(prediction)
+    except StructureError:
+        return None
+
+
+def with_stated(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+    """Predictions, each followed by what its file says, named ``(file)``, where it says any."""
+    for prediction in predictions:
+        yield prediction
+        if (stated := stated_beside(prediction)) is not None:
+            crystal = stated.crystal
+            yield replace(stated, crystal=replace(crystal, name=f"{crystal.name} (file)".strip()))
+
+
+def _stated(crystal: Crystal, nuclei: Collection[str]) -> Prediction:
+    if maker := crystal.info.get(PREDICTED_BY, ""):
+        raise StructureError(
+            f"the shieldings in the file were predicted by {maker}, not calculated",
+            where=crystal.where, hint="--shieldings predicted predicts them anew",
+        )  # fmt: skip
+    stated = crystal.shieldings
+    rows = []
+    for k, site in enumerate(crystal.sites):
+        values = np.empty(0) if stated is None else stated[site.atoms]
+        known = values[np.isfinite(values)]
+        if site.element in nuclei and len(known):
+            flags = crystal.flags.get(k, ())
+            rows.append(SitePrediction(site, float(known.mean()), 0.0, 0.0, flags))
+    if not rows:
+        raise StructureError(
+            "no shieldings are in the file", where=crystal.where,
+            hint="of magres, extended XYZ, CIF, CASTEP or QE-GIPAW; --shieldings predicted "
+            "predicts them",
+        )  # fmt: skip
+    return Prediction(crystal, tuple(rows))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, Comparison
+from shiftcli.nmr.assignment import ALTERNATIVE_LIMIT, Comparison, Row
 from shiftcli.nmr.calibration import ReferenceCalibration
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.nmr.experiment import Experiment
@@ -19,8 +20,12 @@ from shiftcli.structure.crystal import SPECIES
 
 _IN_PPM = (
     "shielding", "shift", "uncertainty", "measured", "measured_uncertainty", "difference",
-    "sigma", "offset", "offset_error", "rmse", "mae",
+    "sigma", "offset", "offset_error", "rmse", "mae", "file_shielding", "file_shift",
+    "file_difference",
 )  # fmt: skip
+
+#: Columns that people do not see where the shieldings of the file stand beside the others.
+_LESS = ("multiplicity", "sigma", "assignment")
 
 #: What the numbers of a row mean, for JSON.
 _MODEL = (
@@ -45,6 +50,17 @@ def _columns(precision: int) -> tuple[Column, ...]:
         Column("sigma", "σ(Δ)/ppm", *ppm),
         Column("flag"),
         Column("assignment", "by"),
+    )
+
+
+def _beside(precision: int) -> tuple[Column, ...]:
+    """Columns of the shieldings in the files."""
+    ppm = ("ppm", precision)
+    return (
+        Column("file_shielding", None, *ppm, name="MS_shielding_file/ppm"),
+        Column("file_shift", "δ file", *ppm, name="MS_shift_file/ppm"),
+        Column("file_difference", "Δ file", *ppm, signed=True),
+        Column("file_flag", "flag file"),
     )
 
 
@@ -101,9 +117,13 @@ class Comparisons:
     def _entry(self, structure: StructureComparison) -> Entry:
         crystal, found = structure.prediction.crystal, structure.comparison
         number = Column("", decimals=self.precision)
+        notes = (*found.notes, structure.why) if structure.why else found.notes
+        tables = comparison_tables(structure, self.precision, self.predictor.model)
+        if structure.stated is not None:
+            tables = (*tables, _fits(structure.stated, self.precision, "file"))
         return Entry(
-            {**about(crystal), "notes": found.notes},
-            comparison_tables(structure, self.precision, self.predictor.model),
+            {**about(crystal), "notes": notes},
+            tables,
             {
                 "chi2": number.rounded(found.chi2),
                 "deviance": number.rounded(found.deviance),
@@ -114,7 +134,7 @@ class Comparisons:
 
 def comparison_tables(
     structure: StructureComparison, precision: int, model: str
-) -> tuple[Table, Table, Table]:
+) -> tuple[Table, ...]:
     """Sites, fits and alternatives of one structure.
 
     Parameters
@@ -127,7 +147,7 @@ def comparison_tables(
         Name of the networks.
     """
     found, crystal = structure.comparison, structure.prediction.crystal
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             row.site, row.species, row.multiplicity, row.shielding, row.predicted, row.uncertainty,
             row.measured, row.measured_uncertainty, row.difference, row.sigma,
@@ -141,11 +161,27 @@ def comparison_tables(
         for row in found.rows
     ]
     detail = f"{describe(crystal)}, model {model}"
-    sites = Table("sites", _columns(precision), rows, crystal.where, detail, atoms=atoms)
+    columns = _columns(precision)
+    if structure.beside:
+        # What everybody knows makes room on a terminal.
+        columns = tuple(replace(c, title=None) if c.key in _LESS else c for c in columns)
+        columns = (*columns, *_beside(precision))
+        pairs = zip(found.rows, structure.beside, strict=True)
+        rows = [(*row, *_of_file(*pair)) for row, pair in zip(rows, pairs, strict=True)]
+    sites = Table("sites", columns, rows, crystal.where, detail, atoms=atoms)
     return sites, _fits(found, precision), _alternatives(found, precision)
 
 
-def _fits(found: Comparison, precision: int) -> Table:
+def _of_file(row: Row, other: Row | None) -> tuple[float | str | None, ...]:
+    """What the file says of a peak; its site, too, where that is another."""
+    if other is None:
+        return None, None, None, ""
+    site = "" if other.site == row.site else f"is {other.site}"
+    flags = " ".join(filter(None, (other.flag, site)))
+    return other.shielding, other.predicted, other.difference, flags
+
+
+def _fits(found: Comparison, precision: int, of: str = "") -> Table:
     ppm = ("ppm", precision)
     columns = (
         Column("species"),
@@ -167,9 +203,11 @@ def _fits(found: Comparison, precision: int) -> Table:
         for fit in found.fits
     ]  # fmt: skip
     unmatched = f"without a measured shift: {'; '.join(found.unmatched)}"
-    title = "predicted against measured: δ = offset + slope·σ"
+    title = f"{of or 'predicted'} against measured: δ = offset + slope·σ"
     notes = (unmatched,) if found.unmatched else ()
-    return Table("fits", columns, rows, title, notes=notes, index="species")
+    return Table(
+        "_".join(filter(None, (of, "fits"))), columns, rows, title, notes=notes, index="species"
+    )
 
 
 def _alternatives(found: Comparison, precision: int) -> Table:
@@ -189,7 +227,9 @@ def _alternatives(found: Comparison, precision: int) -> Table:
     return Table("alternatives", columns, rows, "assignments as good")
 
 
-def calibration_table(calibration: ReferenceCalibration, precision: int) -> Table:
+def calibration_table(
+    calibration: ReferenceCalibration, precision: int, of: str = "references"
+) -> Table:
     """Fitted references of each nucleus."""
     ppm = ("ppm", precision)
     columns = (
@@ -205,4 +245,4 @@ def calibration_table(calibration: ReferenceCalibration, precision: int) -> Tabl
         Column("r2", "R²", decimals=4),
     )
     rows = [tuple(getattr(fit, column.key) for column in columns) for fit in calibration.fits]
-    return Table("references", columns, rows, "references", notes=("± one standard error",))
+    return Table("references", columns, rows, of, notes=("± one standard error",))

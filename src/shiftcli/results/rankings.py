@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Ranking
+from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
 from shiftcli.results.provenance import provenance
 from shiftcli.results.tables import Column, Document, Entry, Table
 
@@ -68,7 +68,10 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
             Column(
                 f"expected_rmse.{species}", None, *ppm, name=f"{species} expected RMSE/ppm"
             ),
-            Column(f"offset.{species}", f"{species} offset", *ppm, name=f"{species} offset/ppm"),
+            Column(
+                f"offset.{species}", None if ranking.stated else f"{species} offset", *ppm,
+                name=f"{species} offset/ppm",
+            ),
             Column(f"peaks.{species}", None, name=f"{species} peaks"),
         ]  # fmt: skip
     columns += [
@@ -76,6 +79,9 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
         Column("log_likelihood_error", None, decimals=precision),
         Column("warnings", None),
     ]
+    if ranking.stated is not None:
+        columns += _file_columns(ranking.species, precision)
+    beside = {(c.file, c.name): c for c in ranking.stated.candidates} if ranking.stated else {}
     rows = []
     for place, c in enumerate(ranking.candidates, 1):
         numbers = [
@@ -87,10 +93,33 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
             place, c.indistinguishable, c.file, c.name, c.title, c.formula, c.family, c.probability,
             c.family_probability, c.n,
             *numbers, c.log_likelihood, c.log_likelihood_error, c.warnings,
+            *(_of_file(beside.get((c.file, c.name)), ranking.species) if ranking.stated else ()),
         ))  # fmt: skip
     plural = "s" * (len(rows) != 1)
     title = f"{len(rows)} candidate{plural} by {ranking.experiment.source}"
     return Table("candidates", columns, rows, title, notes=_notes(ranking))
+
+
+def _file_columns(species: tuple[str, ...], precision: int) -> list[Column]:
+    """Columns of a ranking by the shieldings in the files."""
+    return [
+        Column("file_probability", None, digits=_DIGITS),
+        Column(
+            "file_family_probability", "prob. file", digits=_DIGITS,
+            show=lambda p: "" if p is None else _percent(p),
+        ),
+        *(
+            Column(f"file_rmse.{s}", f"{s} RMSE file", "ppm", precision, name=f"{s} RMSE file/ppm")
+            for s in species
+        ),
+    ]  # fmt: skip
+
+
+def _of_file(candidate: Candidate | None, species: tuple[str, ...]) -> tuple[float | None, ...]:
+    if candidate is None:
+        return (None,) * (2 + len(species))
+    rmse = (candidate.rmse[s] for s in species)
+    return candidate.probability, candidate.family_probability, *rmse
 
 
 def _percent(probability: float) -> str:
@@ -109,6 +138,8 @@ def _notes(ranking: Ranking) -> tuple[str, ...]:
         lines.append(
             "one family: near copies, undecided among themselves; its probability is shown"
         )
+    if ranking.stated is not None:
+        lines.append("file: by the shieldings in the files, whose one error is that of GIPAW")
     for species, (mean, deviation) in RMSE_BANDS.items():
         if species in ranking.species:
             lines.append(

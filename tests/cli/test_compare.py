@@ -142,3 +142,10 @@ def test_usage_errors(main, urea_path, measured, options, words):
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert done.stdout == ""
+
+
+def test_columns_are_checked_before_anything_is_predicted(main, measured):
+    done = main("compare", "nowhere.cif", "--experiment", measured, "--columns", "labels,nonsense")
+    assert done.returncode == 2
+    assert "no column 'nonsense'" in done.stderr
+    assert "nowhere.cif" not in done.stderr

@@ -115,3 +115,30 @@ def test_molecule_in_an_sdf_file(shiftcli, tmp_path):
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [(r["name"], r["labels"]) for r in rows] == [("methanol", "C1"), ("methanol", "O1")]
     assert "isolated molecule" in done.stderr
+
+
+def test_from_names_a_format_that_nothing_tells(main, urea, tmp_path):
+    from ase import Atoms
+    from ase.io import write
+
+    path = tmp_path / "urea.data"
+    atoms = Atoms(urea.elements.tolist(), urea.positions, cell=urea.cell, pbc=True)
+    write(path, atoms, format="gen")
+    assert main("predict", path).returncode == 1
+    done = main("predict", path, "--from", "gen", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (structure,) = json.loads(done.stdout)["structures"]
+    assert "read through ASE as gen" in structure["warnings"]
+    wrong = main("predict", path, "--from", "cif")
+    assert wrong.returncode == 1
+    assert "CIF" in wrong.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "compare", "rank", "spectrum", "calibrate"])
+def test_every_command_refuses_a_format_that_is_not_there(main, urea_path, tmp_path, command):
+    measured = tmp_path / "shifts.csv"
+    measured.write_text("site,species,shift\nH1,1H,7.2\n")
+    more = [] if command in ("predict", "spectrum") else ["--experiment", measured]
+    done = main(command, urea_path, "--from", "nonsense", *more)
+    assert done.returncode == 2
+    assert "no format is called 'nonsense'" in done.stderr

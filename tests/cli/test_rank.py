@@ -218,3 +218,21 @@ def test_named_references_are_listed(main):
     assert done.returncode == 0, done.stderr
     assert "probasn: 1H 30.96, 13C 168.64" in done.stdout
     assert "Cordova" in done.stdout
+
+
+def test_standard_input_is_ranked_like_files(main, folder, shifts, tmp_path, monkeypatch):
+    files = sorted(folder.glob("*.xyz"))
+    content = b"".join(file.read_bytes() for file in files)
+    together = tmp_path / "together.xyz"
+    together.write_bytes(content)
+    options = ("--experiment", shifts, "--format", "json")
+    expected = main("rank", together, *options)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    done = main("rank", "-", *options)
+    assert done.returncode == expected.returncode == 0, done.stderr
+    for made in (done, expected):
+        made.candidates = json.loads(made.stdout)["candidates"]
+    assert len(done.candidates) == 3
+    for ours, theirs in zip(done.candidates, expected.candidates, strict=True):
+        assert ours["name"] == theirs["name"]
+        assert ours["log_likelihood"] == theirs["log_likelihood"]

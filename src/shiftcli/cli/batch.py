@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from shiftcli.nmr.shifts import References
     from shiftcli.pipeline import Shard
     from shiftcli.prediction.predictor import Prediction, Predictor
+
+#: Structures whose prediction takes so long that it should not be lost.
+_MANY = 100
+
+
+def find_inputs(
+    files: Iterable[str], further: Iterable[str], *, outputs: Iterable[Path | None]
+) -> list[str]:
+    """Files of structures, after a look that no output is one of them or a `further` input."""
+    from shiftcli.files import check_outputs
+    from shiftcli.readers import find_files
+
+    found = find_files(files)
+    check_outputs(outputs, [*found, *further])
+    return found
 
 
 def fetched(weights: Path | None) -> Path | None:
@@ -109,10 +124,6 @@ class Batch:
         predictor = make_predictor(networks, structures, nuclei, **kept)
         return cls(predictor, files, structures.reading, many.jobs, shard, average)
 
-    def part(self, files: Sequence[str]) -> list[str]:
-        """The files of this run's part."""
-        return list(files) if self.shard is None else self.shard.of(files)
-
     def predict(
         self,
         finish: Callable[[Prediction], Any] | None = None,
@@ -138,17 +149,43 @@ class Batch:
         from shiftcli.views.progress import progress
         from shiftcli.views.terminal import note
 
-        files = self.part(self.files)
+        files = self.part
         reading = {**self.reading, **({} if before is None else {"before": before})}
         source = over_frames(self.predictor, self.average)
         made = predict_many(source, files, finish=finish, jobs=self.jobs, **reading)
         if not isinstance(self.predictor, StoredPredictor):
-            yield from progress(made, len(files))
+            for number, item in enumerate(progress(made, len(files)), 1):
+                if number == _MANY and self.predictor.files:
+                    note(f"note: over {_MANY} structures; with --work DIR a stopped run can go on")
+                yield item
             return
         with self.predictor.store as store:
             yield from progress(made, len(files))
         if taken := self.predictor.taken:
             note(f"note: shieldings of {counted(taken, 'structure')} taken from {store.folder}")
+
+    @property
+    def part(self) -> list[str]:
+        """The files of this run."""
+        return self.files if self.shard is None else self.shard.of(self.files)
+
+    def predict_into(
+        self,
+        render: Callable[[Prediction], str | bytes],
+        suffix: str,
+        options: Mapping[str, Any],
+    ) -> list[Failure]:
+        """Write a file a structure into the folder, see `pipeline.predict_into`; what failed."""
+        from shiftcli.pipeline import StoredPredictor, predict_into
+        from shiftcli.views.progress import follow, progress
+
+        assert isinstance(self.predictor, StoredPredictor)
+        made = predict_into(
+            self.predictor, self.files, render, suffix=suffix, options=options,
+            jobs=self.jobs, **self.reading,
+        )  # fmt: skip
+        with self.predictor.store:
+            return follow(progress(made, len(self.part)))
 
     def split(
         self,

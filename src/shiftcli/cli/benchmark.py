@@ -2,103 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import Literal
 
 from shiftcli.cli.batch import make_predictor
 from shiftcli.cli.command import command
 from shiftcli.cli.options import RunningOptions, parse_counts
 from shiftcli.errors import UsageError
+from shiftcli.options import option
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What is measured, and what it is held against."""
+
+    suite: Literal["accuracy", "baseline", "speed", "all"] | None = option(
+        None, "Errors; errors beside kernel ridge regression on SOAP; times; or all",
+        shown="accuracy with --data, else speed",
+    )  # fmt: skip
+    data: list[Path] | None = option(
+        None, "Structures with shieldings: measure the errors on them.", shown="none"
+    )
+    split: Literal["validation", "train", "all"] = option(
+        "validation", "Every eighth family of crystals validates, the others train"
+    )
+    classes: bool = option(False, "Errors by kind of environment, too (JSON has them).")
+    crystals: tuple[int, ...] | None = option(
+        None, "Numbers of training crystals for the learning curve of the baseline.",
+        metavar="N,N,...", shown="all, a half, a quarter, an eighth", parse=parse_counts,
+    )  # fmt: skip
+    largest: int = option(
+        1024, "Atoms in the largest cell timed; 10240 takes a minute.", limits=(128, math.inf)
+    )
+    compare: Path | None = option(
+        None, "Show what has changed since that benchmark.", metavar="OLD.json", shown="none"
+    )
+    form: Literal["table", "json"] | None = option(
+        None, "Format", name="format", shown="from the suffix, else table"
+    )
+    output: Path | None = option(None, "Write here.", short="o", metavar="FILE", shown="stdout")
+    gpu: int | None = option(
+        None, "The same as --device cuda:N.", limits=(0, 1024), metavar="N", shown="none"
+    )
 
 
 @command
-def benchmark(
-    *,
-    suite: Annotated[
-        Literal["accuracy", "baseline", "speed", "all"] | None,
-        typer.Option(
-            help="Errors; errors beside kernel ridge regression on SOAP; times; or all.",
-            show_default="accuracy with --data, else speed",
-        ),
-    ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Structures with shieldings: measure the errors on them."),
-    ] = None,
-    split: Annotated[
-        Literal["validation", "train", "all"],
-        typer.Option(help="Every eighth family of crystals validates, the others train."),
-    ] = "validation",
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Errors by kind of environment, too (JSON has them).")
-    ] = False,
-    crystals: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N,...",
-            help="Numbers of training crystals for the learning curve of the baseline.",
-            show_default="all, a half, a quarter, an eighth",
-        ),
-    ] = None,
-    largest: Annotated[
-        int,
-        typer.Option(min=128, help="Atoms in the largest cell timed; 10240 takes a minute."),
-    ] = 1024,
-    compare: Annotated[
-        Path | None,
-        typer.Option(metavar="OLD.json", help="Show what has changed since that benchmark."),
-    ] = None,
-    form: Annotated[
-        Literal["table", "json"] | None,
-        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
-    ] = None,
-    gpu: Annotated[
-        int | None,
-        typer.Option(min=0, max=1024, metavar="N", help="The same as --device cuda:N."),
-    ] = None,
-    networks: RunningOptions,
-) -> None:
+def benchmark(*, what: BenchmarkOptions, networks: RunningOptions) -> None:
     """Measure how fast the networks are on this machine, and with --data how right.
 
     Example: shiftcli benchmark --gpu 0
     """
     import json
 
-    from shiftcli.benchmark import check_suite, load_benchmark, run_benchmark
-    from shiftcli.benchmark import compare as compare_figures
+    from shiftcli.benchmark import check_suite, compare, load_benchmark, run_benchmark
     from shiftcli.benchmark.tables import comparison_table
-    from shiftcli.views import check_outputs, choose_format
+    from shiftcli.files import check_outputs
+    from shiftcli.views import choose_format
     from shiftcli.views.terminal import emit, emit_tables, note, show_notes
 
-    if gpu is not None:
+    if what.gpu is not None:
         if networks.device != "auto":
             raise UsageError("give --gpu or --device, not both")
-        networks = replace(networks, device=f"cuda:{gpu}")
-    places, sizes = data or [], None if crystals is None else parse_counts(crystals)
-    check_suite(suite, places, split, sizes)
-    kind = choose_format(form, output, ("table", "json"))
-    check_outputs([output], [*places, *([compare] if compare else [])])
-    old = None if compare is None else load_benchmark(compare)
+        networks = replace(networks, device=f"cuda:{what.gpu}")
+    data, old = what.data or [], what.compare
+    check_suite(what.suite, data, what.split, what.crystals)
+    kind = choose_format(what.form, what.output, ("table", "json"))
+    check_outputs([what.output], [*data, *([old] if old else [])])
+    earlier = None if old is None else load_benchmark(old)
     found = run_benchmark(
-        make_predictor(networks), suite, data=places, split=split, crystals=sizes,
-        largest=largest, on_note=note,
+        make_predictor(networks), what.suite, data=data, split=what.split,
+        crystals=what.crystals, largest=what.largest, on_note=note,
     )  # fmt: skip
-    document, tables = found.to_dict(), found.tables(classes)
-    if old is not None:
-        comparison = compare_figures(old, document, str(compare))
+    document, tables = found.to_dict(), found.tables(what.classes)
+    if earlier is not None:
+        comparison = compare(earlier, document, str(old))
         show_notes("", comparison.differences)
         if not comparison.changes:
-            show_notes(str(compare), ["no figure in common with this benchmark"])
+            show_notes(str(old), ["no figure in common with this benchmark"])
         document |= comparison.to_dict()
-        tables.append(comparison_table(comparison, classes))
+        tables.append(comparison_table(comparison, what.classes))
     if kind == "json":
-        emit(json.dumps(document, indent=1) + "\n", output)
+        emit(json.dumps(document, indent=1) + "\n", what.output)
     else:
-        emit_tables(tables, output)
+        emit_tables(tables, what.output)

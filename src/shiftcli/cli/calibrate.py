@@ -8,19 +8,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.batch import Batch
+from shiftcli.cli.batch import Batch, find_inputs
 from shiftcli.cli.command import command
-from shiftcli.cli.options import AverageOptions, RunOptions, ShieldingOptions, StructureOptions
+from shiftcli.cli.options import (
+    AverageOptions,
+    Files,
+    RunOptions,
+    ShieldingOptions,
+    StructureOptions,
+)
 from shiftcli.errors import UsageError
 
 
 @command
 def calibrate(
     *,
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="STRUCTURES...", help="Files, directories, globs, or - for stdin."),
-    ],
+    files: Files,
     experiment: Annotated[
         list[str],
         typer.Option(
@@ -51,17 +54,15 @@ def calibrate(
     from shiftcli.nmr.calibration import calibrate
     from shiftcli.nmr.experiment import read_experiment
     from shiftcli.nmr.stated import stated_or_refused
-    from shiftcli.readers import find_files
     from shiftcli.results.comparisons import calibration_table
-    from shiftcli.views import check_outputs, provenance
+    from shiftcli.views import provenance
     from shiftcli.views.terminal import emit, emit_tables, show_notes
 
     if output is not None and output.suffix.lower() != ".toml":
         raise UsageError(f"'{output}' should end in .toml, by which --references knows it")
     if output is not None and networks.beside:
         raise UsageError("--output is one set of references: --shieldings predicted or file")
-    paths = find_files(files)
-    check_outputs([output], [*paths, *experiment])
+    paths = find_inputs(files, experiment, outputs=[output])
     measured = [read_experiment(file) for file in experiment]
     if networks.nuclei:
         measured = [one.only(networks.nuclei) for one in measured]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from shiftcli.cli.command import command
-from shiftcli.cli.options import OutputOptions, ReferenceOptions
+from shiftcli.cli.options import ReferenceOptions, TableOptions
 
 
 @command
@@ -17,11 +17,7 @@ def collect(
     folder: Annotated[
         Path, typer.Argument(help="Folder that predict --output or --work has filled.")
     ],
-    to: OutputOptions,
-    form: Annotated[
-        Literal["table", "csv", "json", "md", "tex", "html", "xlsx", "parquet"] | None,
-        typer.Option("--format", help="Format.", show_default="from the suffix, else table"),
-    ] = None,
+    to: TableOptions,
     run: Annotated[
         str,
         typer.Option(
@@ -35,13 +31,12 @@ def collect(
 
     Example: shiftcli collect results/ --output all.csv
     """
+    from shiftcli.files import check_outputs
     from shiftcli.pipeline.collect import collect
     from shiftcli.pipeline.store import lists_of
-    from shiftcli.views import check_outputs, choose_format
-    from shiftcli.views.formats import TABLES
     from shiftcli.views.terminal import emit_document, note
 
-    kind = choose_format(form, to.output, TABLES)
+    kind = to.kind
     check_outputs([to.output], [*lists_of(folder), *shifts.files])
     document = collect(folder, references=shifts.read(), precision=to.precision, run=run)
     emit_document(document, kind, to.output)

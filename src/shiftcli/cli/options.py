@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from shiftcli.errors import UsageError
-from shiftcli.options import Disorder, Hydrogens, option
+from shiftcli.options import Disorder, Hydrogens, TableFormat, option
 from shiftcli.pipeline.shards import Shard, parse_shard
 from shiftcli.structure.nuclei import ELEMENTS, find_element
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     from shiftcli.nmr.experiment import Experiment
     from shiftcli.nmr.shifts import References
+    from shiftcli.results.predictions import Results
+
+#: Structures that a command takes.
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="STRUCTURES...", help="Files, directories, globs, or - for stdin."),
+]
 
 #: No error of a method is as large as this (ppm).
 _LARGEST_ERROR = 1000.0
@@ -217,6 +224,10 @@ class ShieldingOptions(PredictorOptions):
 class StructureOptions:
     """How structures are read, put right and checked."""
 
+    read_as: str = option(
+        "", "Format of the files, one of the documentation's or of ASE's.", name="from",
+        panel=STRUCTURES, metavar="FORMAT", shown="by name and content",
+    )  # fmt: skip
     hydrogens: Hydrogens = option(
         "auto", "Lengthen X-H bonds of X-ray length to those of relaxed crystals, move all to "
         "neutron lengths, or none", panel=STRUCTURES,
@@ -237,7 +248,11 @@ class StructureOptions:
     @property
     def reading(self) -> dict[str, Any]:
         """What the readers take of them."""
-        return {"disorder": self.disorder}
+        if not self.read_as:
+            return {"disorder": self.disorder}
+        from shiftcli.readers.registry import named
+
+        return {"disorder": self.disorder, "format": named(self.read_as).name}
 
     @property
     def predicting(self) -> dict[str, Any]:
@@ -354,6 +369,22 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
+class TableOptions(OutputOptions):
+    """Where tables go, and as what."""
+
+    form: TableFormat | None = option(
+        None, "Format", name="format", shown="from the suffix, else table"
+    )
+
+    @property
+    def kind(self) -> str:
+        """The format, refused where the output's suffix names none that holds tables."""
+        from shiftcli.views.formats import TABLES, choose_format
+
+        return choose_format(self.form, self.output, TABLES)
+
+
+@dataclass(frozen=True)
 class ReportOptions:
     """A page to send."""
 
@@ -361,6 +392,22 @@ class ReportOptions:
         None, "Also a page to send: structure, tables, spectra (.html).",
         metavar="FILE", shown="none",
     )  # fmt: skip
+
+    def checked(self) -> Path | None:
+        """The page, if it can be written; refused before the work otherwise."""
+        if self.report is not None:
+            from shiftcli.views.report import check_report
+
+            check_report(self.report)
+        return self.report
+
+    def write(self, results: Results, weights: Path | None, compared: Sequence[Any] = ()) -> None:
+        """Write it where it is asked for and there is something to show."""
+        if self.report is not None and len(results.predictions):
+            from shiftcli.results.citations import find_citations
+            from shiftcli.views.report import write_report
+
+            write_report(self.report, results, compared, find_citations(weights))
 
 
 @dataclass(frozen=True)

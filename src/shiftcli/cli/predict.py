@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from shiftcli.cli.batch import Batch
+from shiftcli.cli.batch import Batch, find_inputs
 from shiftcli.cli.command import command
 from shiftcli.cli.options import (
+    Files,
     OutputOptions,
     PredictorOptions,
     ReferenceOptions,
@@ -18,26 +21,47 @@ from shiftcli.cli.options import (
     StructureOptions,
 )
 from shiftcli.errors import UsageError
-from shiftcli.options import AnyFormat
+from shiftcli.options import AnyFormat, option
 from shiftcli.results.choice import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shiftcli.prediction.predictor import Prediction
+    from shiftcli.results.predictions import Results
 
 #: Sites are not averaged unless that is asked for.
 _AS_THEY_ARE = ReferenceOptions(average=())
 
 
+@dataclass(frozen=True)
+class PredictionOptions(OutputOptions):
+    """Where predictions go, and as what."""
+
+    form: AnyFormat | None = option(
+        None, "Format", name="format", shown="from the suffix, else table; csv in a folder"
+    )
+
+    @property
+    def folder(self) -> Path | None:
+        """The output, where it is a folder."""
+        from shiftcli.pipeline import is_folder
+
+        return self.output if self.output is not None and is_folder(self.output) else None
+
+    @property
+    def kind(self) -> str:
+        """The format, refused where the output's suffix names none."""
+        from shiftcli.views.formats import choose_format
+
+        return choose_format(self.form or ("csv" if self.folder else None), self.output)
+
+
 @command
 def predict(
     *,
-    files: Annotated[
-        list[str], typer.Argument(help="Structures: files, directories, globs, or - for stdin.")
-    ],
-    to: OutputOptions,
-    form: Annotated[
-        AnyFormat | None,
-        typer.Option(
-            "--format", help="Format.", show_default="from the suffix, else table; csv in a folder"
-        ),
-    ] = None,
+    files: Files,
+    to: PredictionOptions,
     seen: Choice,
     page: ReportOptions,
     shifts: ReferenceOptions = _AS_THEY_ARE,
@@ -52,62 +76,66 @@ def predict(
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
-    from shiftcli.nmr.averaging import average_prediction
     from shiftcli.nmr.frames import refuse_frames
-    from shiftcli.pipeline import Spool, StoredPredictor, is_folder, predict_into
-    from shiftcli.prediction.predictor import Prediction
-    from shiftcli.readers import find_files
-    from shiftcli.results.citations import find_citations
-    from shiftcli.results.predictions import site_columns
-    from shiftcli.views import Results, check_outputs, check_references, choose_format
-    from shiftcli.views.formats import check_holds, render, suffix_of
-    from shiftcli.views.progress import follow, progress
-    from shiftcli.views.report import check_report, write_report
+    from shiftcli.pipeline import Spool
+    from shiftcli.results.predictions import Results, site_columns
+    from shiftcli.views.formats import check_references, suffix_of
+    from shiftcli.views.progress import follow
     from shiftcli.views.terminal import emit_results
 
-    paths, output, report = find_files(files), to.output, page.report
-    folder = output if output is not None and is_folder(output) else None
-    kind = choose_format(form or ("csv" if folder else None), output)
+    folder, kind = to.folder, to.kind
     if folder is not None and many.work is not None:
         raise UsageError("a folder keeps the shieldings, too: leave --work out")
-    if folder is not None and report is not None:
+    if folder is not None and page.report is not None:
         raise UsageError("--report needs all predictions at once, which a folder does not keep")
-    if report is not None:
-        check_report(report)
-    check_outputs([None if folder else output, report], [*paths, *shifts.files])
-    references, exchange = shifts.read(), shifts.average
-    refuse_frames(exchange, "predict")
+    outputs = [None if folder else to.output, page.checked()]
+    paths = find_inputs(files, shifts.files, outputs=outputs)
+    refuse_frames(shifts.average, "predict")
+    references = shifts.read()
     seen.check(site_columns(to.precision))
     check_references(kind, references)
     batch = Batch.of(paths, networks, structures, many, folder=folder)
     batch.show_references(references)
-    results = Results(batch.predictor, [], [], references, to.precision, seen)
-    spool = Spool()
-
-    def finish(prediction: Prediction) -> Prediction:
-        made = results.chosen(average_prediction(prediction, exchange))
-        check_holds(results, made, kind, len(spool))
-        return made
-
-    def text(prediction: Prediction) -> str | bytes:
-        return render(replace(results, predictions=[finish(prediction)]), kind)
-
+    results, spool = Results(batch.predictor, [], [], references, to.precision, seen), Spool()
+    finish = partial(_finish, results=results, kind=kind, average=shifts.average, before=spool)
     if folder is None:
         failures = follow(batch.predict(finish), spool)
         results = replace(results, predictions=spool, failures=failures)
-        if len(spool) or output is None:  # where all failed, the earlier file stays
-            emit_results(results, kind, output)
-        if len(spool) and report is not None:
-            write_report(report, results, citations=find_citations(networks.weights))
+        if len(spool) or to.output is None:  # where all failed, the earlier file stays
+            emit_results(results, kind, to.output)
+        page.write(results, networks.weights)
     else:
-        decisive = {"format": kind, "references": references, "average": sorted(exchange),
+        decisive = {"format": kind, "references": references, "average": sorted(shifts.average),
                     "precision": to.precision, "choice": seen}  # fmt: skip
-        assert isinstance(batch.predictor, StoredPredictor)
-        made = predict_into(
-            batch.predictor, paths, text, suffix=suffix_of(kind), options=decisive,
-            part=batch.part, jobs=many.jobs, **structures.reading,
-        )  # fmt: skip
-        with batch.predictor.store:
-            failures = follow(progress(made, len(batch.part(paths))))
+        text = partial(_text, finish=finish, results=results, kind=kind)
+        failures = batch.predict_into(text, suffix_of(kind), decisive)
     if failures:
         raise typer.Exit(1)
+
+
+def _finish(
+    prediction: Prediction,
+    results: Results,
+    kind: str,
+    average: Sequence[str],
+    before: Sequence[Prediction],
+) -> Prediction:
+    """The rows that are shown of a prediction, refused where the format cannot hold them."""
+    from shiftcli.nmr.averaging import average_prediction
+    from shiftcli.views.formats import check_holds
+
+    made = results.chosen(average_prediction(prediction, average))
+    check_holds(results, made, kind, len(before))
+    return made
+
+
+def _text(
+    prediction: Prediction,
+    finish: Callable[[Prediction], Prediction],
+    results: Results,
+    kind: str,
+) -> str | bytes:
+    from shiftcli.views.formats import render
+
+    made: str | bytes = render(replace(results, predictions=[finish(prediction)]), kind)
+    return made

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shiftcli.cli.batch import Batch
+from shiftcli.cli.batch import Batch, find_inputs
 from shiftcli.cli.command import command
 from shiftcli.cli.options import (
+    Files,
     ReferenceOptions,
     RunOptions,
     ShieldingOptions,
@@ -103,12 +104,7 @@ class SpectrumOptions:
 @command
 def spectrum(
     *,
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            help="Structures, laid over each other: files, directories, globs, or - for stdin."
-        ),
-    ],
+    files: Files,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -133,13 +129,11 @@ def spectrum(
     """
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.nmr.stated import with_stated
-    from shiftcli.readers import find_files
-    from shiftcli.views import Results, check_outputs
+    from shiftcli.results.predictions import Results
     from shiftcli.views.terminal import show_document_notes
 
-    paths = find_files(files)
     _check_suffix(output)
-    check_outputs([output], [*paths, *shifts.files])
+    paths = find_inputs(files, shifts.files, outputs=[output])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     batch = Batch.of(paths, networks, structures, many, nuclei, average=shifts.average)
     batch.show_references(settings.references)

@@ -13,7 +13,7 @@ from shiftcli.nmr.kinds import row_of_atom
 from shiftcli.nmr.labels import CarriedLabels, Labellings
 from shiftcli.nmr.naming import match, merge_named
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
-from shiftcli.readers import Disorder, iter_structures
+from shiftcli.readers import STDIN, iter_structures
 from shiftcli.structure.crystal import Crystal
 
 
@@ -37,31 +37,6 @@ def read_candidates(files: Iterable[str], **reading: Any) -> Iterator[Crystal | 
             yield Failure(file, item) if isinstance(item, ReadError) else item
 
 
-def read_reference(file: str, *, disorder: Disorder = "major") -> Crystal:
-    """Read the structure whose atoms an experiment names.
-
-    Parameters
-    ----------
-    file : str
-        File of one structure, or the first of several.
-    disorder : {"major", "error"}
-        What to do with disorder.
-
-    Returns
-    -------
-    Crystal
-
-    Raises
-    ------
-    ReadError
-        If it cannot be read.
-    """
-    first = next(iter(iter_structures(file, disorder=disorder)))
-    if isinstance(first, ReadError):
-        raise first
-    return first
-
-
 def check_labels(
     predictor: Predictor,
     crystal: Crystal,
@@ -83,7 +58,7 @@ def check_labels(
     experiment : Experiment
         The measured shifts.
     naming : Naming or None
-        The labels in the structure that has them, see `find_reference`; None where none has.
+        The labels in the structure that has them, see `find_naming`; None where none has.
     exchange : collection of str
         As for `rank`.
 
@@ -128,6 +103,7 @@ class Naming:
 
     def __init__(self, crystal: Crystal, experiment: Experiment, exchange: Collection[str]) -> None:
         rows = average(_blank(crystal, experiment), exchange)
+        self.crystal = crystal
         #: The experiment, with rows of one site as one peak.
         self.experiment = merge_named(rows, experiment)
         named = [match(rows, peak, experiment.source) for peak in self.experiment.peaks]
@@ -181,6 +157,55 @@ def find_reference(
             continue
         return crystal
     return None
+
+
+def find_naming(
+    files: Sequence[str],
+    experiment: Experiment,
+    *,
+    labels_from: str = "",
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+    **reading: Any,
+) -> Naming | None:
+    """The atoms that an experiment names, before any candidate is predicted.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Candidates, as `shiftcli.readers.find_files` lists them.
+    experiment : Experiment
+        The measured shifts.
+    labels_from : str
+        File whose first structure is meant; without it the first candidate with all labels.
+    exchange : collection of str
+        As for `rank`.
+    **reading
+        As for `shiftcli.readers.iter_structures`; a format is that of `files`.
+
+    Returns
+    -------
+    Naming or None
+        None where no candidate has them, or standard input is among the candidates: it can be
+        read only once, when they are predicted.
+
+    Raises
+    ------
+    ReadError
+        If `labels_from` cannot be read.
+    ExperimentError
+        If it lacks a label.
+    """
+    if labels_from:
+        if labels_from not in files:
+            reading.pop("format", None)
+        reference: Any = next(iter_structures(labels_from, **reading))
+        if isinstance(reference, ReadError):
+            raise reference
+    elif STDIN in files:
+        return None
+    else:
+        reference = find_reference(read_candidates(files, **reading), experiment, exchange)
+    return None if reference is None else Naming(reference, experiment, exchange)
 
 
 def unassigned(experiment: Experiment) -> Experiment:

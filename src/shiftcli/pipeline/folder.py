@@ -62,7 +62,6 @@ def predict_into(
     *,
     suffix: str,
     options: Mapping[str, Any],
-    part: Callable[[Sequence[str]], Sequence[str]] = list,
     jobs: int = 1,
     **reading: Any,
 ) -> Iterator[Outcome | Finished]:
@@ -84,8 +83,6 @@ def predict_into(
         Suffix of the result files, such as ``.csv``.
     options : mapping
         Everything else that decides what stands in the results.
-    part : callable
-        Takes the files of a shard; names are given in the light of all files.
     jobs, **reading
         As in `predict_in_processes`.
 
@@ -118,7 +115,8 @@ def predict_into(
     files = [file for file in files if file not in ours]
     places = {file: file if file == STDIN else os.path.realpath(file) for file in files}
     names = names_of([places[file] for file in files], store.entries, _plain)
-    files = list(part(files))
+    if store.shard is not None:  # names are given in the light of all files
+        files = store.shard.of(files)
     hashes = {file: "" if file == STDIN else digest_of(file) for file in files}
     done = {file for file in files if store.is_finished(places[file], hashes[file], run)}
     yield from (Finished(file) for file in files if file in done)

@@ -142,6 +142,7 @@ class Store:
         self, folder: str | Path, shard: Shard | None = None, *, is_owner: bool = True
     ) -> None:
         self.folder = Path(folder)
+        self.shard = shard
         self.path = self.folder / (MANIFEST if shard is None else f"manifest-{shard.word}.jsonl")
         #: Inputs that have been worked on, the last of each.
         self.entries: dict[str, Entry] = {}

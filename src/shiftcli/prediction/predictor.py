@@ -25,7 +25,7 @@ from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_sta
 from shiftcli.prediction.evidence import Assessment, assess
 from shiftcli.prediction.inputs import Structure, as_crystal
 from shiftcli.prediction.records import Prediction, SitePrediction
-from shiftcli.readers import Disorder, iter_structures
+from shiftcli.readers import iter_structures
 from shiftcli.structure.checks import check
 from shiftcli.structure.copies import find_copies
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
@@ -269,8 +269,8 @@ class Predictor:
         self,
         files: Iterable[str],
         *,
-        disorder: Disorder = "major",
         before: Callable[[Predictor, Crystal], None] | None = None,
+        **reading: Any,
     ) -> Iterator[Prediction | Failure]:
         """Predict every structure of several files; one that fails does not stop the rest.
 
@@ -278,10 +278,10 @@ class Predictor:
         ----------
         files : iterable of str
             Files, as `shiftcli.readers.find_files` lists them.
-        disorder : {"major", "error"}
-            What to do with disordered structures.
         before : callable, optional
             Looks at each crystal; one for which it raises has failed and costs no prediction.
+        **reading
+            As for `shiftcli.readers.iter_structures`.
 
         Yields
         ------
@@ -289,7 +289,7 @@ class Predictor:
             One for each structure, in order.
         """
         for file in files:
-            items = iter_structures(file, disorder=disorder)
+            items = iter_structures(file, **reading)
             while (item := attempt(partial(next, items, None), file)) is not None:
                 if isinstance(item, ReadError):
                     item = Failure(file, item)

@@ -35,9 +35,10 @@ _MODEL = (
 )
 
 
-def _columns(precision: int) -> tuple[Column, ...]:
+def comparison_columns(precision: int, *, beside: bool = False) -> tuple[Column, ...]:
+    """Columns of the sites that were compared, `beside` them of the shieldings in the files."""
     ppm = ("ppm", precision)
-    return (
+    columns = (
         Column("labels"),
         Column("species"),
         Column("multiplicity", "mult."),
@@ -51,12 +52,11 @@ def _columns(precision: int) -> tuple[Column, ...]:
         Column("flag"),
         Column("assignment", "by"),
     )
-
-
-def _beside(precision: int) -> tuple[Column, ...]:
-    """Columns of the shieldings in the files."""
-    ppm = ("ppm", precision)
+    if not beside:
+        return columns
+    # What everybody knows makes room on a terminal.
     return (
+        *(replace(c, title=None) if c.key in _LESS else c for c in columns),
         Column("file_shielding", None, *ppm, name="MS_shielding_file/ppm"),
         Column("file_shift", "δ file", *ppm, name="MS_shift_file/ppm"),
         Column("file_difference", "Δ file", *ppm, signed=True),
@@ -65,7 +65,7 @@ def _beside(precision: int) -> tuple[Column, ...]:
 
 
 #: Columns of CSV.
-COLUMNS = ("file", "name", *(column.label for column in _columns(2)), "notes")
+COLUMNS = ("file", "name", *(column.label for column in comparison_columns(2)), "notes")
 
 
 @dataclass(frozen=True)
@@ -161,11 +161,8 @@ def comparison_tables(
         for row in found.rows
     ]
     detail = f"{describe(crystal)}, model {model}"
-    columns = _columns(precision)
+    columns = comparison_columns(precision, beside=bool(structure.beside))
     if structure.beside:
-        # What everybody knows makes room on a terminal.
-        columns = tuple(replace(c, title=None) if c.key in _LESS else c for c in columns)
-        columns = (*columns, *_beside(precision))
         pairs = zip(found.rows, structure.beside, strict=True)
         rows = [(*row, *_of_file(*pair)) for row, pair in zip(rows, pairs, strict=True)]
     sites = Table("sites", columns, rows, crystal.where, detail, atoms=atoms)

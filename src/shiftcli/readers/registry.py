@@ -76,6 +76,8 @@ _LATTICE = rf"\A.*\n{_NUMBER}.*\n({_VECTOR}){{3}}"
 _BLOCK = r"^\s*%BLOCK\s+(LATTICE|POSITIONS)_"
 _SHELX = r"^CELL\s+[\d.]+(\s+[\d.]+){6}"
 
+_CASTEP = r"^\s*\|\s+Welcome to .*CASTEP|^ \|\s+C+\s+A+\s+S+\s+T+\s+E+\s+P+\s+\|"
+
 #: What is read, in the order in which a text is tried. SDF comes before those that look for a
 #: word anywhere: its first line is free text.
 FORMATS = (
@@ -86,6 +88,8 @@ FORMATS = (
     Format("extxyz", "extended XYZ", (".xyz", ".extxyz"), _COUNT, "extxyz:read_extxyz", True),
     Format("res", "SHELX", (".res", ".ins"), _SHELX, "res:read_res"),
     Format("castep-cell", "CASTEP cell", (".cell",), _BLOCK, "through_ase:read_ase:castep-cell"),
+    Format("castep", "CASTEP output", (".castep",), _CASTEP, "castep:read_castep"),
+    Format("gipaw", "QE-GIPAW output", (), r"^ +Program (PWSCF|GIPAW) v", "gipaw:read_gipaw"),
     Format("poscar", "POSCAR", _POSCAR, _LATTICE, "poscar:read_poscar"),
 )
 

@@ -75,6 +75,8 @@ def test_one_bad_file_spoils_nothing(main, urea_path, tmp_path):
         (["--correlate", "C"], "not two nuclei"),
         (["--correlate", "C,F"], "--correlate: 'C,F'"),
         (["--correlate", "C,H", "--nucleus", "C"], "takes no --nucleus"),
+        (["--within", "3"], "of --correlate"),
+        (["--correlate", "C,H", "--double-quantum"], "of one nucleus, not of C and H"),
         (["--average", "CH9"], "--average: 'CH9'"),
         (["--references", "Si:3"], "--references"),
     ],

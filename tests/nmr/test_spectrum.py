@@ -1,6 +1,8 @@
 """Spectra: areas are multiplicities, axes are right, copies are one."""
 
+import itertools
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -246,11 +248,50 @@ def test_correlation_of_bonded_pairs(prediction):
 def test_correlations_that_are_none(prediction):
     with pytest.raises(StructureError, match="no 13C is bonded to a 1H"):
         correlate_nuclei([prediction], ("C", "H"))  # urea has N-H alone
-    with pytest.raises(UsageError, match="two elements"):
+    with pytest.raises(StructureError, match=r"no 1H is bonded to a 1H .*--within"):
         correlate_nuclei([prediction], ("H", "H"))
+    with pytest.raises(StructureError, match=r"no 13C is within 1\.9 Å of a 1H"):
+        correlate_nuclei([prediction], ("C", "H"), within=1.9)
+    with pytest.raises(UsageError, match="of one nucleus, not of N and H"):
+        correlate_nuclei([prediction], ("N", "H"), double_quantum=True)
     settings = Settings(ranges={"H": (0.0, 24.0)})
     (spectrum,) = correlate_nuclei([prediction], ("N", "H"), settings)
     assert (len(spectrum.peaks), spectrum.left_out) == (1, 1)
+
+
+def test_correlation_of_near_pairs(prediction, urea):
+    (spectrum,) = correlate_nuclei([prediction], ("H", "H"), within=2.5)
+    found = {(q.first.label, q.second.label): q.multiplicity for q in spectrum.peaks}
+    # Every pair from both sides, as all distances between the hydrogens of 27 cells have it.
+    hydrogens = np.flatnonzero(urea.elements == "H")
+    steps = np.array(list(itertools.product((-1, 0, 1), repeat=3))) @ urea.cell
+    ends = (urea.positions[hydrogens][:, None] + steps).reshape(-1, 3)
+    apart = np.linalg.norm(urea.positions[hydrogens][:, None] - ends, axis=2)
+    near = np.argwhere((apart > 1e-6) & (apart <= 2.5))
+    label = [s.label for k in hydrogens for s in urea.sites if k in s.atoms]
+    expected = Counter((label[k], label[m // len(steps)]) for k, m in near.tolist())
+    assert found == dict(expected)
+    assert found["H1", "H2"] == found["H2", "H1"] > 0
+    assert spectrum.axes[1].title == "1H shielding/ppm"
+
+
+def test_double_quantum_stands_at_the_sum(prediction):
+    settings = Settings(References({"H": 31.0}), ranges={"H": (0.0, 12.0)})
+    (spectrum,) = correlate_nuclei(
+        [prediction], ("H", "H"), settings, within=2.5, double_quantum=True
+    )
+    shifts = {row.site.label: 31.0 - row.shielding for row in prediction.sites}
+    for peak in spectrum.peaks:
+        own = shifts[peak.first.label]
+        assert peak.first.position == pytest.approx(own, abs=0.01)
+        expected = own + shifts[peak.second.label]
+        assert peak.second.position == pytest.approx(expected, abs=0.01)
+    assert spectrum.axes[1].title == "1H double-quantum shift/ppm"
+    assert spectrum.points[1][[0, -1]].tolist() == [0.0, 24.0]
+    (table,) = cross_peak_document([spectrum]).tables()
+    heads = [column.key for column in table.columns]
+    assert heads[0] == "1H_labels"
+    assert heads[3:5] == ["1H2_labels", "1H2_double_quantum_MS_shift/ppm"]
 
 
 def test_names_in_legends(urea):

@@ -55,11 +55,11 @@ def parse_nuclei(text: str, option: str = "--nucleus") -> tuple[str, ...]:
 
 
 def parse_pair(text: str) -> tuple[str, str]:
-    """Read ``C,H``, two nuclei."""
-    nuclei = parse_nuclei(text, "--correlate")
-    if len(nuclei) != 2:
-        raise UsageError(f"--correlate: '{text}' is not two nuclei, such as C,H")
-    return nuclei[0], nuclei[1]
+    """Read ``C,H`` or ``H,H``, two nuclei."""
+    first, second, *more = (*map(find_element, _words(text)), None, None)
+    if first is None or second is None or len(more) != 2:
+        raise UsageError(f"--correlate: '{text}' is not two nuclei, such as C,H or H,H")
+    return first, second
 
 
 def parse_exchange(text: str) -> tuple[str, ...]:

@@ -42,9 +42,16 @@ class SpectrumOptions:
     """What is drawn, and how."""
 
     correlate: tuple[str, str] | None = option(
-        None, "Two-dimensional: bonded pairs of two nuclei.", metavar="C,H", parse=parse_pair,
-        shown="none", panel=_PANEL,
+        None, "Two-dimensional: pairs of two nuclei, or of one with itself (H,H), bonded unless "
+        "--within.", metavar="C,H", parse=parse_pair, shown="none", panel=_PANEL,
     )  # fmt: skip
+    within: float | None = option(
+        None, "Pairs of --correlate up to this distance in Å.", limits=(0.5, 10.0), metavar="Å",
+        shown="bonded pairs", panel=_PANEL,
+    )  # fmt: skip
+    double_quantum: bool = option(
+        False, "Second axis of --correlate H,H: the sum of both shifts.", panel=_PANEL
+    )
     shape: Literal["gaussian", "lorentzian", "voigt"] = option(
         "gaussian", "Line shape", panel=_PANEL
     )
@@ -91,6 +98,8 @@ class SpectrumOptions:
             raise UsageError(
                 "--correlate names its nuclei itself, and takes no --nucleus or --area"
             )
+        if self.correlate is None and (self.within is not None or self.double_quantum):
+            raise UsageError("--within and --double-quantum are of --correlate")
         drawn = self.correlate or nuclei
         references = shifts.read()
         tesla = parse_field(self.field) if self.field else None
@@ -123,7 +132,7 @@ def spectrum(
     networks: ShieldingOptions,
     many: RunOptions,
 ) -> None:  # fmt: skip
-    """Draw spectra of crystals: lines of one nucleus, or correlations of bonded pairs.
+    """Draw spectra of crystals: lines of one nucleus, or correlations of pairs.
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
     """
@@ -143,8 +152,11 @@ def spectrum(
     results = Results(batch.predictor, predictions, failures, settings.references, precision)
     show_document_notes(results.document(), "predicted")
     if predictions and drawing.correlate is not None:
-        pair = drawing.correlate
-        _show_correlations(correlate_nuclei(predictions, pair, settings), output, precision, look)
+        spectra = correlate_nuclei(
+            predictions, drawing.correlate, settings,
+            within=drawing.within, double_quantum=drawing.double_quantum,
+        )  # fmt: skip
+        _show_correlations(spectra, output, precision, look)
     elif predictions:
         _show_spectra(simulate_spectra(predictions, nuclei, settings), output, precision, look)
     if failures:

@@ -86,15 +86,20 @@ def cross_peak_document(spectra: Sequence[Correlation], precision: int = 2) -> D
     -------
     Document
         For both nuclei, named like ``13C_labels``, their labels, position and 68 %
-        uncertainty; ``multiplicity``, the bonds in the cell.
+        uncertainty; ``multiplicity``, the pairs in the cell. Where both are one nuclide, the
+        second has a 2 after it (``1H2_labels``); on an axis of two quanta its position is the
+        sum.
     """
     columns: list[Column] = []
-    for axis in spectra[0].axes:
+    is_alone = spectra[0].axes[0].species == spectra[0].axes[1].species
+    for axis, number in zip(spectra[0].axes, ("", "2" if is_alone else ""), strict=True):
         decimals = 1 if axis.quantity == "frequency" else precision
-        name = f"{axis.species}_{axis.column}"
-        uncertainty = f"{axis.species}_MS_shielding_uncertainty/ppm"
+        species = f"{axis.species}{number}"
+        sums = "double_quantum_" if axis.quanta == 2 else ""
+        name = f"{species}_{sums}{axis.column}"
+        uncertainty = f"{species}_MS_shielding_uncertainty/ppm"
         columns += [
-            Column(f"{axis.species}_labels", f"{axis.species} labels"),
+            Column(f"{species}_labels", f"{axis.species} labels"),
             Column(name, axis.title, name=name, decimals=decimals),
             Column(uncertainty, None, name=uncertainty, decimals=precision),
         ]

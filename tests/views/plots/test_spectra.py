@@ -66,7 +66,21 @@ def test_contours_stand_at_the_cross_peaks(prediction, seen, tmp_path):
     for peak in spectra[0].peaks:
         place = (peak.first.position, peak.second.position)
         assert np.linalg.norm(corners - place, axis=1).min() < 0.5
-    assert {text.get_text() for text in panel.texts} == {"N1–H1", "N1–H2"}
+    top, side = panel.child_axes
+    assert [text.get_text() for text in top.texts] == ["N1"]
+    assert [text.get_text() for text in side.texts] == ["H2", "H1"]
+
+
+def test_two_quanta_have_names_of_pairs(prediction, seen, tmp_path):
+    spectra = correlate_nuclei([prediction], ("H", "H"), SETTINGS, within=2.5, double_quantum=True)
+    plot_correlations(spectra, tmp_path / "a.png", Look(parse_size("85mm")))
+    panel = seen[0].axes[0]
+    assert panel.get_ylabel() == "¹H double-quantum shift/ppm"
+    _, side = panel.child_axes
+    assert "H1+H2" in [text.get_text() for text in side.texts]
+    frame = seen[0].bbox
+    boxes = [text.get_window_extent() for one in panel.child_axes for text in one.texts]
+    assert all(frame.x0 <= b.x0 and b.x1 <= frame.x1 and b.y1 <= frame.y1 for b in boxes)
 
 
 def test_nothing_in_range(prediction, tmp_path):

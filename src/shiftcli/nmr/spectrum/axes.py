@@ -125,11 +125,14 @@ class Axis:
         How shieldings become shifts; without one for the element the axis is of shieldings.
     field : float or None
         Magnetic field in T for an axis in Hz from the reference; None for one in ppm.
+    quanta : {1, 2}
+        2 where the sums of the shifts of two nuclei stand, as in double-quantum spectra.
     """
 
     element: str
     references: References = dataclasses.field(default_factory=References)
     field: float | None = None
+    quanta: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         if self.field is None:
@@ -168,7 +171,8 @@ class Axis:
     def title(self) -> str:
         """Nuclide and quantity, to stand beside the axis."""
         unit = "Hz" if self.quantity == "frequency" else "ppm"
-        return f"{self.species} {self.quantity}/{unit}"
+        sums = " double-quantum" if self.quanta == 2 else ""
+        return f"{self.species}{sums} {self.quantity}/{unit}"
 
     @property
     def unit(self) -> float:

@@ -1,9 +1,10 @@
-"""Two-dimensional heteronuclear correlation of bonded nuclei."""
+"""Two-dimensional correlation of nuclei that are bonded, or near each other."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from shiftcli.nmr.spectrum.simulate import Lines, Peak, Settings, find_peaks
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.neighbours import find_neighbours
 
 #: Points of a two-dimensional spectrum at most.
 _MOST_POINTS = 20_000_000
@@ -22,14 +24,14 @@ _MOST_POINTS = 20_000_000
 
 @dataclass(frozen=True)
 class CrossPeak:
-    """Two sites that are bonded.
+    """Two sites that are bonded or near each other.
 
     Attributes
     ----------
     first, second : Peak
-        The sites on the two axes.
+        The sites on the two axes; on one of two quanta the second stands at the sum of both.
     multiplicity : int
-        Bonds between them in the unit cell; symmetry copies are one cross peak.
+        Pairs of their atoms in the unit cell; symmetry copies are one cross peak.
     """
 
     first: Peak
@@ -72,7 +74,7 @@ class Correlation:
         -------
         numpy.ndarray
             Products of the two line shapes, summed over the cross peaks in range, shape
-            (n, m), its integral the number of bonds in the cell.
+            (n, m), its integral the number of pairs in the cell.
 
         Raises
         ------
@@ -93,17 +95,25 @@ def correlate_nuclei(
     predictions: Sequence[Prediction],
     elements: tuple[str, str],
     settings: Settings | None = None,
+    *,
+    within: float | None = None,
+    double_quantum: bool = False,
 ) -> list[Correlation]:
-    """Cross peaks of bonded nuclei of two elements, of several crystals on the same axes.
+    """Cross peaks of two elements, or of one with itself, of several crystals on the same axes.
 
     Parameters
     ----------
     predictions : sequence of Prediction
-        Predicted crystals; those without such bonds give no spectrum.
+        Predicted crystals; those without such pairs give no spectrum.
     elements : (str, str)
-        Elements of the first and the second axis.
+        Elements of the first and the second axis. Pairs of one element stand on both sides of
+        the diagonal.
     settings : Settings, optional
-        How; its `area` is not used.
+        How; its `area` is not used, its range of an element doubled for two quanta.
+    within : float, optional
+        Pairs up to this distance in Å, across molecules too, in place of bonded ones.
+    double_quantum : bool
+        Whether the second axis is the sum of both shifts.
 
     Returns
     -------
@@ -113,20 +123,30 @@ def correlate_nuclei(
     Raises
     ------
     StructureError
-        If no two are bonded.
+        If there is no such pair.
     UsageError
-        If the elements are the same, or there is a field but no reference.
+        If a double-quantum spectrum is asked for of two elements, or there is a field but no
+        reference.
     """
-    if elements[0] == elements[1]:
-        raise UsageError(f"a correlation of {elements[0]} with itself: two elements are needed")
+    if double_quantum and elements[0] != elements[1]:
+        raise UsageError(
+            f"a double-quantum spectrum is of one nucleus, not of {elements[0]} and {elements[1]}"
+        )
     settings = settings or Settings()
     first, second = (settings.axis(element) for element in elements)
+    second = dataclasses.replace(second, quanta=2 if double_quantum else 1)
     found = [
-        (p.crystal, find_cross_peaks(p, first, second, settings.exchange)) for p in predictions
+        (p.crystal, find_cross_peaks(p, first, second, settings.exchange, within))
+        for p in predictions
     ]
     found = [(crystal, peaks) for crystal, peaks in found if peaks]
+    if not found and within is None:
+        raise StructureError(
+            f"no {first.species} is bonded to a {second.species}",
+            hint="--within 3 takes all pairs up to 3 Å from each other",
+        )
     if not found:
-        raise StructureError(f"no {first.species} is bonded to a {second.species}")
+        raise StructureError(f"no {first.species} is within {within:g} Å of a {second.species}")
     everything = [q for _, peaks in found for q in peaks]
     along = settings.points([q.first for q in everything], first)
     across = settings.points([q.second for q in everything], second)
@@ -149,8 +169,9 @@ def find_cross_peaks(
     first: Axis,
     second: Axis,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
+    within: float | None = None,
 ) -> tuple[CrossPeak, ...]:
-    """Bonded pairs of sites of a crystal.
+    """Pairs of sites of a crystal that are bonded or near each other.
 
     Parameters
     ----------
@@ -160,6 +181,8 @@ def find_cross_peaks(
         Of the two nuclei.
     exchange : collection of str
         What is averaged, see `shiftcli.nmr.averaging.average`.
+    within : float, optional
+        Pairs up to this distance in Å in place of bonded ones.
 
     Returns
     -------
@@ -171,11 +194,25 @@ def find_cross_peaks(
         {int(atom): k for k, peak in enumerate(own) for atom in peak.row.site.atoms}
         for own in peaks
     ]
-    bonds = find_bonds(prediction.crystal)
     counts = Counter(
-        (k, owners[1][partner])
-        for atom, k in owners[0].items()
-        for partner in bonds.neighbours[atom].tolist()
-        if partner in owners[1]
+        (owners[0][atom], owners[1][partner])
+        for atom, partner in _pairs(prediction.crystal, within)
+        if atom in owners[0] and partner in owners[1]
     )
-    return tuple(CrossPeak(peaks[0][k], peaks[1][m], n) for (k, m), n in sorted(counts.items()))
+    found = []
+    for (k, m), number in sorted(counts.items()):
+        one, other = peaks[0][k], peaks[1][m]
+        if second.quanta == 2:
+            other = dataclasses.replace(other, position=one.position + other.position)
+        found.append(CrossPeak(one, other, number))
+    return tuple(found)
+
+
+def _pairs(crystal: Crystal, within: float | None) -> Iterator[tuple[int, int]]:
+    """Atoms that are bonded, or up to a distance from each other, from both sides."""
+    if within is None:
+        for atom, partners in enumerate(find_bonds(crystal).neighbours):
+            yield from ((atom, partner) for partner in partners.tolist())
+    else:
+        near = find_neighbours(crystal.cell, crystal.positions, within, crystal.where)
+        yield from zip(near.first.tolist(), near.second.tolist(), strict=True)

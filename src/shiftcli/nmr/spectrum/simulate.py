@@ -159,7 +159,9 @@ class Settings:
 
     def points(self, peaks: Sequence[Peak], axis: Axis) -> np.ndarray:
         """Points of an axis for at least one peak, see `axis_points`."""
-        return axis_points(peaks, axis, self.lines, self.ranges.get(axis.element))
+        ends = self.ranges.get(axis.element)
+        limits = ends and (axis.quanta * ends[0], axis.quanta * ends[1])
+        return axis_points(peaks, axis, self.lines, limits)
 
 
 def simulate_spectra(

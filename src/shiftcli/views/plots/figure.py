@@ -99,6 +99,7 @@ def picture(
             figure.suptitle(heading, fontsize="medium")
         form = output.suffix.lower().removeprefix(".")
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+        figure.draw_without_rendering()  # labels beyond a panel move when the layout moves it
         with whole(output) as path:
             figure.savefig(path, format=form, dpi=look.dpi, metadata=undated)
 

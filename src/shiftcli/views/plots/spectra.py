@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Up to so many peaks stand with their labels.
-_MOST_LABELS = 40
-
 #: Letters of a label at most.
 _LONGEST_LABEL = 20
 
@@ -75,29 +72,71 @@ def plot_correlations(
     """
     names = short_names([spectrum.crystal for spectrum in spectra])
     title = names[0] if len(names) == 1 else ""
+    horizontal, vertical = spectra[0].axes
     with picture(output, look, size=(150.0, 140.0), title=title) as (figure, (panel,)):
         top = panel.inset_axes((0.0, 1.02, 1.0, 0.16), sharex=panel)
         side = panel.inset_axes((1.02, 0.0, 0.16, 1.0), sharey=panel)
-        for empty in (top, side):
-            empty.axis("off")
         for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
-            colour = f"C{number}"
-            intensity = spectrum.intensity()
-            highest = intensity.max(initial=0.0)
-            if highest > 0:
-                levels = _CONTOURS * highest
-                panel.contour(*spectrum.points, intensity.T, levels, colors=colour, linewidths=0.8)
-            panel.plot([], [], color=colour, label=plain(name))
-            for projection, sums in ((top, intensity.sum(axis=1)), (side, intensity.sum(axis=0))):
-                heights = sums / (sums.max(initial=0.0) or 1.0)
-                points = spectrum.points[0 if projection is top else 1]
-                curve = (points, heights) if projection is top else (heights, points)
-                projection.plot(*curve, color=colour, linewidth=0.9)
+            _draw_contours(panel, top, side, spectrum, f"C{number}")
+            panel.plot([], [], color=f"C{number}", label=plain(name))
+        if horizontal.element == vertical.element:
+            panel.axline((0.0, 0.0), slope=vertical.quanta, color="0.8", linewidth=0.6, zorder=0)
+        panel.set(xlim=spectra[0].points[0][[0, -1]], ylim=spectra[0].points[1][[0, -1]])
         if len(spectra) == 1:
-            _label_cross_peaks(panel, spectra[0], label_room(figure)[0])
+            # The panel is smaller than others by its projections.
+            gap, (width, height) = 1.3 * label_room(figure)[0], figure.get_size_inches()
+            firsts = {q.first.label: q.first.position for q in spectra[0].peaks}
+            _label_edge(top, firsts, gap, is_side=False)
+            _label_edge(side, _seconds(spectra[0]), gap * width / height, is_side=True)
         else:
             name_lines(figure, panel)
-        _dress(panel, spectra[0].axes[0], spectra[0].axes[1])
+        _dress(panel, horizontal, vertical)
+
+
+def _draw_contours(panel: Axes, top: Axes, side: Axes, spectrum: Correlation, colour: str) -> None:
+    """Contours of one crystal, and their sums along both axes."""
+    intensity = spectrum.intensity()
+    highest = intensity.max(initial=0.0)
+    if highest > 0:
+        levels = _CONTOURS * highest
+        panel.contour(*spectrum.points, intensity.T, levels, colors=colour, linewidths=0.8)
+    for projection, sums in ((top, intensity.sum(axis=1)), (side, intensity.sum(axis=0))):
+        heights = sums / (sums.max(initial=0.0) or 1.0)
+        points = spectrum.points[0 if projection is top else 1]
+        curve = (points, heights) if projection is top else (heights, points)
+        projection.plot(*curve, color=colour, linewidth=0.9)
+        projection.axis("off")
+
+
+def _seconds(spectrum: Correlation) -> dict[str, float]:
+    """Places on the second axis by the label of the site, or of the pair for two quanta."""
+    if spectrum.axes[1].quanta == 1:
+        return {q.second.label: q.second.position for q in spectrum.peaks}
+    pairs = (
+        ("+".join(sorted((q.first.label, q.second.label))), q.second.position)
+        for q in spectrum.peaks
+    )
+    return dict(pairs)
+
+
+def _label_edge(projection: Axes, places: dict[str, float], gap: float, *, is_side: bool) -> None:
+    """Labels beyond a projection, each with a hair line to its place; none where they are many."""
+    if not len(places) * gap < 1:
+        return
+    low, high = sorted(projection.get_ylim() if is_side else projection.get_xlim())
+    gap *= high - low
+    named = sorted(places.items(), key=lambda one: one[1])
+    moved = spread([place for _, place in named], gap, low + gap / 2, high - gap / 2)
+    across = projection.get_yaxis_transform() if is_side else projection.get_xaxis_transform()
+    for (label, place), column in zip(named, moved, strict=True):
+        at, beside = (place, 1.0), (column, 1.2)
+        projection.annotate(
+            _short(label), at[::-1] if is_side else at, xycoords=across,
+            xytext=beside[::-1] if is_side else beside, textcoords=across,
+            rotation=0 if is_side else 90, ha="left" if is_side else "center",
+            va="center" if is_side else "bottom", fontsize="x-small", parse_math=False,
+            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.4, "shrinkB": 0},
+        )  # fmt: skip
 
 
 def _draw_lines(
@@ -148,31 +187,6 @@ def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float, width: float) 
             column, 1.15 * highest, _short(peak.label), rotation=90, ha="center", va="bottom",
             fontsize="x-small", parse_math=False,
         )  # fmt: skip
-
-
-def _label_cross_peaks(panel: Axes, spectrum: Correlation, height: float) -> None:
-    """Labels beside the cross peaks, those on one side of the picture apart from each other."""
-    if len(spectrum.peaks) > _MOST_LABELS:
-        return
-    points, across = spectrum.points
-    middle, gap = 0.5 * (points[0] + points[-1]), height * (across[-1] - across[0])
-    for is_low in (True, False):
-        peaks = [peak for peak in spectrum.peaks if (peak.first.position < middle) == is_low]
-        peaks.sort(key=lambda peak: peak.second.position)
-        wanted = [peak.second.position for peak in peaks]
-        # Towards the middle, so that none runs out of the picture.
-        goes_left = is_low == spectrum.axes[0].falls
-        places = spread(wanted, gap, across[0] + gap / 2, across[-1] - gap / 2)
-        for peak, place in zip(peaks, places, strict=True):
-            sign = 1 if goes_left == spectrum.axes[0].falls else -1
-            beside = peak.first.position + sign * 0.03 * (points[-1] - points[0])
-            panel.annotate(
-                f"{_short(peak.first.label)}–{_short(peak.second.label)}",
-                (peak.first.position, peak.second.position), xytext=(beside, place),
-                ha="right" if goes_left else "left", va="center",
-                fontsize="x-small", color="0.25", parse_math=False,
-                arrowprops={"arrowstyle": "-", "color": "0.8", "linewidth": 0.4},
-            )  # fmt: skip
 
 
 def _short(label: str) -> str:

@@ -198,4 +198,63 @@ def test_a_chosen_setting_names_the_others_that_would_do():
     (crystal,) = read(CASES / "space-group-names" / "b4_c_unique.cif")
     (note,) = crystal.warnings
     assert "taken from the space group P 1 1 21/a in place of" in note
-    assert "P 1 1 21/n would make one, too" in note
+    assert "the space group P 1 1 21/n would leave contacts" in note
+
+
+HEAD = """data_methane
+_cell_length_a {}
+_cell_length_b {}
+_cell_length_c {}
+_cell_angle_alpha 90
+_cell_angle_beta 100
+_cell_angle_gamma 90
+{}
+loop_
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+"""
+#: Methane in P 2₁/c, where P 2₁/n bonds it as well: with room for both, and too near in the latter.
+ROOM_FOR_BOTH = (4.6, 7.3, 7.7), (
+    "C1 .61 .73 .54", "H1 .771 .816 .623", "H2 .723 .644 .457", "H3 .449 .816 .457",
+    "H4 .497 .644 .623",
+)  # fmt: skip
+ROOM_FOR_ONE = (6.5, 5.5, 6.9), (
+    "C1 .2 .94 .37", "H1 .314 1.054 .463", "H2 .28 .826 .277", "H3 .086 1.054 .277",
+    "H4 .12 .826 .463",
+)  # fmt: skip
+
+
+def methane(cell, rows, group):
+    return HEAD.format(*cell, group) + "\n".join(rows) + "\n"
+
+
+def test_a_number_alone_has_no_usual_setting():
+    with pytest.raises(
+        ReadError, match=r"2 of them make a sound crystal: .* 21/c 1, .* 21/n 1 \(add"
+    ):
+        one(methane(*ROOM_FOR_BOTH, "_symmetry_Int_Tables_number 14"))
+    for name in ("P 21/c", "P 21/n"):
+        crystal = one(methane(*ROOM_FOR_BOTH, f"_symmetry_space_group_name_H-M '{name}'"))
+        assert crystal.warnings == (f"symmetry taken from the space group P 1 {name[2:]} 1",)
+
+
+def test_of_several_sound_settings_the_one_with_room_is_proven():
+    number = one(methane(*ROOM_FOR_ONE, "_symmetry_Int_Tables_number 14"))
+    assert number.warnings == (
+        "symmetry taken from the space group P 1 21/c 1; the space group P 1 21/n 1 would leave "
+        "contacts shorter than crystals have",
+    )
+    same(number, one(methane(*ROOM_FOR_ONE, "_symmetry_space_group_name_H-M 'P 21/c'")))
+
+
+def test_a_name_of_no_sound_crystal_gives_way_only_to_one_that_is_proven():
+    """As P 2₁/a no crystal is made of these: several others are left, or one with a note."""
+    name = "_symmetry_space_group_name_H-M 'P 21/a'"
+    with pytest.raises(ReadError, match=r"2 of them make a sound crystal: .* 21/c 1, .* 21/n 1"):
+        one(methane(*ROOM_FOR_BOTH, name))
+    assert (
+        "21/c 1 in place of the space group P 1 21/a 1, which makes no sound crystal; the"
+        in (one(methane(*ROOM_FOR_ONE, name)).warnings[0])
+    )

@@ -12,7 +12,7 @@ from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.atoms import AtomTable
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import expand_disordered, keep_major_component
-from shiftcli.readers.evidence import is_odd_space, is_sound
+from shiftcli.readers.evidence import is_odd_space, is_roomy, is_sound
 from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import take_as_full
 from shiftcli.readers.spacegroups import settings
@@ -72,21 +72,27 @@ class Expansion:
         """Atoms of each element."""
         return counts(self.table.elements[self.site].tolist())
 
+    @cached_property
+    def crystal(self) -> Crystal:
+        """The atoms as they are judged."""
+        elements, cell = self.table.elements[self.site], self.table.cell
+        assert cell is not None
+        return Crystal(elements, self.images @ cell, cell, ("",) * len(elements))
+
     def fits(self, contents: Contents) -> bool:
         """Whether formula and Z, the space for each atom, bonds and contacts agree with it."""
         if contents.expected and not same_heavy_atoms(contents.expected, self.counts):
             return False
-        cell, atoms = self.table.cell, float(len(self.site))
-        assert cell is not None
+        atoms = float(len(self.site))
         if contents.unit and not contents.expected:
             z = units_in_cell(contents.unit, self.counts)
             if not z:
                 return False
             atoms = z * sum(contents.unit.values())
-        elements = self.table.elements[self.site]
-        if not contents.expected and is_odd_space(elements, abs(np.linalg.det(cell)) / atoms):
+        volume = abs(np.linalg.det(self.crystal.cell))
+        if not contents.expected and is_odd_space(self.crystal.elements, volume / atoms):
             return False
-        return is_sound(Crystal(elements, self.images @ cell, cell, ("",) * len(self.site)))
+        return is_sound(self.crystal)
 
 
 def _expand(table: AtomTable, symmetry: Symmetry, contents: Contents) -> Expansion:
@@ -150,10 +156,6 @@ def _without_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, 
     return made, ["no symmetry is stated: taken as P 1"]
 
 
-#: Numbers of the monoclinic space groups.
-MONOCLINIC = range(3, 16)
-
-
 def _agree(own: Symmetry, named: Sequence[Symmetry], cell: np.ndarray | None) -> bool:
     """Whether listed operations are those of the named group, perhaps in another setting."""
     if any(s.keys == own.keys for s in named):
@@ -195,41 +197,43 @@ def _origins(expansions: Sequence[Expansion]) -> str:
     return ", ".join(e.symmetry.origin for e in expansions)
 
 
+def _proven(good: list[Expansion]) -> tuple[list[Expansion], str]:
+    """Of several that are sound, the one whose molecules keep apart as in nearly all crystals."""
+    roomy = [e for e in good if is_roomy(e.crystal)] if len(good) > 1 else []
+    if len(roomy) != 1:
+        return good, ""
+    others = _origins([e for e in good if e is not roomy[0]])
+    return roomy, f"; {others} would leave contacts shorter than crystals have"
+
+
 def _choose_setting(
     named: Sequence[Symmetry], table: AtomTable, contents: Contents
 ) -> tuple[Expansion, list[str]]:
     """Of the settings that the words leave open, the one that makes a crystal."""
     usual = [s for s in named if s.setting == named[0].setting]
-    note = "" if len(named) == 1 else ": the one setting that makes a sound crystal"
-    good = _good(usual, table, contents)
-    others = [s for s in named if s.setting != named[0].setting]
-    rest = _good(others, table, contents) if len(good) == 1 else []
-    if rest:
-        note = f": the usual setting; {_origins(rest)} would make a sound crystal, too"
+    good, but = _proven(_good(usual, table, contents))
+    note = ": the one setting that makes a sound crystal" if len(named) > 1 and not but else ""
+    if len(good) == 1 and len(usual) < len(named):
+        others = [s for s in named if s.setting != named[0].setting]
+        if rest := _good(others, table, contents):
+            note = f": the usual setting; {_origins(rest)} would make a sound crystal, too"
     if not good:
         # The name may be that of another setting: P 21/b and P 21/a are often mixed up.
-        others = [s for s in settings(named[0].number) if fits_cell(s, table.cell)]
         seen = {s.keys for s in usual}
+        others = [s for s in settings(named[0].number) if fits_cell(s, table.cell)]
         others = [s for s in others if s.keys not in seen and len(s) == len(usual[0])]
-        good = _good(others, table, contents)
-        is_told = len({s.setting.replace(" 1", "") for s in named}) == 1
-        rest = []
-        if is_told and named[0].number in MONOCLINIC:
-            # Cell choice 1 of this unique axis: what a bare P 21/x should mean.
-            good, rest = good[:1], good[1:]
-        if good:
-            note = f" in place of {named[0].origin}, which makes no sound crystal"
-            note += f"; {_origins(rest)} would make one, too" if rest else ""
-        else:
+        good, but = _proven(_good(others, table, contents))
+        note = f" in place of {named[0].origin}, which makes no sound crystal"
+        if not good:
             made = _expand(table, usual[0], contents)  # may say better what is wrong
-            if is_told and len(usual) == 1:
+            if len(usual) == 1 and len({s.setting.replace(" 1", "") for s in named}) == 1:
                 return made, [f"symmetry taken from {usual[0].origin}"]
     if len(good) != 1:
-        left = ", ".join(s.origin for s in named)
+        count = f"{len(good)} of them make" if good else "none of them makes"
         raise ReadError(
-            f"the file does not say which setting it means, and {len(good) or 'none'} of them make "
-            f"a sound crystal: {left}",
+            f"the file does not say which setting it means, and {count} a sound crystal: "
+            f"{_origins(good) or ', '.join(s.origin for s in named)}",
             where=table.where,
             hint="add the symmetry operations",
         )
-    return good[0], [f"symmetry taken from {good[0].symmetry.origin}{note}"]
+    return good[0], [f"symmetry taken from {good[0].symmetry.origin}{note}{but}"]

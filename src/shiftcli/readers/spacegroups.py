@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -210,4 +211,5 @@ def stated(hall: str, names: Iterable[str], number: float) -> tuple[tuple[Symmet
         problem = f"space groups that disagree: {said}"
     if found or groups:
         return tuple(found) or tuple(map(_symmetry, groups)), problem
-    return settings(number), problem
+    # A number has no usual setting: P 21/n and P 21/c are written as 14 alike.
+    return tuple(replace(s, setting="") for s in settings(number)), problem

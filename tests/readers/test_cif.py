@@ -422,8 +422,8 @@ def test_partial_occupancy_without_groups():
 
 
 def test_one_image_of_a_molecule_about_an_inversion_centre():
-    rows = """C1 C 0.50 0.54 0.50 0.5 . -1
-O1 O 0.50 0.42 0.50 0.5 . -1
+    rows = """C1 C 0.50 0.55 0.50 0.5 . -1
+O1 O 0.50 0.41 0.50 0.5 . -1
 H1 H 0.60 0.60 0.50 0.5 . -1
 H2 H 0.40 0.62 0.50 0.5 . -1
 """

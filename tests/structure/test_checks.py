@@ -43,14 +43,23 @@ def test_geometry_without_an_override(crystal, match):
     assert "--allow" not in str(refused(crystal, match, allow=tuple(OVERRIDES)))
 
 
+#: The angle of water with sides that heavy atoms can have.
+BENT = 1 + 1.4 * (WATER - 1)
+FORMALDEHYDE = [[0, 0, 0], [0, 0.93, -0.58], [0, -0.93, -0.58], [0, 0, 1.21]]
+SHORT = [*FORMALDEHYDE[:3], [0, 0, 0.98]]
 CROWDED = [[1, 1, 1], [1.9, 1, 1], [0.4, 1.7, 1], [0.4, 0.5, 1.6], [1, 1, 0.1]]
 
 
 @pytest.mark.parametrize(
     ("crystal", "match", "key", "flagged"),
     [
-        (make("O H Cl"), r"contains Cl \(first at atom Cl2\)", "elements", 2),
-        (make("O C N"), "no hydrogen atoms", "hydrogens", 3),
+        (
+            make("O H Cl", [*WATER[:2], BENT[2]]),
+            r"contains Cl \(first at atom Cl2\)",
+            "elements",
+            2,
+        ),
+        (make("O C N", BENT), "no hydrogen atoms", "hydrogens", 3),
         (make(expected={"O": 1, "H": 3}), "2 hydrogen atoms .* says 3", "hydrogens", 3),
         (
             make("O H H O", [*WATER, [4, 4, 4]]),
@@ -59,6 +68,7 @@ CROWDED = [[1, 1, 1], [1.9, 1, 1], [0.4, 1.7, 1], [0.4, 0.5, 1.6], [1, 1, 0.1]]
             4,
         ),
         (make("O H H H", [*WATER, [1.96, 1.4, 1]]), "H1 and H3 are closer than 0.6", "overlaps", 3),
+        (make("C H H O", SHORT), r"C0, O3 closer .* 1\.08 Å: .*symbols", "overlaps", 3),
         (make("O H H H H", CROWDED), "atom O0 has 4 bonds", "valence", 1),
     ],
 )
@@ -69,6 +79,14 @@ def test_refusals_name_their_override_which_marks_the_rows(crystal, match, key, 
     known = [k for k, site in enumerate(allowed.sites) if site.element in "HCNO"]
     assert sum(OVERRIDES[key] in allowed.flags.get(k, ()) for k in known) == flagged
     assert allowed.warnings[0].endswith(": allowed")
+
+
+def test_one_bond_that_is_too_short_among_many_is_told():
+    """As in a solvent that was not refined well."""
+    molecules = np.array([FORMALDEHYDE] * 11 + [SHORT]) + 4.0 * np.arange(12)[:, None, None]
+    crystal = make("C H H O " * 12, molecules.reshape(-1, 3), cell=None)
+    (note,) = check(crystal).warnings
+    assert note == "C44, O47 closer to another heavy atom than 1.08 Å: no bond is as short"
 
 
 def test_other_elements_stay_and_mark_the_rest():

@@ -16,7 +16,7 @@ MOVED = "hydrogens moved"
 
 #: File to what is predicted: formula of the cell, number of sites, words of the warnings.
 PREDICTED = {
-    "1000001.cif": ("C428 H568 N56 O104", 289, [MOVED]),
+    "1000001.cif": ("C428 H568 N56 O104", 289, ["O201, C202 closer", MOVED]),
     "1004001-disorder.cif": (
         "C288 H648 P24 S32 W24", 127,
         ["repeated labels", "61 minor sites left out", "61 partly occupied",

@@ -89,7 +89,8 @@ class Expansion:
             if not z:
                 return False
             atoms = z * sum(contents.unit.values())
-        volume = abs(np.linalg.det(self.crystal.cell))
+        assert self.table.cell is not None
+        volume = abs(np.linalg.det(self.table.cell))
         if not contents.expected and is_odd_space(self.crystal.elements, volume / atoms):
             return False
         return is_sound(self.crystal)

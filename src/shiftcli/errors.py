@@ -121,10 +121,6 @@ class ExperimentError(ShiftcliError):
         ----------
         structure : str
             File, and name in it, of the structure that the shifts do not fit.
-
-        Returns
-        -------
-        ExperimentError
         """
         where = f"{structure}: {self.where}" if self.where else structure
         return ExperimentError(self.message, where=where, hint=self.hint)

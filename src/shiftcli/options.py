@@ -146,10 +146,6 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     path : str or pathlib.Path
         TOML.
 
-    Returns
-    -------
-    dict
-
     Raises
     ------
     UsageError

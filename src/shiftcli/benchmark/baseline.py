@@ -171,10 +171,6 @@ def measure_baseline(
     on_note : callable
         Told of each point as it is done.
 
-    Returns
-    -------
-    Baseline
-
     Raises
     ------
     UsageError

@@ -96,10 +96,6 @@ def load_benchmark(path: str | Path) -> dict[str, Any]:
     path : str or pathlib.Path
         The file.
 
-    Returns
-    -------
-    dict
-
     Raises
     ------
     UsageError

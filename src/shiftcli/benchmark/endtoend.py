@@ -114,10 +114,6 @@ def measure_end_to_end(
     arguments : sequence of str
         Options of ``shiftcli predict`` for the cold start, such as ``--weights DIR``.
 
-    Returns
-    -------
-    EndToEnd
-
     Raises
     ------
     ShiftcliError

@@ -122,10 +122,6 @@ def measure_speed(predictor: Predictor, crystal: Crystal, repeats: int = 5) -> S
         The crystal, eight orientations of each of its distinct atoms.
     repeats : int
         Timed runs after one warm-up.
-
-    Returns
-    -------
-    Speed
     """
     device = predictor.device
     environments = surroundings(crystal, crystal.sites)

@@ -153,10 +153,6 @@ def run_benchmark(
     on_note : callable
         Told how it goes.
 
-    Returns
-    -------
-    Benchmark
-
     Raises
     ------
     UsageError, TrainingError

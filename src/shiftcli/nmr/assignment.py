@@ -224,10 +224,6 @@ def compare(
         For each peak the groups that it is of, empty where they are to be found; without it
         the labels say that.
 
-    Returns
-    -------
-    Comparison
-
     Raises
     ------
     ExperimentError

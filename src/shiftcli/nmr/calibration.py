@@ -99,10 +99,6 @@ class ReferenceCalibration:
         ----------
         provenance : mapping
             Program, version, model and hashes of the networks.
-
-        Returns
-        -------
-        str
         """
         import tomli_w
 
@@ -197,10 +193,6 @@ def calibrate(
         What is averaged, see `shiftcli.nmr.averaging.average`.
     slope : {"fitted", "fixed"}
         Whether slopes are fitted, or −1.
-
-    Returns
-    -------
-    ReferenceCalibration
 
     Raises
     ------

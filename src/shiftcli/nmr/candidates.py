@@ -215,10 +215,6 @@ def unassigned(experiment: Experiment) -> Experiment:
     ----------
     experiment : Experiment
         Each of its peaks is one site, or one group of exchanging sites.
-
-    Returns
-    -------
-    Experiment
     """
     peaks = tuple(replace(peak, labels=()) for peak in experiment.peaks)
     return replace(experiment, peaks=peaks)

@@ -73,10 +73,6 @@ def compare_prediction(
         Whether the shieldings in the structure's file are compared, too. Their only error is that
         of GIPAW against experiment.
 
-    Returns
-    -------
-    StructureComparison
-
     Raises
     ------
     ExperimentError

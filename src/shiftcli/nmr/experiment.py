@@ -188,10 +188,6 @@ def read_experiment(path: str | Path, element: str = "") -> Experiment:
     element : str
         Element of shifts whose nucleus the file does not say; empty where it must.
 
-    Returns
-    -------
-    Experiment
-
     Raises
     ------
     ExperimentError

@@ -325,10 +325,6 @@ class CarriedLabels:
         group_of : mapping of int to int
             Group of each of its atoms, where it has one.
 
-        Returns
-        -------
-        Labellings
-
         Raises
         ------
         ExperimentError

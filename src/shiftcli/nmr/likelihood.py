@@ -208,10 +208,6 @@ def sum_over_assignments(question: Question, seed: int = 0) -> Total:
         What may be assigned to what.
     seed : int
         Of the samples; the same question has the same answer.
-
-    Returns
-    -------
-    Total
     """
     found: list[np.ndarray] = []
     for assignment in _all(question):

@@ -107,10 +107,6 @@ def compare_described(
     groups, surroundings, experiment, references, theory_errors
         As for `hold_against`; labels are those of the structure.
 
-    Returns
-    -------
-    Comparison
-
     Raises
     ------
     ExperimentError

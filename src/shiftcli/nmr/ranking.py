@@ -260,10 +260,6 @@ def rank(
         Whether candidates are ranked by the shieldings in their files, too (`Ranking.stated`).
         Those have no error but that of GIPAW against experiment.
 
-    Returns
-    -------
-    Ranking
-
     Raises
     ------
     ExperimentError

@@ -190,10 +190,6 @@ def parse_references(
     alone : bool
         Whether a gradient may stand without a reference, as it may where the offset is fitted.
 
-    Returns
-    -------
-    References
-
     Raises
     ------
     UsageError
@@ -256,10 +252,6 @@ def read_references(path: str | Path) -> References:
         TOML, as ``shiftcli calibrate --output`` writes it: a table ``[nucleus.H]`` for each
         element, with ``reference`` (σ_ref in ppm) and perhaps ``gradient`` (m); and perhaps
         ``weights``, a table of the hashes of the networks.
-
-    Returns
-    -------
-    References
 
     Raises
     ------

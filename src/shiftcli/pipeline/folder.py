@@ -46,10 +46,6 @@ def is_folder(output: Path) -> bool:
     ----------
     output : pathlib.Path
         What the user named.
-
-    Returns
-    -------
-    bool
     """
     is_new = not os.path.lexists(output) and str(output) != STDIN
     return output.is_dir() or (is_new and not output.suffix)

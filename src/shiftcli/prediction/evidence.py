@@ -106,10 +106,6 @@ def assess(
         Numbers of the sites in ``crystal.sites``, n of them.
     environments
         As for `describe_atoms`.
-
-    Returns
-    -------
-    Assessment
     """
     bonds = find_bonds(crystal)
     sites = [crystal.sites[k] for k in chosen]

@@ -187,10 +187,6 @@ class Predictor:
         structure : str, pathlib.Path, Crystal, ase.Atoms or pymatgen structure, or a list of them
             A path is a file with one structure.
 
-        Returns
-        -------
-        Prediction or list of Prediction
-
         Raises
         ------
         StructureError
@@ -380,10 +376,6 @@ def predict_committee(
         Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
     dtype : torch.dtype
         float32 or bfloat16.
-
-    Returns
-    -------
-    CommitteePrediction
     """
     means, variances = [], []
     for orientation, group in _alike(members, orientations):
@@ -416,10 +408,6 @@ def shared_calibration(members: Committee) -> Calibration | None:
     ----------
     members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
         At least one.
-
-    Returns
-    -------
-    Calibration or None
     """
     first, *others = (metadata.calibration for _, metadata in members)
     if not first or any(other != first for other in others):

@@ -156,10 +156,6 @@ def covered(error: np.ndarray, half_width: np.ndarray, weights: np.ndarray) -> f
     ----------
     error, half_width, weights : numpy.ndarray
         Errors and half widths in ppm, and how often each atom counts, shape (n,).
-
-    Returns
-    -------
-    float
     """
     return float(np.average(np.abs(error) <= half_width, weights=weights))
 

@@ -41,10 +41,6 @@ def build_crystal(table: AtomTable, disorder: str = "major") -> Crystal:
     disorder : {"major", "error"}
         Keep the major component of disorder, or refuse.
 
-    Returns
-    -------
-    Crystal
-
     Raises
     ------
     ReadError

@@ -217,10 +217,6 @@ def find_citations(weights: str | Path | None = None) -> Citations:
     weights : str or pathlib.Path, optional
         Directory of networks; without it the ones that `shiftcli.Predictor` would take.
 
-    Returns
-    -------
-    Citations
-
     Raises
     ------
     WeightsError

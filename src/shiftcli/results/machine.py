@@ -56,10 +56,6 @@ def describe_machine(device: torch.device) -> Machine:
     ----------
     device : torch.device
         Where the networks run.
-
-    Returns
-    -------
-    Machine
     """
     import numpy as np
     import torch

@@ -205,10 +205,6 @@ def only_prediction(results: Results, form: str) -> Prediction | None:
     form : str
         Name of the format, for the message.
 
-    Returns
-    -------
-    Prediction or None
-
     Raises
     ------
     UsageError

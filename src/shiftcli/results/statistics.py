@@ -210,10 +210,6 @@ def compare_errors(
         How often each atom counts, shape (n,).
     crystals : numpy.ndarray
         Number of the crystal of each, shape (n,).
-
-    Returns
-    -------
-    Versus
     """
     columns = np.stack([weights * error**2, weights * other**2, weights], axis=1)
     return Versus(
@@ -247,10 +243,6 @@ def summarise(
     families : numpy.ndarray, optional
         Number of its family of like crystals, drawn as one, shape (n,); without it each is its
         own.
-
-    Returns
-    -------
-    Errors
     """
     drawn = crystals if families is None else families
     error = predicted - reference

@@ -197,10 +197,6 @@ def measure_errors(predicted: PredictedAtoms) -> Errors:
     ----------
     predicted : PredictedAtoms
         At least one atom.
-
-    Returns
-    -------
-    Errors
     """
     kinds = predicted.atoms.kinds()
     classes = {

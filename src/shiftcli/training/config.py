@@ -293,10 +293,6 @@ def make_configuration(protocol: str = "default", *layers: Mapping[str, Any]) ->
         Attributes of `Configuration`; a later layer wins. A value given for all nuclei also
         replaces what an earlier layer says of single ones.
 
-    Returns
-    -------
-    Configuration
-
     Raises
     ------
     UsageError

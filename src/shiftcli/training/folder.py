@@ -149,10 +149,6 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
     protocol : str
         Where the hyperparameters begin.
 
-    Returns
-    -------
-    Task
-
     Raises
     ------
     UsageError
@@ -177,10 +173,6 @@ def load_task(folder: Path) -> Task:
     ----------
     folder : pathlib.Path
         Run directory.
-
-    Returns
-    -------
-    Task
 
     Raises
     ------

@@ -90,10 +90,6 @@ def refit(
     on_epoch, on_note : callable, optional
         As in `shiftcli.training.train`.
 
-    Returns
-    -------
-    Refit
-
     Raises
     ------
     TrainingError

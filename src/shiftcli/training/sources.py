@@ -207,10 +207,6 @@ def load_levels(
         Key in the header of extended XYZ files that names the family of a crystal; without it
         its name does (`shiftcli.training.families.family_name`).
 
-    Returns
-    -------
-    Labelled
-
     Raises
     ------
     TrainingError

@@ -29,10 +29,6 @@ def find_start(configuration: Configuration, element: str) -> MR3DDenseNet:
     element : str
         The nucleus that will be trained.
 
-    Returns
-    -------
-    MR3DDenseNet
-
     Raises
     ------
     TrainingError

@@ -60,10 +60,6 @@ def follow(
         What comes of each structure.
     predictions : Spool, optional
         Takes the predictions. Without it they are in a folder, and the summary comes always.
-
-    Returns
-    -------
-    list of Failure
     """
     from shiftcli.pipeline import Finished
 

@@ -38,10 +38,6 @@ def figure5(setting: Setting) -> Result:
     setting : Setting
         The data and the networks; the first 1H network is looked into.
 
-    Returns
-    -------
-    Result
-
     Raises
     ------
     UsageError

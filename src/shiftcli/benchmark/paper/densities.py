@@ -33,10 +33,6 @@ def figure1(setting: Setting) -> Result:
     ----------
     setting : Setting
         The first crystal of the data, or the example crystal without data.
-
-    Returns
-    -------
-    Result
     """
     crystal = _crystal(setting)
     site = next(s for s in crystal.sites if s.element == _CHANNEL)

@@ -26,10 +26,6 @@ def figure4(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data, whose second label column is the KRR's prediction, and the networks.
-
-    Returns
-    -------
-    Result
     """
     rows: list[tuple[Value, ...]] = []
     histograms: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []

@@ -67,10 +67,6 @@ def figure3a(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data; all models of one size see as many batches.
-
-    Returns
-    -------
-    Result
     """
     element = (setting.nuclei or ("H",))[0]
     curve, _ = _curve(setting, element)
@@ -104,10 +100,6 @@ def figure3b(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data; the runs of figure 3a are timed.
-
-    Returns
-    -------
-    Result
     """
     element = (setting.nuclei or ("H",))[0]
     configuration = _configuration(setting).for_element(element)

@@ -43,10 +43,6 @@ def table1(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data.
-
-    Returns
-    -------
-    Result
     """
     counts: dict[tuple[str, str], int] = {}
     distinct: dict[str, int] = {}
@@ -79,10 +75,6 @@ def table2(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data, whose second label column is the KRR's prediction, and the networks.
-
-    Returns
-    -------
-    Result
     """
     rows = []
     for element, tested, error in setting.tested():
@@ -111,10 +103,6 @@ def table3(setting: Setting) -> Result:
     ----------
     setting : Setting
         The data; quick, two nuclei and the compact network for a few epochs.
-
-    Returns
-    -------
-    Result
     """
     nuclei = setting.nuclei or (tuple(_QUICK_TABLE3) if setting.quick else ELEMENTS)
     rows = []
@@ -166,10 +154,6 @@ def table4(setting: Setting) -> Result:
     ----------
     setting : Setting
         Nothing of it is needed.
-
-    Returns
-    -------
-    Result
     """
     rows = []
     for element in ELEMENTS:

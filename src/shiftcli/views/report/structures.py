@@ -32,10 +32,6 @@ def shift_references(references: References, compared: StructureComparison | Non
         As they were given.
     compared : StructureComparison or None
         The structure's comparison.
-
-    Returns
-    -------
-    References
     """
     if compared is None:
         return references

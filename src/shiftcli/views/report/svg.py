@@ -96,10 +96,6 @@ def nice_step(span: float, most: int = 10) -> float:
         Length of the axis.
     most : int
         Numbers on it, about and at most.
-
-    Returns
-    -------
-    float
     """
     power = 10.0 ** math.floor(math.log10(span / most))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= span)

@@ -25,19 +25,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u20
 
 
 def visible(text: object, limit: int = 4096) -> str:
-    """Text with its control characters escaped, as for a name of a file.
+    """Text with its control characters escaped, on one line of at most `limit` characters.
 
-    Parameters
-    ----------
-    text : object
-        What may hold line breaks, escape sequences of a terminal, and the like.
-    limit : int
-        Longest result in characters.
-
-    Returns
-    -------
-    str
-        One line that says what is there: a line break is shown as ``\\n``.
+    A line break is shown as ``\\n``.
     """
     line = _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), str(text))
     return line if len(line) <= limit else line[: limit - 1] + "…"
@@ -59,15 +49,7 @@ def counted(number: int, noun: str) -> str:
 def install(*packages: str) -> str:
     """The command that adds packages to this installation, for the hint of an error.
 
-    Parameters
-    ----------
-    *packages : str
-        Distributions as the package index knows them.
-
-    Returns
-    -------
-    str
-        For pipx, for pip, or for uv where there is no pip, as in its tools and environments.
+    For pipx, for pip, or for uv where there is no pip, as in its tools and environments.
     """
     from importlib.util import find_spec
 
@@ -204,19 +186,9 @@ def attempt(work: Callable[[], T], file: str, where: str = "") -> T | Failure:
 
 
 def fault(error: Exception, where: str = "") -> ShiftcliError:
-    """One line for an exception that is no mistake of the user's.
+    """One line for an exception that is no mistake of the user's, with the file in work.
 
-    Parameters
-    ----------
-    error : Exception
-        What was raised.
-    where : str
-        The file in work.
-
-    Returns
-    -------
-    ShiftcliError
-        Says out of memory where that is it, else asks for a report.
+    Says out of memory where that is it, else asks for a report.
     """
     reason = (str(error).splitlines() or [""])[0]
     if isinstance(error, MemoryError) or "out of memory" in reason or "allocate memory" in reason:

@@ -23,16 +23,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u
 def encoded(text: str) -> bytes:
     """UTF-8 as every stream and every text format gets it.
 
-    Parameters
-    ----------
-    text : str
-        May hold names from files.
-
-    Returns
-    -------
-    bytes
-        Control characters and marks that turn the direction of text stand escaped,
-        ``\\\\u202e``, which JSON reads as the same text.
+    Control characters and marks that turn the direction of text stand escaped, ``\\\\u202e``, which
+    JSON reads as the same text.
     """
     seen = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return seen.encode("utf-8", errors="backslashreplace")
@@ -41,15 +33,7 @@ def encoded(text: str) -> bytes:
 def check_writable(output: Path) -> None:
     """Refuse an output that cannot be written, before the work is done.
 
-    Parameters
-    ----------
-    output : pathlib.Path
-        The file; its folder is made when it is written.
-
-    Raises
-    ------
-    UsageError
-        If it is a directory, or its directory cannot be made or written to.
+    `UsageError` if it is a directory, or its directory cannot be made or written to.
     """
     if output.is_dir():
         raise UsageError(f"cannot write '{output}': it is a directory", hint="name a file in it")
@@ -65,17 +49,7 @@ def check_writable(output: Path) -> None:
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
     """Refuse outputs that are inputs, each other, or cannot be written; before any work.
 
-    Parameters
-    ----------
-    outputs : iterable of pathlib.Path or None
-        Files to be written.
-    inputs : iterable of str or pathlib.Path
-        Files that are read.
-
-    Raises
-    ------
-    UsageError
-        If a file is named twice, by whatever paths.
+    `UsageError` if a file is named twice, by whatever paths; None among the outputs is none.
     """
     read = {_identity(Path(file)) for file in inputs}
     written: set[object] = set()

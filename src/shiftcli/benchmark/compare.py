@@ -89,18 +89,7 @@ class Comparison:
 
 
 def load_benchmark(path: str | Path) -> dict[str, Any]:
-    """Read what ``shiftcli benchmark --format json`` wrote.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be read or is something else.
-    """
+    """Read what ``shiftcli benchmark --format json`` wrote; `UsageError` for anything else."""
     hint = "--compare takes what `shiftcli benchmark --format json` wrote"
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -114,20 +103,7 @@ def load_benchmark(path: str | Path) -> dict[str, Any]:
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any], source: str = "") -> Comparison:
-    """Find the figures that two benchmarks have in common.
-
-    Parameters
-    ----------
-    old, new : mapping
-        The documents.
-    source : str
-        File of the old one.
-
-    Returns
-    -------
-    Comparison
-        Without changes where they have no figure in common.
-    """
+    """The figures that two benchmarks, documents of `load_benchmark`, have in common."""
     before = dict(_figures(old))
     changes = [Change(name, before[name], value) for name, value in _figures(new) if name in before]
     differences = []

@@ -212,15 +212,7 @@ def _times(job: Callable[[], object], device: torch.device, repeats: int) -> lis
 def dense_voxelize(environments: Environments) -> np.ndarray:
     """Equation 1 as the authors' code evaluates it: every voxel against every atom.
 
-    Parameters
-    ----------
-    environments : Environments
-        n environments of at most m neighbours.
-
-    Returns
-    -------
-    numpy.ndarray
-        Densities, float16, shape (n, 20, 16, 16, 16).
+    Densities of n environments, float16, shape (n, 20, 16, 16, 16).
     """
     result = np.empty((len(environments), len(GRIDS) * 4, VOXELS, VOXELS, VOXELS), np.float16)
     for row, (positions, channels) in enumerate(

@@ -17,25 +17,10 @@ STEPS = ("import", "load", "read", "surroundings", "voxelize", "network")
 
 
 def measure_steps(path: Path, settings: dict[str, Any]) -> dict[str, tuple[float, float | None]]:
-    """Seconds of each step, cold and warm.
+    """Seconds of each of `STEPS`, in a fresh process and the second time there.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A structure file; its first structure is predicted.
-    settings : dict
-        Arguments of a `Predictor`, as in `Predictor.settings`.
-
-    Returns
-    -------
-    dict of str to (float, float or None)
-        By `STEPS`: the first time in a fresh process, and the second time there; None for what
-        is done once.
-
-    Raises
-    ------
-    ShiftcliError
-        If the process fails.
+    Of the first structure of a file, by a `Predictor` of these settings; the second is None for
+    what is done once. `ShiftcliError` if the process fails.
     """
     # As a file, since as a module it would come after all that its package imports.
     command = [sys.executable, "-P", __file__, str(path)]

@@ -89,23 +89,10 @@ def check_suite(
     split: str = "validation",
     crystals: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
-    """What a suite measures; refuses what contradicts itself before anything is read.
+    """What a suite measures of ``accuracy``, ``baseline`` and ``speed``.
 
-    Parameters
-    ----------
-    suite, data, split, crystals
-        As for `run_benchmark`.
-
-    Returns
-    -------
-    tuple of str
-        Of ``accuracy``, ``baseline``, ``speed``.
-
-    Raises
-    ------
-    UsageError
-        If data are missing or not wanted, the split is none of the baseline's, or the extra
-        packages of the baseline are not installed.
+    Arguments as of `run_benchmark`. `UsageError` for what contradicts itself or lacks its extra
+    packages, before anything is read.
     """
     suite = suite or ("accuracy" if data else "speed")
     if suite not in SUITES:

@@ -91,18 +91,7 @@ def gaussian_densities(
     grids: Sequence[float],
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """Gaussian densities of turned environments, as `voxelizer.voxelize` makes them.
-
-    Parameters
-    ----------
-    positions, channels, rotations, grids, dtype
-        As of `voxelizer.voxelize`.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape (n, grids · 4, 16, 16, 16), channels-last in memory, of type `dtype`.
-    """
+    """Gaussian densities of turned environments, as `voxelizer.voxelize` makes them."""
     n, m = channels.shape
     device = positions.device
     counts = torch.stack([(channels == k).sum(1) for k in range(len(ELEMENTS))], dim=1)

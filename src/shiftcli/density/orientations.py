@@ -62,19 +62,9 @@ class Frames:
 
 
 def euler_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rotations of the paper: the identity, then random Euler angles.
+    """Rotations of the paper: the identity, then random Euler angles, shape (count, 3, 3).
 
-    Parameters
-    ----------
-    count : int
-        Number of rotations, the identity among them.
-    rng : numpy.random.Generator
-        Source of the angles, uniform in [−π/2, π/2] about each of x, y and z.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rotation matrices, shape (count, 3, 3).
+    The angles are uniform in [−π/2, π/2] about each of x, y and z.
     """
     angles = rng.uniform(-math.pi / 2, math.pi / 2, size=(count, 3))
     angles[0] = 0.0
@@ -82,19 +72,9 @@ def euler_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def uniform_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rotations uniform over all orientations, half of them with a reflection.
+    """Orthogonal matrices uniform over all orientations, half of them with a reflection.
 
-    Parameters
-    ----------
-    count : int
-        Number of matrices.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray
-        Orthogonal matrices, shape (count, 3, 3).
+    Their shape is (count, 3, 3).
     """
     from scipy.spatial.transform import Rotation
 
@@ -104,21 +84,9 @@ def uniform_rotations(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def small_rotations(count: int, angle: float, rng: np.random.Generator) -> np.ndarray:
-    """Random rotations about x, y and z by normally distributed angles.
+    """Random rotations about x, y and z by normally distributed angles, shape (count, 3, 3).
 
-    Parameters
-    ----------
-    count : int
-        Number of matrices.
-    angle : float
-        Standard deviation of each angle in radians.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rotation matrices, shape (count, 3, 3).
+    `angle` is the standard deviation of each in radians.
     """
     return _rotations_about_axes(rng.normal(0.0, angle, size=(count, 3)))
 
@@ -145,19 +113,10 @@ def octahedral_symmetries() -> list[Symmetry]:
 
 
 def apply_octahedral(volume: torch.Tensor, symmetry: Symmetry) -> torch.Tensor:
-    """Apply one symmetry of the cube to voxel grids, without voxelizing again.
+    """Apply one of `octahedral_symmetries` to voxel grids, without voxelizing again.
 
-    Parameters
-    ----------
-    volume : torch.Tensor
-        Densities, shape (n, channels, 16, 16, 16).
-    symmetry : (permutation, flips)
-        One of `octahedral_symmetries`.
-
-    Returns
-    -------
-    torch.Tensor
-        The densities of the turned or reflected environments, same shape.
+    Densities, shape (n, channels, 16, 16, 16), become those of the turned or reflected
+    environments.
     """
     permutation, flips = symmetry
     turned = volume.permute(0, 1, *(2 + a for a in permutation))

@@ -57,19 +57,9 @@ _CHUNK = {"cpu": 4096, "cuda": 1 << 19}
 
 
 def grid_axis(edge: float, **like: Any) -> torch.Tensor:
-    """Voxel coordinates along one axis, Equation 2: (15/2 − i)·d/15.
+    """Voxel coordinates along one axis in Å, shape (16,), Equation 2: (15/2 − i)·d/15.
 
-    Parameters
-    ----------
-    edge : float
-        Edge d of the grid in Å.
-    **like
-        dtype and device of the result.
-
-    Returns
-    -------
-    torch.Tensor
-        Coordinates in Å, shape (16,).
+    `like` may hold dtype and device.
     """
     index = torch.arange(VOXELS, **like)
     return ((VOXELS - 1) / 2 - index) * edge / (VOXELS - 1)

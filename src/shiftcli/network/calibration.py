@@ -169,17 +169,9 @@ class Calibration:
         within_variance: np.ndarray,
         evidence: Evidence | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Half widths of the 68 % and the 95 % interval of each atom in ppm.
+        """Half widths of the 68 % and the 95 % interval of each atom in ppm, shape (n,) each.
 
-        Parameters
-        ----------
-        between_variance, within_variance, evidence
-            As for `scale`.
-
-        Returns
-        -------
-        tuple of numpy.ndarray
-            Two of shape (n,).
+        Arguments as of `scale`.
         """
         scale = self.scale(between_variance, within_variance, evidence)
         if evidence is None:

@@ -127,19 +127,9 @@ def _text(metadata: Metadata) -> str:
 
 
 def header_of(text: str, tensors: dict[str, torch.Tensor]) -> dict[str, str]:
-    """Header of a network's file: its metadata and the digest of it all.
+    """Header of a network's file: its metadata, a JSON object, and a digest of it all.
 
-    Parameters
-    ----------
-    text : str
-        Metadata, a JSON object that is not empty.
-    tensors : dict of str to torch.Tensor
-        What will stand in the file.
-
-    Returns
-    -------
-    dict of str to str
-        One entry; of several, safetensors would write the order at random.
+    One entry; of several, safetensors would write the order at random.
     """
     open_end = text.removesuffix("}") + ', "digest": "'
     return {_KEY: f'{open_end}{_digest(open_end, tensors)}"}}'}
@@ -155,21 +145,9 @@ def _digest(text: str, tensors: dict[str, torch.Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
-    """Write a safetensors file whole or not at all.
+    """Write contiguous tensors of the CPU as safetensors, whole or not at all.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    tensors : dict of str to torch.Tensor
-        Contiguous tensors on the CPU.
-    header : dict of str to str
-        Metadata of the file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, on a full disk for one.
+    `OSError` if that fails, on a full disk for one.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -209,17 +187,7 @@ def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
 def load_folded(
     path: Path, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> tuple[FoldedNet, Metadata]:
-    """Read a network in the form for predictions; as `load` otherwise.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file written by `save`.
-    device : torch.device
-        Where it will work.
-    dtype : torch.dtype
-        float32 or bfloat16.
-    """
+    """Read a network in the form for predictions, float32 or bfloat16; as `load` otherwise."""
     # The layers take this file's tensors only until they are folded: all files share them.
     network, metadata = _load(path, _shared)
     return FoldedNet(network, device, dtype), metadata

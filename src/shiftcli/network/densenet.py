@@ -251,16 +251,8 @@ class MR3DDenseNet(nn.Module):
         return [linear, nn.BatchNorm1d(outputs), nn.ReLU(inplace=True), dropout]
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
-        """Scaled shieldings of some densities.
+        """Scaled shieldings of densities of shape (n, grids · 4, 16, 16, 16).
 
-        Parameters
-        ----------
-        volume : torch.Tensor
-            Densities, shape (n, grids · 4, 16, 16, 16).
-
-        Returns
-        -------
-        torch.Tensor
-            Shielding minus the training mean, divided by the nucleus's scale, shape (n,).
+        Shielding minus the training mean, divided by the nucleus's scale, shape (n,).
         """
         return self.head(self.features(volume).flatten(1)).squeeze(1)

@@ -18,17 +18,9 @@ _BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """Turn a device's name into a device that is there.
+    """The device called ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
 
-    Parameters
-    ----------
-    name : str
-        ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises
-    ------
-    DeviceError
-        If the name is none of these, or the GPU is not there.
+    `DeviceError` if the name is none of these, or the GPU is not there.
     """
     import torch
 
@@ -49,20 +41,10 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Turn a precision's name into the type of the networks' numbers.
+    """The type of the networks' numbers: ``float32``, ``bfloat16`` or ``auto``.
 
-    Parameters
-    ----------
-    name : {"float32", "bfloat16", "auto"}
-        ``auto`` is bfloat16 where the device multiplies it natively, else float32: elsewhere
-        bfloat16 is slower than float32.
-    device : torch.device
-        Where the networks work.
-
-    Raises
-    ------
-    UsageError
-        If the name is none of these.
+    The last is bfloat16 where the device multiplies it natively, else float32: elsewhere bfloat16
+    is slower than float32. `UsageError` for anything else.
     """
     import torch
 

@@ -88,19 +88,9 @@ def average_views(
     device: torch.device,
     dtype: torch.dtype = torch.bfloat16,
 ) -> np.ndarray:
-    """Run a network on all views of some environments and average each one's.
+    """Weighted mean of a network's output over all views of n environments, shape (n,), float64.
 
-    Parameters
-    ----------
-    network : MR3DDenseNet or FoldedNet
-        In evaluation mode.
-    environments, views, device, dtype
-        As for `view_statistics`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Weighted mean of the network's output, shape (n,), float64.
+    Arguments as of `view_statistics`.
     """
     return view_statistics([network], environments, views, device, dtype)[0][0]
 
@@ -264,19 +254,9 @@ def densities(
 
 @torch.inference_mode()
 def forward(network: Network, volume: torch.Tensor) -> np.ndarray:
-    """Run a network on densities, in their precision.
+    """Scaled shieldings, float64, shape (n,), of densities of shape (n, channels, 16, 16, 16).
 
-    Parameters
-    ----------
-    network : MR3DDenseNet or FoldedNet
-        In evaluation mode.
-    volume : torch.Tensor
-        float32 or bfloat16, shape (n, channels, 16, 16, 16).
-
-    Returns
-    -------
-    numpy.ndarray
-        Scaled shieldings, float64, shape (n,).
+    The network, in evaluation mode, works in the precision of the densities.
     """
     volume = volume.contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast(volume.device.type, volume.dtype, enabled=volume.dtype != torch.float32):

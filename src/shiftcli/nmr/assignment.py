@@ -423,21 +423,10 @@ def mean_row(
     own: Sequence[int],
     surroundings: Sequence[Surrounding] | None = None,
 ) -> tuple[float, float]:
-    """Mean shielding of groups over their atoms, and its uncertainty; 0 where unknown.
+    """Mean shielding in ppm of some groups over their atoms, and its uncertainty; 0 where unknown.
 
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    own : sequence of int
-        Positions of some of them.
-    surroundings : sequence of Surrounding, optional
-        Of all groups; with them uncertainties are widened by kind.
-
-    Returns
-    -------
-    shielding, uncertainty : float
-        In ppm.
+    `own` are positions in `groups`; with the surroundings of all groups uncertainties are widened
+    by kind.
     """
     counts = [groups[k].site.multiplicity for k in own]
     shielding = float(np.average([groups[k].shielding for k in own], weights=counts))

@@ -78,19 +78,10 @@ def average(
 
 
 def mean_uncertainty(counts: Sequence[int], widths: Sequence[float]) -> float:
-    """Uncertainty of a mean shielding, whose terms have correlated errors.
+    """Uncertainty in ppm of a mean shielding, whose terms have correlated errors.
 
-    Parameters
-    ----------
-    counts : sequence of int
-        Atoms that each site stands for.
-    widths : sequence of float
-        Uncertainties of the sites in ppm.
-
-    Returns
-    -------
-    float
-        √(ρ·(Σ w·s)² + (1 − ρ)·Σ w²·s²) in ppm, with w the counts as fractions.
+    √(ρ·(Σ w·s)² + (1 − ρ)·Σ w²·s²), with w the atoms that each site stands for as fractions and s
+    the uncertainties of the sites in ppm.
     """
     parts = np.asarray(counts) / np.sum(counts) * np.asarray(widths)
     return math.sqrt(CORRELATION * parts.sum() ** 2 + (1 - CORRELATION) * (parts**2).sum())
@@ -102,20 +93,7 @@ def known_rows(rows: Iterable[SitePrediction]) -> tuple[SitePrediction, ...]:
 
 
 def average_prediction(prediction: Prediction, exchange: Collection[str]) -> Prediction:
-    """The same prediction with one row for each of `average`'s, for tables and files.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        Predicted shieldings of a crystal.
-    exchange : collection of str
-        As for `average`.
-
-    Returns
-    -------
-    Prediction
-        Its ``crystal`` is as it was.
-    """
+    """The same prediction with one row for each of `average`'s, for tables and files."""
     return replace(prediction, sites=average(prediction, exchange)) if exchange else prediction
 
 

@@ -18,20 +18,7 @@ from shiftcli.structure.crystal import Crystal
 
 
 def read_candidates(files: Iterable[str], **reading: Any) -> Iterator[Crystal | Failure]:
-    """Read candidates, one after the other.
-
-    Parameters
-    ----------
-    files : iterable of str
-        Files, as `shiftcli.readers.find_files` lists them.
-    **reading
-        As for `shiftcli.readers.iter_structures`.
-
-    Yields
-    ------
-    Crystal or Failure
-        In the order of the files.
-    """
+    """Read candidates one after the other, as `shiftcli.readers.iter_structures` does."""
     for file in files:
         for item in iter_structures(file, **reading):
             yield Failure(file, item) if isinstance(item, ReadError) else item
@@ -47,25 +34,8 @@ def check_labels(
 ) -> None:
     """Refuse a candidate that labels cannot be carried to, before it is predicted.
 
-    Given to `shiftcli.pipeline.predict_many` as `before`, it saves the prediction.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        Its networks are for the nuclei of the experiment.
-    crystal : Crystal
-        A candidate, as it was read.
-    experiment : Experiment
-        The measured shifts.
-    naming : Naming or None
-        The labels in the structure that has them, see `find_naming`; None where none has.
-    exchange : collection of str
-        As for `rank`.
-
-    Raises
-    ------
-    ExperimentError
-        If that is so.
+    Given to `shiftcli.pipeline.predict_many` as `before`, it saves the prediction. `naming` is that
+    of `find_naming`, `exchange` as for `rank`; raises `ExperimentError`.
     """
     settings = predictor.allow, predictor.hydrogens, predictor.symmetry_tolerance
     crystal = prepare(crystal, *settings)
@@ -131,21 +101,9 @@ def find_reference(
     experiment: Experiment,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
 ) -> Crystal | None:
-    """The first structure whose atoms an experiment names.
+    """The first structure whose atoms an experiment names; None where none has all labels.
 
-    Parameters
-    ----------
-    candidates : iterable of Crystal, Failure or Prediction
-        They are taken only so far.
-    experiment : Experiment
-        The measured shifts.
-    exchange : collection of str
-        As for `rank`.
-
-    Returns
-    -------
-    Crystal or None
-        The first one with all labels; None where none has them.
+    Candidates are taken only so far.
     """
     for item in candidates:
         if isinstance(item, Failure):

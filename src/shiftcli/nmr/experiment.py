@@ -93,16 +93,8 @@ class Peak:
     def is_of(self, crystal: Crystal) -> bool:
         """Whether it was measured on a crystal.
 
-        Parameters
-        ----------
-        crystal : Crystal
-            The structure.
-
-        Returns
-        -------
-        bool
-            If `structure` is empty, or is the crystal's name, its file, or the name of the
-            file with or without suffixes.
+        So it is if `structure` is empty, or is the crystal's name, its file, or the name of the
+        file with or without suffixes.
         """
         file = os.path.basename(crystal.source)
         names = ("", crystal.name, crystal.source, file, file.split(".")[0], Path(file).stem)
@@ -151,23 +143,7 @@ class Experiment:
         return replace(self, peaks=peaks, bonded=kept(self.bonded), near=kept(self.near))
 
     def of(self, crystal: Crystal) -> Experiment:
-        """The shifts of one structure.
-
-        Parameters
-        ----------
-        crystal : Crystal
-            The structure.
-
-        Returns
-        -------
-        Experiment
-            Its peaks, see `Peak.is_of`.
-
-        Raises
-        ------
-        ExperimentError
-            If there are none.
-        """
+        """The shifts of one structure, see `Peak.is_of`; `ExperimentError` if there are none."""
         places = [k for k, peak in enumerate(self.peaks) if peak.is_of(crystal)]
         if self.peaks and not places:
             raise ExperimentError(

@@ -36,15 +36,7 @@ Fingerprint = Mapping[tuple[str, str], np.ndarray]
 def fingerprint(crystal: Crystal) -> Fingerprint:
     """The surroundings of the atoms of a crystal.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-
-    Returns
-    -------
-    mapping
-        By place in the molecule and element, sorted distances in Å to heavy atoms, shape (k,).
+    By place in the molecule and element, sorted distances in Å to heavy atoms, shape (k,).
     """
     from scipy.spatial import cKDTree
 
@@ -69,17 +61,9 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
 
 
 def difference(one: Fingerprint, other: Fingerprint) -> float:
-    """How far two structures differ, in Å; infinite where their molecules do.
+    """The largest root mean square difference (Å) of distances about a place in the molecule.
 
-    Parameters
-    ----------
-    one, other : mapping
-        From `fingerprint`.
-
-    Returns
-    -------
-    float
-        The largest root mean square difference of distances about a place in the molecule.
+    Infinite where the molecules differ.
     """
     if one.keys() != other.keys():
         return float("inf")
@@ -89,19 +73,10 @@ def difference(one: Fingerprint, other: Fingerprint) -> float:
 
 
 def find_families(fingerprints: Sequence[Fingerprint], tolerance: float = TOLERANCE) -> list[int]:
-    """Group structures that are near copies of each other.
+    """Number of the family of each structure, from 0: near copies of the first one in it.
 
-    Parameters
-    ----------
-    fingerprints : sequence of mapping
-        In the order in which structures may found a family: the best first.
-    tolerance : float
-        In Å; 0 makes each structure a family of its own.
-
-    Returns
-    -------
-    list of int
-        Number of the family of each, from 0. Each is near the first of its family.
+    Structures are taken in the order given, the best first; a `tolerance` (Å) of 0 makes each a
+    family of its own.
     """
     firsts: list[Fingerprint] = []
     numbers = []

@@ -78,23 +78,10 @@ def describe(
     near: bool = False,
     factors: Mapping[str, float] = WIDTH_FACTORS,
 ) -> tuple[Surrounding, ...]:
-    """Describe what is around the rows of a prediction.
+    """What is around each row of a prediction, averaged by `shiftcli.nmr.averaging.average`.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        As it was predicted.
-    rows : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    near : bool
-        Whether to look for rows that are near.
-    factors : mapping of str to float
-        On uncertainties by class, see `widening`.
-
-    Returns
-    -------
-    tuple of Surrounding
-        One for each row.
+    `near` is whether to look for rows that are near, `factors` on uncertainties by class, see
+    `widening`.
     """
     holder = row_of_atom(rows)
     bonds = find_bonds(crystal)

@@ -92,18 +92,9 @@ class Skeleton:
 
 @lru_cache(maxsize=8)
 def find_skeletons(crystal: Crystal) -> list[Skeleton]:
-    """The symmetry-distinct molecules of a crystal.
+    """The symmetry-distinct molecules of a crystal, in the order of their first atoms.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-
-    Returns
-    -------
-    list of Skeleton
-        One of each set of symmetry copies, in the order of their first atoms; hydrogens that
-        are bonded to nothing but hydrogen are in none.
+    Hydrogens that are bonded to nothing but hydrogen are in none.
     """
     site = np.empty(len(crystal), dtype=int)
     for k, own in enumerate(crystal.sites):
@@ -140,15 +131,7 @@ def _skeleton(molecule: Molecule) -> Skeleton:
 def find_maps(one: Skeleton, other: Skeleton) -> Iterator[AtomMap]:
     """All ways to lay a molecule on another of the same kind.
 
-    Parameters
-    ----------
-    one, other : Skeleton
-        Two molecules.
-
-    Yields
-    ------
-    mapping of int to frozenset of int
-        For each atom of the one, hydrogens too, the atoms of the other that it may stand for.
+    For each atom of the one, hydrogens too, the atoms of the other that it may stand for.
     """
     from networkx.algorithms.isomorphism import GraphMatcher, categorical_node_match
 
@@ -240,22 +223,10 @@ def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:
 
 
 def find_places(crystal: Crystal, group_of: Mapping[int, int], groups: int) -> list[int]:
-    """Groups that have the same place in molecules of one kind.
+    """For each of some groups of atoms the first one with the same place in molecules of one kind.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-    group_of : mapping of int to int
-        Group of each of its atoms, where it has one.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    list of int
-        For each group the first one with its place: in another of several symmetry-distinct
-        molecules, laid on each other in one of the ways that are possible.
+    That may be in another of several symmetry-distinct molecules, laid on each other in one of the
+    ways that are possible. `group_of` is the group of each atom that has one.
     """
     first = list(range(groups))
     kinds: dict[tuple[str, ...], list[Skeleton]] = defaultdict(list)
@@ -318,17 +289,8 @@ class CarriedLabels:
     def carry(self, crystal: Crystal, group_of: Mapping[int, int]) -> Labellings:
         """Find the atoms of a candidate that the labels mean.
 
-        Parameters
-        ----------
-        crystal : Crystal
-            The candidate.
-        group_of : mapping of int to int
-            Group of each of its atoms, where it has one.
-
-        Raises
-        ------
-        ExperimentError
-            If the candidate has other molecules.
+        `group_of` is the group of each of its atoms that has one. `ExperimentError` if its
+        molecules are others.
         """
         theirs: dict[tuple[str, ...], list[Skeleton]] = defaultdict(list)
         skeletons = find_skeletons(crystal)

@@ -92,15 +92,8 @@ class Matching:
         return self.deviance(sites, self.best_offset(sites))
 
     def solve(self) -> np.ndarray:
-        """The most likely assignment.
+        """The most likely assignment: site of each peak, shape (peaks,).
 
-        Returns
-        -------
-        numpy.ndarray
-            Site of each peak, shape (peaks,).
-
-        Notes
-        -----
         Intervals of offsets in which no assignment can be better than what is known, to
         `TOLERANCE`, are dropped; the others are halved.
         """
@@ -168,17 +161,8 @@ class Matching:
     ) -> list[tuple[tuple[int, ...], tuple[int, ...], float]]:
         """Changes of an assignment that cost little: two peaks swapped, or one moved.
 
-        Parameters
-        ----------
-        sites : numpy.ndarray
-            From `solve`, shape (peaks,).
-        limit : float
-            Largest increase of −2 ln L, with the offset fitted anew.
-
-        Returns
-        -------
-        list of (tuple of int, tuple of int, float)
-            Peaks, the sites they would have, and the increase, least first.
+        Peaks, the sites they would have, and the increase of −2 ln L with the offset fitted anew,
+        at most `limit`, least first.
         """
         loose, unused = self.loose, np.setdiff1d(self.free, sites)
         weights = 1.0 / self.variances

@@ -102,15 +102,7 @@ def compare_described(
 ) -> Comparison:
     """`shiftcli.nmr.assignment.compare`, with cross peaks between neighbours.
 
-    Parameters
-    ----------
-    groups, surroundings, experiment, references, theory_errors
-        As for `hold_against`; labels are those of the structure.
-
-    Raises
-    ------
-    ExperimentError
-        If the peaks cannot belong to this structure.
+    Arguments as of `hold_against`; labels are those of the structure.
     """
     if not (experiment.bonded or experiment.near):
         return compare(

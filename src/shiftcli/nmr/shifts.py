@@ -96,20 +96,7 @@ class References:
 
 
 def from_line(offset: float, slope: float) -> tuple[float, float]:
-    """σ_ref and m of δ = offset + slope·σ; what `References.line` undoes.
-
-    Parameters
-    ----------
-    offset : float
-        In ppm.
-    slope : float
-        About −1.
-
-    Returns
-    -------
-    reference, gradient : float
-        σ_ref in ppm, and m.
-    """
+    """σ_ref in ppm and m of δ = offset + slope·σ; what `References.line` undoes."""
     reference = offset / (1.0 + offset * 1e-6)
     return reference, slope * (1.0 - reference * 1e-6)
 
@@ -120,15 +107,7 @@ _USUAL_REFERENCES = {"H": (20.0, 40.0), "C": (130.0, 210.0)}
 
 
 def odd_shift(element: str, shift: float) -> str:
-    """What is unusual about a shift; empty where nothing is.
-
-    Parameters
-    ----------
-    element : str
-        H, C, N or O.
-    shift : float
-        In ppm.
-    """
+    """What is unusual about a shift (ppm) of an element; empty where nothing is."""
     low, high = _USUAL[element]
     return "" if low <= shift <= high else f"{SPECIES[element]} at {shift:.4g} ppm is unusual"
 

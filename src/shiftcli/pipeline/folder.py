@@ -40,13 +40,7 @@ class Finished:
 
 
 def is_folder(output: Path) -> bool:
-    """Whether results go into a folder: one that is there, or a name without a suffix.
-
-    Parameters
-    ----------
-    output : pathlib.Path
-        What the user named.
-    """
+    """Whether results go into a folder: one that is there, or a name without a suffix."""
     is_new = not os.path.lexists(output) and str(output) != STDIN
     return output.is_dir() or (is_new and not output.suffix)
 

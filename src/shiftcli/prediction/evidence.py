@@ -96,16 +96,10 @@ def describe_atoms(
 def assess(
     crystal: Crystal, chosen: Sequence[int], environments: Mapping[str, Mapping[str, int]]
 ) -> Assessment:
-    """Say of some sites of a crystal how well they can be predicted.
+    """Say of some sites, numbers in ``crystal.sites``, how well they can be predicted.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        As it is predicted, see `shiftcli.prediction.predictor.prepare`.
-    chosen : sequence of int
-        Numbers of the sites in ``crystal.sites``, n of them.
-    environments
-        As for `describe_atoms`.
+    The crystal is as `shiftcli.prediction.predictor.prepare` leaves it, `environments` as for
+    `describe_atoms`.
     """
     bonds = find_bonds(crystal)
     sites = [crystal.sites[k] for k in chosen]

@@ -419,15 +419,7 @@ def shared_calibration(members: Committee) -> Calibration | None:
 def shared_environments(members: Committee) -> dict[str, int]:
     """Bonded environments that all members know, with the fewest training crystals of one.
 
-    Parameters
-    ----------
-    members : sequence of (MR3DDenseNet, Metadata)
-        At least one.
-
-    Returns
-    -------
-    dict of str to int
-        Empty where one does not say what it has learned from.
+    Empty where one does not say what it has learned from.
     """
     first, *others = (metadata.environments for _, metadata in members)
     return {
@@ -471,15 +463,10 @@ def prepare(
 
 
 def check_orientations(networks: Mapping[str, Committee], orientations: str | None) -> None:
-    """Refuse orientations that a network has never seen.
+    """Refuse orientations that a network has never seen: `UsageError`.
 
-    A network trained with random rotations takes any; one trained with local frames
-    knows its environments in those alone.
-
-    Raises
-    ------
-    UsageError
-        If that is so.
+    A network trained with random rotations takes any; one trained with local frames knows its
+    environments in those alone.
     """
     if orientations not in (None, *ORIENTATIONS):
         raise UsageError(f"orientations '{orientations}' is none of {', '.join(ORIENTATIONS)}")

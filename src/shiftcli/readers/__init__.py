@@ -105,22 +105,8 @@ def read_text(
 ) -> Iterator[Crystal | ReadError]:
     """Read the structures of a text in a known format, as `iter_structures` does those of a file.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    format : str
-        Name of its format (`shiftcli.readers.registry.FORMATS`).
-    source : str
-        Name of the file, for messages, and to find a table of shieldings beside it.
-    disorder, shielding_column
-        As in `iter_structures`.
-    note : str
-        A warning for each structure.
-
-    Yields
-    ------
-    Crystal or ReadError
+    `source` names the file in messages, and finds a table of shieldings beside it; `note` is a
+    warning for each structure.
     """
     from shiftcli.readers.build import build_crystal
 

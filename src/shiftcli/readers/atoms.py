@@ -140,19 +140,10 @@ class AtomTable:
 
 
 def element_of(text: str, formula: Collection[str] = ()) -> str:
-    """Chemical symbol in an atom's type or label, such as ``C`` in ``C12A``.
+    """Chemical symbol in an atom's type or label, such as ``C`` in ``C12A``, or an empty string.
 
-    Parameters
-    ----------
-    text : str
-        Type symbol or label.
-    formula : collection of str
-        Elements of the structure's formula; they decide what ``CA1`` or ``Ho2`` means.
-
-    Returns
-    -------
-    str
-        The symbol (deuterium and tritium as ``H``), or an empty string.
+    Deuterium and tritium are ``H``. Elements of the structure's formula decide what ``CA1`` or
+    ``Ho2`` means.
     """
     word = text.strip().lower()
     if "W" not in formula and (word.startswith("wat") or (formula and re.match(r"w\W*\d", word))):
@@ -218,19 +209,9 @@ def _is_odd_number(word: str) -> bool:
 
 
 def distinct(labels: Sequence[str]) -> tuple[list[str], str]:
-    """Make repeated labels distinguishable.
+    """Make repeated labels distinguishable, the second of a name with ``_2`` and so on.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels, some perhaps the same.
-
-    Returns
-    -------
-    labels : list of str
-        The labels, the second of a name with ``_2`` and so on.
-    warning : str
-        Which labels were repeated, empty when none was.
+    Labels, and a warning which were repeated, empty when none was.
     """
     taken = set(labels)
     seen: Counter[str] = Counter()

@@ -57,20 +57,7 @@ _NUMBER = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 
 
 def read_cif(text: str, source: str) -> Iterator[AtomTable | ReadError]:
-    """Read the data blocks of a CIF.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        One item a data block with atoms; blocks without atoms only where none has any.
-    """
+    """Read the data blocks of a CIF; blocks without atoms only where none has any."""
     where = visible(source)
     blocks = list(read_blocks(text, where))
     if not blocks:

@@ -103,24 +103,9 @@ def _unescaped(text: str) -> str:
 
 
 def read_blocks(text: str, where: str) -> Iterator[Block | ReadError]:
-    """Parse the data blocks of a CIF, each for itself.
+    """Parse the data blocks of a CIF, each for itself: an error in one does not hide the others.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    where : str
-        The file, for messages.
-
-    Yields
-    ------
-    Block or ReadError
-        A syntax error in one block does not hide the others.
-
-    Raises
-    ------
-    ReadError
-        If there are more blocks than `shiftcli.limits` allows.
+    `ReadError` if there are more blocks than `shiftcli.limits` allows.
     """
     if text.startswith("#\\#CIF_2.0"):
         text = _as_cif1(text)

@@ -18,17 +18,7 @@ SAME_SITE = 0.1
 def count_once(table: AtomTable, symmetry: Symmetry = IDENTITY) -> AtomTable:
     """Leave out the sites that are symmetry copies, or lattice translations, of earlier ones.
 
-    Parameters
-    ----------
-    table : AtomTable
-        Sites of a crystal.
-    symmetry : Symmetry
-        The operations.
-
-    Returns
-    -------
-    AtomTable
-        With a warning where sites were left out; else the table itself.
+    With a warning where sites were left out; else the table itself.
     """
     cell = table.cell
     if cell is None:

@@ -48,19 +48,7 @@ def read_extxyz(
 ) -> Iterator[AtomTable | ReadError]:
     """Read the frames of a plain or extended XYZ file.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file, one or more frames after each other.
-    source : str
-        Name of the file, for messages.
-    shielding_column : str, optional
-        Column that holds the shieldings; without it one of `SHIELDING_COLUMNS`.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        One item a frame.
+    Shieldings stand in `shielding_column`; without it in one of `SHIELDING_COLUMNS`.
     """
     frames = _split_frames(text, source)
     start = list(islice(frames, 2))

@@ -12,18 +12,9 @@ from shiftcli.readers.sources import safe_text
 
 
 def parse_formula(text: str) -> dict[str, float]:
-    """Elements and numbers of a formula such as ``C8 H9 N O2``.
+    """Elements and numbers of a formula such as ``C8 H9 N O2``; deuterium counts as hydrogen.
 
-    Parameters
-    ----------
-    text : str
-        The formula; deuterium counts as hydrogen.
-
-    Returns
-    -------
-    dict of str to float
-        Numbers of atoms, empty where the text is no plain sum formula, or one of more atoms
-        than a structure may have.
+    Empty where the text is no plain sum formula, or one of more atoms than a structure may have.
     """
     counts: dict[str, float] = {}
     for token in text.replace("'", " ").split():
@@ -60,21 +51,9 @@ def same_heavy_atoms(expected: Mapping[str, float], found: Mapping[str, int]) ->
 
 
 def compare(text: str, z: float, expected: Mapping[str, float], found: Mapping[str, int]) -> str:
-    """Warning for a cell with other contents than formula × Z, naming both numbers.
+    """Warning for a cell with other contents than formula × Z, naming both numbers, or nothing.
 
-    Parameters
-    ----------
-    text : str
-        The formula as the file has it.
-    z : float
-        Formula units in the cell.
-    expected, found : mapping of str to number
-        Atoms of each element.
-
-    Returns
-    -------
-    str
-        The warning, empty where the cell is as expected.
+    `expected` and `found` are the atoms of each element.
     """
     names = {*expected, *found}
     if all(abs(expected.get(e, 0) - found.get(e, 0)) < 0.5 for e in names):

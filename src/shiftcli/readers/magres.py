@@ -36,24 +36,7 @@ class _Contents:
 
 
 def read_magres(text: str, source: str) -> Iterator[AtomTable]:
-    """Read a magres file.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable
-
-    Raises
-    ------
-    ReadError
-        If the file is none, is broken, or its atoms and symmetry make no crystal.
-    """
+    """Read a magres file."""
     where = visible(source)
     if not text.startswith("#$magres-abinitio-v1"):
         raise ReadError("not a magres file: its first line is another", where=where)

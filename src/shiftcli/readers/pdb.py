@@ -20,20 +20,7 @@ MAX_POLYMER_RESIDUES = 20
 
 
 def read_pdb(text: str, source: str) -> Iterator[AtomTable | ReadError]:
-    """Read the models of a PDB file.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        One item a model.
-    """
+    """Read the models of a PDB file."""
     where = visible(source)
     # Columns are counted in bytes, and a character of several would be cut in two.
     text = text.encode("ascii", "replace").decode()

@@ -14,24 +14,7 @@ from shiftcli.readers.sources import safe_text
 
 
 def read_poscar(text: str, source: str) -> Iterator[AtomTable]:
-    """Read a POSCAR or CONTCAR file.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable
-
-    Raises
-    ------
-    ReadError
-        If ASE cannot read the file, or it holds no geometry.
-    """
+    """Read a POSCAR or CONTCAR file."""
     import warnings as python_warnings
 
     from ase.io.vasp import read_vasp

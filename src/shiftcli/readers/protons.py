@@ -27,15 +27,7 @@ _CLASH = 1.25
 
 
 def half_protons(rows: AtomTable, is_whole: np.ndarray) -> np.ndarray:
-    """Rows of half-occupied hydrogens on oxygens that are there as a whole.
-
-    Parameters
-    ----------
-    rows : AtomTable
-        Sites in a cell.
-    is_whole : numpy.ndarray
-        Rows without disorder, shape (n,).
-    """
+    """Rows of half-occupied hydrogens on oxygens that are there as a whole, shape (n,)."""
     low, high = HALF
     half = (rows.elements == "H") & (rows.occupancies >= low) & (rows.occupancies <= high)
     if not half.any() or rows.cell is None:

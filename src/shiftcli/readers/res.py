@@ -32,24 +32,7 @@ _WORDS = frozenset(
 
 
 def read_res(text: str, source: str) -> Iterator[AtomTable]:
-    """Read a SHELX file.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable
-
-    Raises
-    ------
-    ReadError
-        If there is no cell or no list of elements, or a line cannot be understood.
-    """
+    """Read a SHELX file."""
     where = visible(source)
     said: dict[str, list[str]] = {}
     rows: list[tuple[str, str, list[float], str]] = []

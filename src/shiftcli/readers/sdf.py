@@ -25,22 +25,11 @@ _CONTINUED = re.compile(r"-[ \t]*\nM  V30 ")
 def read_sdf(
     text: str, source: str, shielding_column: str | None = None
 ) -> Iterator[AtomTable | ReadError]:
-    """Read the molecules of an SDF or mol file.
+    """Read the molecules of an SDF or mol file, records separated by ``$$$$``.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file, records separated by ``$$$$``.
-    source : str
-        Name of the file, for messages, and to find a table of shifts beside it
-        (`shiftcli.readers.tables`).
-    shielding_column : str, optional
-        Column of that table that holds the shieldings; without it the usual names.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        One item a record; a single error where the table beside the file cannot be read.
+    Shieldings are those of `shielding_column` of a table beside the file
+    (`shiftcli.readers.tables`), without it of one of the usual names; a single error where that
+    table cannot be read.
     """
     *records, rest = _SEPARATOR.split(text, limits.STRUCTURES)
     records += [rest] if rest.strip() else []

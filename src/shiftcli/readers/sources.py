@@ -29,20 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u20
 
 
 def safe_text(text: object, limit: int = 60) -> str:
-    """Make text from a file harmless in a message: one line, no controls, not long.
-
-    Parameters
-    ----------
-    text : object
-        What the file says.
-    limit : int
-        Longest result in characters.
-
-    Returns
-    -------
-    str
-        The text on one line, cut with an ellipsis.
-    """
+    """Text from a file for a message: one line without controls, cut with an ellipsis."""
     line = " ".join(_CONTROL.sub(" ", str(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

@@ -37,26 +37,7 @@ def format_of_file(path: str) -> str:
 
 
 def read_ase(text: str, source: str, name: str) -> Iterator[AtomTable]:
-    """Read the structures of a text in a format of ASE.
-
-    Parameters
-    ----------
-    text : str
-        Contents of the file.
-    source : str
-        Name of the file, for messages.
-    name : str
-        ASE's name of the format.
-
-    Yields
-    ------
-    AtomTable
-
-    Raises
-    ------
-    ReadError
-        If ASE cannot read it.
-    """
+    """Read the structures of a text in the format that ASE calls `name`."""
     import warnings
 
     from ase.io import read

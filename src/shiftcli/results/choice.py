@@ -70,19 +70,9 @@ class Choice:
     )  # fmt: skip
 
     def rows(self, table: Table, molecules: Sequence[int] = ()) -> list[int]:
-        """Which rows are seen, in their order.
+        """Which rows are seen, in their order; `UsageError` for what no row or column is called.
 
-        Parameters
-        ----------
-        table : Table
-            With a column ``labels`` and one ``species`` where there is a subset.
-        molecules : sequence of int
-            Number of each row's molecule, from 1; empty where nobody knows.
-
-        Raises
-        ------
-        UsageError
-            If a column is unknown, a query cannot be read, or nothing is called so.
+        `molecules` are the numbers of each row's molecule, from 1; empty where nobody knows.
         """
         records = [_record(table, row) for row in table.rows]
         places = list(range(len(records)))

@@ -135,17 +135,7 @@ class Comparisons:
 def comparison_tables(
     structure: StructureComparison, precision: int, model: str
 ) -> tuple[Table, ...]:
-    """Sites, fits and alternatives of one structure.
-
-    Parameters
-    ----------
-    structure : StructureComparison
-        The structure, held against measured shifts.
-    precision : int
-        Decimals of numbers in ppm.
-    model : str
-        Name of the networks.
-    """
+    """Sites, fits and alternatives of one structure; `model` is the name of the networks."""
     found, crystal = structure.comparison, structure.prediction.crystal
     rows: list[tuple[Any, ...]] = [
         (

@@ -198,17 +198,7 @@ def flags_of_atoms(prediction: Prediction) -> list[tuple[str, ...]]:
 def only_prediction(results: Results, form: str) -> Prediction | None:
     """The prediction for a format that holds one structure, None where all failed.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted.
-    form : str
-        Name of the format, for the message.
-
-    Raises
-    ------
-    UsageError
-        If there are several.
+    `UsageError` if there are several.
     """
     if len(results.predictions) > 1:
         raise UsageError(

@@ -16,17 +16,7 @@ _DIGITS = 4
 
 
 def ranking_document(ranking: Ranking, predictor: Predictor, precision: int = 3) -> Document:
-    """A ranking as the views take it, candidates best first.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        From `shiftcli.rank`.
-    predictor : Predictor
-        The networks that were used.
-    precision : int
-        Decimals of every number in ppm.
-    """
+    """A ranking as the views take it, candidates best first; `precision` are decimals of ppm."""
     elements = dict.fromkeys((p.species, p.element) for p in ranking.experiment.peaks)
     head = {
         **provenance(predictor),

@@ -47,17 +47,8 @@ def peak_tables(spectra: Sequence[Spectrum], precision: int) -> list[Table]:
 def point_document(spectra: Sequence[Spectrum]) -> Document:
     """One-dimensional spectra, a row for each point.
 
-    Parameters
-    ----------
-    spectra : sequence of Spectrum
-        Of any crystals and nuclei.
-
-    Returns
-    -------
-    Document
-        Columns ``file``, ``name``, ``species``, ``axis`` (what the position is, with its
-        unit), ``position`` and ``intensity`` (nuclei of the cell, or part of them, per unit
-        of the axis).
+    Columns ``file``, ``name``, ``species``, ``axis`` (what the position is, with its unit),
+    ``position`` and ``intensity`` (nuclei of the cell, or part of them, per unit of the axis).
     """
     columns = (
         Column("species"), Column("axis"), Column("position", digits=_DIGITS),
@@ -73,22 +64,11 @@ def point_document(spectra: Sequence[Spectrum]) -> Document:
 
 
 def cross_peak_document(spectra: Sequence[Correlation], precision: int = 2) -> Document:
-    """Cross peaks, a row for each.
+    """Cross peaks of spectra on the same axes, a row for each.
 
-    Parameters
-    ----------
-    spectra : sequence of Correlation
-        With the same axes, at least one.
-    precision : int
-        Decimals of ppm for people.
-
-    Returns
-    -------
-    Document
-        For both nuclei, named like ``13C_labels``, their labels, position and 68 %
-        uncertainty; ``multiplicity``, the pairs in the cell. Where both are one nuclide, the
-        second has a 2 after it (``1H2_labels``); on an axis of two quanta its position is the
-        sum.
+    For both nuclei, named like ``13C_labels``, their labels, position and 68 % uncertainty;
+    ``multiplicity``, the pairs in the cell. Where both are one nuclide, the second has a 2 after it
+    (``1H2_labels``); on an axis of two quanta its position is the sum.
     """
     columns: list[Column] = []
     is_alone = spectra[0].axes[0].species == spectra[0].axes[1].species

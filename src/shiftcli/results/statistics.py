@@ -200,17 +200,7 @@ def _root_ratio(sums: np.ndarray, column: int = 0) -> np.ndarray:
 def compare_errors(
     error: np.ndarray, other: np.ndarray, weights: np.ndarray, crystals: np.ndarray
 ) -> Versus:
-    """Set our errors beside those of another prediction of the same atoms.
-
-    Parameters
-    ----------
-    error, other : numpy.ndarray
-        Errors in ppm, shape (n,).
-    weights : numpy.ndarray
-        How often each atom counts, shape (n,).
-    crystals : numpy.ndarray
-        Number of the crystal of each, shape (n,).
-    """
+    """Set our errors beside those of another prediction of the same n atoms, in ppm."""
     columns = np.stack([weights * error**2, weights * other**2, weights], axis=1)
     return Versus(
         rmse=rmse(other, weights),

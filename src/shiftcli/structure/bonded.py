@@ -48,19 +48,9 @@ def bonded_environments(bonds: Bonds) -> np.ndarray:
 
 
 def count_families(crystals: Iterable[Crystal], families: Iterable[str]) -> dict[str, int]:
-    """How many families of crystals hold each bonded environment.
+    """How many families of crystals hold each bonded environment, ordered by the environment.
 
-    Parameters
-    ----------
-    crystals : iterable of Crystal
-        n crystals.
-    families : iterable of str
-        The family of each, n of them.
-
-    Returns
-    -------
-    dict of str to int
-        Ordered by the environment.
+    `families` names that of each crystal.
     """
     held: dict[str, set[str]] = {}
     for crystal, family in zip(crystals, families, strict=True):

@@ -67,21 +67,8 @@ class Bonds:
 def find_bonds(crystal: Crystal) -> Bonds:
     """Find the bonds of a crystal, or of isolated molecules.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-
-    Returns
-    -------
-    Bonds
-        Atoms closer than `longest_bonds` are bonded, and a hydrogen to its nearest heavy atom
-        within `LONGEST_SHARED`.
-
-    Raises
-    ------
-    StructureError
-        If the atoms are on a heap, see `shiftcli.limits`.
+    Atoms closer than `longest_bonds` are bonded, and a hydrogen to its nearest heavy atom within
+    `LONGEST_SHARED`. `StructureError` if the atoms are on a heap, see `shiftcli.limits`.
     """
     symbols, kinds = np.unique(crystal.elements, return_inverse=True)
     longest = longest_bonds(symbols)

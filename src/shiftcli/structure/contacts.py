@@ -51,17 +51,9 @@ def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
 
 
 def distances_to_others(crystal: Crystal) -> np.ndarray:
-    """Distance of each atom to the nearest one that is not H, C, N or O.
+    """Distance in Å of each atom to the nearest one that is not H, C, N or O, shape (n,).
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-
-    Returns
-    -------
-    numpy.ndarray
-        In Å, shape (n,); infinite where there is none within `FARTHEST`, 0 for such an atom.
+    Infinite where there is none within `FARTHEST`, 0 for such an atom.
     """
     from scipy.spatial import cKDTree
 

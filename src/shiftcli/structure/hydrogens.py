@@ -114,37 +114,18 @@ def measure_bonds(crystal: Crystal) -> HydrogenBonds:
 
 
 def is_xray(bonds: HydrogenBonds) -> np.ndarray:
-    """Which bonds are of a kind as short as X-ray refinement leaves it.
+    """Which bonds, shape (bonds,), are of a kind as short as X-ray refinement leaves it.
 
-    Parameters
-    ----------
-    bonds : HydrogenBonds
-        The measured bonds.
-
-    Returns
-    -------
-    numpy.ndarray
-        True for all bonds to an element whose median length is short, shape (bonds,): C–H,
-        N–H and O–H are judged apart.
+    All bonds to an element whose median length is short: C–H, N–H and O–H are judged apart.
     """
     short = [e for e, limit in XRAY_BELOW.items() if bonds.median(e) < limit]
     return np.isin(bonds.carrier, short)
 
 
 def relaxed_lengths(crystal: Crystal, bonds: HydrogenBonds) -> np.ndarray:
-    """Lengths that the bonds would have in a relaxed crystal.
+    """Lengths in Å that bonds of a crystal would have if it were relaxed, shape (bonds,).
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-    bonds : HydrogenBonds
-        Its measured bonds.
-
-    Returns
-    -------
-    numpy.ndarray
-        In Å, shape (bonds,), NaN for bonds to other elements than C, N and O.
+    NaN for bonds to other elements than C, N and O.
     """
     around = find_bonds(crystal)
     coordination, hydrogens = around.coordination[bonds.heavy], around.count("H")[bonds.heavy]

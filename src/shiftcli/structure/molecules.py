@@ -41,19 +41,9 @@ class Molecule:
 
 
 def molecules(crystal: Crystal, bonds: Bonds | None = None) -> tuple[Molecule, ...]:
-    """Find the molecules of a crystal.
+    """The molecules of a crystal, or isolated ones, in the order of their first atoms.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal, or isolated molecules.
-    bonds : Bonds, optional
-        Its bonds, if they are known already.
-
-    Returns
-    -------
-    tuple of Molecule
-        In the order of their first atoms; every atom is in one of them.
+    Every atom is in one of them. `bonds` saves finding them where they are known already.
     """
     import networkx as nx
 

@@ -16,15 +16,7 @@ _NAMES = {"hydrogen": "H", "proton": "H", "carbon": "C", "nitrogen": "N", "oxyge
 def find_element(text: str) -> str | None:
     """Element that a nucleus belongs to: ``H``, ``1h``, ``H-1``, ``¹³C``, ``proton``.
 
-    Parameters
-    ----------
-    text : str
-        What somebody wrote.
-
-    Returns
-    -------
-    str or None
-        H, C, N or O; None for anything else, another nuclide (``2H``, ``14N``) included.
+    H, C, N or O; None for anything else, another nuclide (``2H``, ``14N``) included.
     """
     word = unicodedata.normalize("NFKC", text).strip().lower()  # superscripts become digits
     if word.removesuffix("s") in _NAMES:

@@ -43,18 +43,10 @@ def lacking(bonds: Bonds) -> np.ndarray:
 
 
 def incomplete_carbons(bonds: Bonds) -> np.ndarray:
-    """Carbons with fewer neighbours than their geometry has room for.
+    """Indices of carbons with fewer neighbours than their geometry has room for.
 
-    Parameters
-    ----------
-    bonds : Bonds
-        From `find_bonds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Their indices: one neighbour that is no end of a triple bond; two at an angle; three in
-        a pyramid, or three without any that could share a double bond.
+    One neighbour that is no end of a triple bond; two at an angle; three in a pyramid, or three
+    without any that could share a double bond.
     """
     missing = lacking(bonds)
     # Other elements, and nitrogens that can be positive, may share a double bond, too.
@@ -144,17 +136,7 @@ def _can_be_positive(nitrogen: int, bonds: Bonds) -> bool:
 def net_charge(crystal: Crystal, bonds: Bonds) -> int:
     """The charge of a cell that is nearest to 0, where molecules of one kind are charged alike.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal, or isolated molecules.
-    bonds : Bonds
-        Its bonds.
-
-    Returns
-    -------
-    int
-        0 as well where nothing can be said. Nitroxides may be radicals.
+    0 as well where nothing can be said. Nitroxides may be radicals.
     """
     if _is_saturated(bonds):
         return 0  # most crystals: no molecules have to be looked at one by one

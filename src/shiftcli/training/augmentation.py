@@ -51,19 +51,10 @@ class Augmentation:
         return np.stack([first, *further], axis=1)
 
     def rotations(self, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Orientations of some items of an epoch.
+        """Orientations of some items of an epoch, orthogonal matrices, float32, shape (b, 3, 3).
 
-        Parameters
-        ----------
-        items : numpy.ndarray
-            Sample · `copies` + number of the orientation, shape (b,).
-        rng : numpy.random.Generator
-            For orientations that are new each time.
-
-        Returns
-        -------
-        numpy.ndarray
-            Orthogonal matrices, float32, shape (b, 3, 3).
+        An item, shape (b,), is sample · `copies` + number of the orientation; `rng` is for
+        orientations that are new each time.
         """
         rows, number = np.divmod(items, self.copies)
         if self.fixed is not None:

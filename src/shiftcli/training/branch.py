@@ -217,21 +217,9 @@ class Branch:
         return volume, target.to(on), weight.to(on), level.to(on), total
 
     def validation_rmse(self, network: MR3DDenseNet, views: int, dtype: torch.dtype) -> float:
-        """Error on the validation samples, atoms counted with their multiplicity.
+        """RMSE in ppm on the validation samples by multiplicity; NaN without any.
 
-        Parameters
-        ----------
-        network : MR3DDenseNet
-            The network as it is now; it is left in evaluation mode.
-        views : int
-            Orientations of each atom at most.
-        dtype : torch.dtype
-            Precision.
-
-        Returns
-        -------
-        float
-            RMSE in ppm; NaN without validation samples.
+        The network is left in evaluation mode; `views` are the orientations of each atom at most.
         """
         if not len(self.validation):
             return math.nan
@@ -257,25 +245,10 @@ class Branch:
 
 
 def check_size(element: str, samples: int, configuration: Configuration, processes: int) -> None:
-    """Refuse what makes no batch.
+    """Refuse training samples that make no batch.
 
-    Parameters
-    ----------
-    element : str
-        H, C, N or O.
-    samples : int
-        Training samples of the main level.
-    configuration : Configuration
-        ``batch_size`` and ``augmentation`` are read.
-    processes : int
-        Processes that share a batch.
-
-    Raises
-    ------
-    TooFewSamples
-        If the samples, in all their orientations, are fewer than a batch.
-    TrainingError
-        If a batch cannot be shared.
+    `TooFewSamples` if they, in all their orientations, are fewer than a batch; `TrainingError` if a
+    batch cannot be shared by so many processes.
     """
     if not samples:
         raise TooFewSamples(f"the training crystals have no shieldings of {SPECIES[element]}")

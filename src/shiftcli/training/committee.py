@@ -136,22 +136,9 @@ def calibrate(judged: Judged, members: int) -> Calibration:
 def store_calibration(files: Sequence[Path], calibration: Calibration) -> None:
     """Write a calibration into the files of its committee; the tensors stay bit for bit.
 
-    Each file is replaced whole. Where only some were, the predictor sees that they differ
-    and does without. A manifest beside them has to be written again.
-
-    Parameters
-    ----------
-    files : sequence of pathlib.Path
-        The networks that were calibrated together.
-    calibration : Calibration
-        From `calibrate`.
-
-    Raises
-    ------
-    WeightsError
-        If a file is no network, or there are more or fewer than were calibrated.
-    TrainingError
-        If one cannot be written.
+    Each file is replaced whole. Where only some were, the predictor sees that they differ and does
+    without. A manifest beside them has to be written again. `WeightsError` if a file is no network,
+    or there are more or fewer than were calibrated; `TrainingError` if one cannot be written.
     """
     if len(files) != calibration.members:
         raise WeightsError(

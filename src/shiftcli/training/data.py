@@ -107,24 +107,7 @@ def collect_samples(
     copies: str = "distinct",
     families: Mapping[int, int] | None = None,
 ) -> Samples:
-    """Gather the labelled atoms of one element.
-
-    Parameters
-    ----------
-    crystals : mapping of int to Crystal
-        Crystals by their number in the data; atoms whose label is NaN are skipped.
-    element : str
-        H, C, N or O.
-    copies : {"distinct", "all"}
-        One entry for each distinct site, or one for each atom of the cell.
-    families : mapping of int to int, optional
-        Number of the family of each crystal; without it each is its own.
-
-    Returns
-    -------
-    Samples
-        Without any, of length 0.
-    """
+    """Gather the labelled atoms of one element, as `shiftcli.training.atoms.collect_atoms` does."""
     atoms = collect_atoms(crystals, element, copies, families)
     parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
     return Samples(

@@ -23,20 +23,10 @@ _POSITION = re.compile(r"#[0-9]+")
 
 
 def family_name(crystal: Crystal, key: str | None = None) -> str:
-    """Name of the family that a crystal belongs to.
+    """Name of the family that a crystal belongs to; empty where it is a family of its own.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        Its name counts, else that of its file if that is a refcode.
-    key : str, optional
-        What the file's header says under this key counts first.
-
-    Returns
-    -------
-    str
-        A refcode without its number, or the name as it is; empty where the crystal is a family
-        of its own.
+    What the file's header says under `key` counts first, then the crystal's name, then that of its
+    file if that is a refcode. A refcode counts without its number.
     """
     if key is not None and key in crystal.info:
         return crystal.info[key]
@@ -60,19 +50,9 @@ def number_families(names: Iterable[str]) -> list[int]:
 def find_lookalikes(
     crystals: Mapping[int, Crystal], families: Mapping[int, int]
 ) -> list[tuple[int, int]]:
-    """Crystals that look like one of another family.
+    """Crystals that look like one of another family, each with the first one that it looks like.
 
-    Parameters
-    ----------
-    crystals : mapping of int to Crystal
-        Crystals by number.
-    families : mapping of int to int
-        Number of the family of each.
-
-    Returns
-    -------
-    list of (int, int)
-        Number of the crystal, and that of the first one that it looks like.
+    Crystals, and the number of the family of each, are by the number of the crystal.
     """
     before: dict[str, list[tuple[int, Fingerprint]]] = defaultdict(list)
     found = []

@@ -113,14 +113,8 @@ def start_run(folder: Path, task: Task, labelled: Labelled) -> None:
 def write_task(path: Path, task: Task, **further: Any) -> None:
     """Write what a run is asked to do, so that `load_task` reads it back.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A TOML file.
-    task : Task
-        What is asked; written with all that depends on the nucleus resolved.
-    **further
-        Values for the table ``[run]``, of which `load_task` takes no notice.
+    What depends on the nucleus is resolved; `further` values for the table ``[run]`` are not read
+    back.
     """
     import tomli_w
 
@@ -169,15 +163,7 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
 def load_task(folder: Path) -> Task:
     """Read what a run that was started before was asked to do.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Run directory.
-
-    Raises
-    ------
-    TrainingError
-        If there is no run in it.
+    `TrainingError` if there is no run in the directory.
     """
     return parse_task(load_record(folder), protocol="default")
 

@@ -99,20 +99,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizer(network: nn.Module, configuration: Configuration) -> torch.optim.Optimizer:
-    """The optimiser of a run.
+    """The optimiser of a run, by ``optimizer``, ``weight_decay`` and ``l2`` of the configuration.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Its parameters are taken over.
-    configuration : Configuration
-        ``optimizer``, ``weight_decay`` and ``l2`` are read.
-
-    Returns
-    -------
-    torch.optim.Optimizer
-        With ``lr_scale`` in each group; the loop sets ``lr``. Weights decay; offsets and
-        normalisation do not.
+    With ``lr_scale`` in each group; the loop sets ``lr``. Weights decay; offsets and normalisation
+    do not.
     """
     weights = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]

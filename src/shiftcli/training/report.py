@@ -118,17 +118,8 @@ class DataReport:
 def describe(labelled: Labelled) -> DataReport:
     """Count the samples of a data set by level of theory, part and nucleus.
 
-    Parameters
-    ----------
-    labelled : Labelled
-        The crystals. Their symmetry is searched for where the file states none; nothing else
-        is computed.
-
-    Returns
-    -------
-    DataReport
-        Split as in a run without ``folds``: every eighth family of crystals of the main level
-        validates.
+    The split is that of a run without ``folds``. Symmetry is searched for where the files state
+    none; nothing else is computed.
     """
     rows: list[NucleusData] = []
     held_out = {k: c for k, c in labelled.main.items() if is_validation(labelled.families[k])}

@@ -324,22 +324,10 @@ def watched_atoms(labelled: Labelled, element: str, configuration: Configuration
 def gather(
     labelled: Labelled, element: str, configuration: Configuration
 ) -> tuple[Samples, Samples]:
-    """Training samples of all levels and validation samples of the main one.
+    """Training samples of all levels and validation samples of the main one, of one nucleus.
 
-    Parameters
-    ----------
-    labelled : Labelled
-        The crystals.
-    element : str
-        H, C, N or O.
-    configuration : Configuration
-        Of this nucleus.
-
-    Returns
-    -------
-    training, validation : Samples
-        Outliers are dropped from the first alone, as are crystals of other levels whose family
-        is watched.
+    Outliers are dropped from the first alone, as are crystals of other levels whose family is
+    watched.
     """
     training, validation = split_crystals(labelled.families, configuration)
     watched = {labelled.families[k] for k in validation.tolist()}

@@ -161,23 +161,7 @@ def load_labelled(
     *,
     shielding_column: str | None = None,
 ) -> dict[int, Crystal]:
-    """Read the crystals of a data set, with the numbers that the split counts them by.
-
-    Parameters
-    ----------
-    data, on_note, shielding_column
-        As for `load_levels`.
-
-    Returns
-    -------
-    dict of int to Crystal
-        Those of the main level, by position among all structures of it.
-
-    Raises
-    ------
-    TrainingError, UsageError
-        As `load_levels`.
-    """
+    """Read the crystals of the main level as `load_levels`, by position among its structures."""
     return load_levels(data, on_note, shielding_column=shielding_column).main
 
 

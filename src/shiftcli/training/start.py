@@ -64,24 +64,8 @@ def _file_of(configuration: Configuration, element: str) -> Path:
 def count_learned(configuration: Configuration, labelled: Labelled, element: str) -> int:
     """How many of the crystals that a run watches the network to start from has learned from.
 
-    Parameters
-    ----------
-    configuration : Configuration
-        Of this nucleus, with a ``start``.
-    labelled : Labelled
-        The data of the run.
-    element : str
-        H, C, N or O.
-
-    Returns
-    -------
-    int
-        As far as the network's file says.
-
-    Raises
-    ------
-    TrainingError, WeightsError
-        As `find_start`.
+    As far as the network's file says. `configuration` is that of this nucleus, with a ``start``;
+    raises as `find_start`.
     """
     learned = load(_file_of(configuration, element))[1].fingerprints
     _, watched = split_crystals(labelled.families, configuration)

@@ -213,10 +213,7 @@ def run_all(
 ) -> dict[str, tuple[Configuration, list[Path]]]:
     """Train the networks of all variations on data that are read; see `study`.
 
-    Returns
-    -------
-    dict of str to (Configuration, list of pathlib.Path)
-        What each run was asked to do, and its networks, by name.
+    By the name of each run what it was asked to do, and its networks.
     """
     wanted = dict(variation.runs(task.configuration))
     _check_splits(labelled, list(wanted.items()))
@@ -298,23 +295,7 @@ def load_study(folder: Path) -> tuple[Task, Variation]:
 
 
 def parse_variation(values: Mapping[str, Any]) -> Variation | None:
-    """What a study's file says varies.
-
-    Parameters
-    ----------
-    values : mapping
-        From `shiftcli.options.read_toml`.
-
-    Returns
-    -------
-    Variation or None
-        None for the file of a single run.
-
-    Raises
-    ------
-    UsageError
-        If it makes no sense.
-    """
+    """What a study's file says varies, None for that of a single run; `UsageError` for nonsense."""
     run = values.get("run", {})
     if not isinstance(run, Mapping) or "study" not in run:
         return None

@@ -98,15 +98,7 @@ def write_html(document: Document) -> Iterator[str]:
 def plain(text: str) -> str:
     """Text of a user for a page: no markup, no controls, no marks that turn its direction.
 
-    Parameters
-    ----------
-    text : str
-        A label, a name, a message.
-
-    Returns
-    -------
-    str
-        HTML that shows it literally, also inside an attribute.
+    HTML that shows it literally, also inside an attribute.
     """
     return escape(visible(text))
 
@@ -114,12 +106,7 @@ def plain(text: str) -> str:
 def html_table(table: Table, kind: str = "") -> str:
     """A table that a page's script can sort by value, and whose rows choose atoms.
 
-    Parameters
-    ----------
-    table : Table
-        The table; its title becomes the caption.
-    kind : str
-        Class in the style sheet.
+    Its title becomes the caption; `kind` is its class in the style sheet.
     """
     columns, cells = table.shown()
     places = {column.key: k for k, column in enumerate(table.columns)}

@@ -55,24 +55,7 @@ SUFFIXES = {suffix: form for form, (_, suffixes) in _WRITERS.items() for suffix 
 def choose_format(name: str | None, output: Path | None, formats: Sequence[str] = FORMATS) -> str:
     """Format from ``--format``, else from the output's suffix, else ``table``.
 
-    Parameters
-    ----------
-    name : str, optional
-        What the user asked for.
-    output : pathlib.Path, optional
-        The output file.
-    formats : sequence of str
-        Formats that this command writes.
-
-    Returns
-    -------
-    str
-        One of `formats`.
-
-    Raises
-    ------
-    UsageError
-        If the suffix names none of them.
+    `UsageError` if the suffix names none of `formats`.
     """
     if name is not None:
         return name
@@ -93,20 +76,7 @@ def suffix_of(form: str) -> str:
 
 
 def check_references(form: str, references: References) -> None:
-    """Refuse a format that holds shifts where there are none, before anything is predicted.
-
-    Parameters
-    ----------
-    form : str
-        One of `FORMATS`.
-    references : References
-        How shieldings are to become shifts.
-
-    Raises
-    ------
-    UsageError
-        If the format needs references and there are none.
-    """
+    """Refuse a format that holds shifts where there are none, before anything is predicted."""
     if form in SPINS and not any(references.shift(e, 0.0) is not None for e in ELEMENTS):
         raise UsageError(
             f"a spin system of {SPINS[form]} holds shifts, and there are no references",
@@ -117,21 +87,7 @@ def check_references(form: str, references: References) -> None:
 def check_holds(results: Results, prediction: Prediction, form: str, before: int = 0) -> None:
     """Refuse a structure that a format cannot hold, so that it fails and no other.
 
-    Parameters
-    ----------
-    results : Results
-        How it is written.
-    prediction : Prediction
-        The structure.
-    form : str
-        One of `FORMATS`.
-    before : int
-        Structures that the file holds already.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be written.
+    `before` is the number of structures that the file holds already; raises `UsageError`.
     """
     if before and form in SINGLE:
         raise UsageError(

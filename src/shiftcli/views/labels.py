@@ -13,20 +13,10 @@ UNUSUAL = re.compile(r"[^A-Za-z0-9_.'*+-]")
 
 
 def as_words(labels: Sequence[str], unwanted: re.Pattern[str]) -> list[str]:
-    """Replace unwanted characters by ``_``.
+    """Replace characters of labels that match `unwanted` by ``_``: one word a label, not empty.
 
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels of atoms; the same label may occur several times.
-    unwanted : re.Pattern
-        Matches one character that cannot stay.
-
-    Returns
-    -------
-    list of str
-        One word a label, not empty. The same label gives the same word, different labels
-        give different words, and a label without unwanted characters stays.
+    The same label gives the same word, different labels give different words, and a label without
+    unwanted characters stays.
     """
     words = {label: unwanted.sub("_", label) or "_" for label in labels}
     taken = {label for label, word in words.items() if word == label}

@@ -73,19 +73,10 @@ class Address:
 
 
 def parse_address(text: str, allow_http: bool | None = None) -> Address:
-    """Read an address.
+    """Read ``https://…``, ``file:///…`` or a directory.
 
-    Parameters
-    ----------
-    text : str
-        ``https://…``, ``file:///…`` or a directory.
-    allow_http : bool, optional
-        Whether plain ``http://`` will do; without it, whether ``SHIFTCLI_ALLOW_HTTP`` is 1.
-
-    Raises
-    ------
-    UsageError
-        If it is none, or in plain text and that is not allowed.
+    Plain ``http://`` will do where `allow_http` or ``SHIFTCLI_ALLOW_HTTP=1`` says so; `UsageError`
+    else, and for what is no address.
     """
     allowed = os.environ.get(HTTP_VARIABLE) == "1" if allow_http is None else allow_http
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", text)  # one letter is a drive of Windows
@@ -266,34 +257,10 @@ def fetch(
     sha256: str | None,
     progress: Progress | None = None,
 ) -> Path:
-    """Download one file.
+    """Download one file of an address into an own folder of this process, and check its hash.
 
-    Parameters
-    ----------
-    address : Address
-        The folder that has it.
-    file : str
-        Its name, checked before.
-    folder : pathlib.Path
-        Where to put it; an own folder of this process.
-    size : int
-        Its size in bytes; without a hash, the most that it may have.
-    sha256 : str or None
-        Its hash.
-    progress : callable, optional
-        Told file, bytes received, and bytes in all.
-
-    Returns
-    -------
-    pathlib.Path
-        The file, which has the hash.
-
-    Raises
-    ------
-    WeightsError
-        If it cannot be had, or is not what it should be.
-    OSError
-        If it cannot be written.
+    `size` is its size in bytes or, without a hash, the most that it may have. `WeightsError` if it
+    cannot be had or is not what it should be, `OSError` if it cannot be written.
     """
     import pooch
     from requests import RequestException

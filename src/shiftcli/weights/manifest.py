@@ -195,15 +195,7 @@ class Manifest:
 def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    WeightsError
-        If it is broken, of a newer program, or names what it must not.
+    `WeightsError` if it is broken, of a newer program, or names what it must not.
     """
     try:
         with open(path, "rb") as handle:

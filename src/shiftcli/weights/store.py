@@ -38,17 +38,9 @@ _FOLDER = re.compile(r"(.+)-[0-9a-f]{12}")
 
 
 def packaged(name: str) -> Path:
-    """A folder that comes with the program, of the installed package or the source checkout.
+    """A folder, ``weights`` or ``examples``, of the installed package or the source checkout.
 
-    Parameters
-    ----------
-    name : {"weights", "examples"}
-        The folder.
-
-    Raises
-    ------
-    WeightsError
-        If neither is there.
+    `WeightsError` if neither is there.
     """
     package = Path(__file__).resolve().parents[1]
     for candidate in (package / f"_{name}", package.parents[1] / name):
@@ -133,25 +125,9 @@ def _delete(folder: Path) -> int:
 def install(model: Model, address: Address | None, progress: Progress | None = None) -> Path:
     """Bring a model into the cache whole; only what is missing or damaged is fetched.
 
-    Parameters
-    ----------
-    model : Model
-        What is wanted, with sizes and hashes.
-    address : Address or None
-        Where to download what the package does not have; None where nobody knows.
-    progress : callable, optional
-        Told file, bytes received, and bytes in all.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder; every file in it is verified.
-
-    Raises
-    ------
-    WeightsError
-        If a file cannot be had, which names those to copy and where to; or if the cache cannot
-        be written.
+    `address` has what the package does not have, None where nobody knows. Every file of the folder
+    that is returned is verified. `WeightsError` if a file cannot be had, which names those to copy
+    and where to; or if the cache cannot be written.
     """
     folder, package = folder_in_cache(model), packaged("weights")
     missing = [network.file for network in model.flaws(folder)]
@@ -187,10 +163,7 @@ def install(model: Model, address: Address | None, progress: Progress | None = N
 def remote_manifest(address: Address) -> Manifest:
     """The manifest at an address, whose networks will be downloaded from there.
 
-    Raises
-    ------
-    WeightsError
-        If there is none, or it is broken.
+    `WeightsError` if there is none, or it is broken.
     """
     with tempfile.TemporaryDirectory(prefix="shiftcli-", ignore_cleanup_errors=True) as folder:
         try:

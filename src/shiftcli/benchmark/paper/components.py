@@ -33,15 +33,8 @@ _COLOURS = {"C–H": "tab:blue", "N–H": "tab:green", "O–H": "tab:red", "othe
 def figure5(setting: Setting) -> Result:
     """Principal components of the last hidden layer, by bond and hydrogen bond.
 
-    Parameters
-    ----------
-    setting : Setting
-        The data and the networks; the first 1H network is looked into.
-
-    Raises
-    ------
-    UsageError
-        If there is no 1H network or no proton.
+    The first 1H network of the setting is looked into; `UsageError` without one, or without a
+    proton.
     """
     if "H" not in setting.predictor.networks:
         raise UsageError("this figure needs a 1H network")
@@ -96,19 +89,10 @@ def _hidden(
 
 
 def classify(environments: Environments) -> tuple[np.ndarray, np.ndarray]:
-    """Bond and hydrogen-bond donor of each proton.
+    """Bond and hydrogen-bond donor of each of n protons.
 
-    Parameters
-    ----------
-    environments : Environments
-        Surroundings of n protons.
-
-    Returns
-    -------
-    bonds : numpy.ndarray
-        ``C–H``, ``N–H``, ``O–H`` or ``other``, shape (n,).
-    donors : numpy.ndarray
-        Whether another N or O lies within 2.4 Å at more than 120°, shape (n,).
+    Texts ``C–H``, ``N–H``, ``O–H`` or ``other``, and whether another N or O lies within 2.4 Å at
+    more than 120°, shape (n,) each.
     """
     bonds, donors = [], []
     for vectors, channels in zip(environments.positions, environments.channels, strict=True):

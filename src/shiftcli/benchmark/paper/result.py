@@ -61,22 +61,9 @@ class Result:
         }
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the table and the figure's data as CSV, the picture as PNG and SVG.
+        """Write the table and the figure's data as CSV, the picture as PNG and SVG; the files.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Where to; made if it is not there.
-
-        Returns
-        -------
-        list of pathlib.Path
-            The files.
-
-        Raises
-        ------
-        UsageError
-            If matplotlib is missing where there is a picture.
+        `UsageError` if matplotlib is missing where there is a picture.
         """
         folder.mkdir(parents=True, exist_ok=True)
         tables = {self.name: (self.columns, self.rows)} | {

@@ -26,57 +26,22 @@ _FIELD = re.compile(r"(?P<value>[0-9.eE+-]+)\s*(?P<unit>T|MHz|GHz)", re.IGNORECA
 
 
 def proton_frequency(tesla: float) -> float:
-    """Larmor frequency of 1H in MHz.
-
-    Parameters
-    ----------
-    tesla : float
-        Magnetic field in T.
-
-    Returns
-    -------
-    float
-        ν = γ·B/2π, with `PROTON_GYROMAGNETIC_RATIO`.
-    """
+    """Larmor frequency of 1H in MHz, ν = γ·B/2π, with `PROTON_GYROMAGNETIC_RATIO`."""
     return PROTON_GYROMAGNETIC_RATIO * tesla / (2e6 * math.pi)
 
 
 def larmor_frequency(element: str, tesla: float) -> float:
-    """Frequency of a nuclide in its reference substance, in MHz.
+    """Frequency in MHz of 1H, 13C, 15N or 17O in its reference substance.
 
-    Parameters
-    ----------
-    element : str
-        H, C, N or O for 1H, 13C, 15N or 17O.
-    tesla : float
-        Magnetic field in T.
-
-    Returns
-    -------
-    float
-        Ξ times that of 1H, with `FREQUENCY_RATIOS`; its magnitude, 15N and 17O turn the
-        other way.
+    Ξ times that of 1H, with `FREQUENCY_RATIOS`; its magnitude, 15N and 17O turn the other way.
     """
     return FREQUENCY_RATIOS[element] / 100 * proton_frequency(tesla)
 
 
 def parse_field(text: str) -> float:
-    """Read a magnetic field, ``9.4T`` or, as spectrometers are called, ``400MHz`` of 1H.
+    """Read a magnetic field, ``9.4T`` or, as spectrometers are called, ``400MHz`` of 1H; in T.
 
-    Parameters
-    ----------
-    text : str
-        The field with its unit: T, MHz or GHz.
-
-    Returns
-    -------
-    float
-        In T.
-
-    Raises
-    ------
-    UsageError
-        If it is no number, has no unit or is no field of a magnet.
+    `UsageError` if it is no number, has no unit or is no field of a magnet.
     """
     match = _FIELD.fullmatch(text.strip())
     try:
@@ -91,23 +56,7 @@ def parse_field(text: str) -> float:
 
 
 def check_field(tesla: float) -> float:
-    """Refuse what is no field of a magnet.
-
-    Parameters
-    ----------
-    tesla : float
-        Field in T.
-
-    Returns
-    -------
-    float
-        The same.
-
-    Raises
-    ------
-    UsageError
-        If it is not positive or beyond any magnet.
-    """
+    """The same field (T); `UsageError` if it is not positive or beyond any magnet."""
     if not 0 < tesla < _STRONGEST:
         raise UsageError(f"a field of {tesla:g} T is that of no magnet")
     return tesla
@@ -185,17 +134,9 @@ class Axis:
         return self.quantity != "shielding"
 
     def position(self, shielding: float) -> float:
-        """Where a nucleus stands.
+        """Where a nucleus of this shielding (ppm) stands.
 
-        Parameters
-        ----------
-        shielding : float
-            Isotropic shielding in ppm.
-
-        Returns
-        -------
-        float
-            Shielding or shift in ppm, or shift times Larmor frequency in Hz.
+        Shielding or shift in ppm, or shift times Larmor frequency in Hz.
         """
         shift = self.references.shift(self.element, shielding)
         return shielding if shift is None else shift * self.unit

@@ -68,18 +68,10 @@ class Correlation:
     left_out: int = 0
 
     def intensity(self) -> np.ndarray:
-        """The spectrum over both axes.
+        """The spectrum over both axes, shape (n, m), its integral the number of pairs in the cell.
 
-        Returns
-        -------
-        numpy.ndarray
-            Products of the two line shapes, summed over the cross peaks in range, shape
-            (n, m), its integral the number of pairs in the cell.
-
-        Raises
-        ------
-        UsageError
-            If the lines are too narrow for such long axes.
+        Products of the two line shapes, summed over the cross peaks in range; `UsageError` if the
+        lines are too narrow for such long axes.
         """
         if len(self.points[0]) * len(self.points[1]) > _MOST_POINTS:
             raise UsageError(
@@ -171,23 +163,10 @@ def find_cross_peaks(
     exchange: Collection[str] = DEFAULT_EXCHANGE,
     within: float | None = None,
 ) -> tuple[CrossPeak, ...]:
-    """Pairs of sites of a crystal that are bonded or near each other.
+    """Pairs of sites that are bonded or near each other, by rising position on the first axis.
 
-    Parameters
-    ----------
-    prediction : Prediction
-        A predicted crystal.
-    first, second : Axis
-        Of the two nuclei.
-    exchange : collection of str
-        What is averaged, see `shiftcli.nmr.averaging.average`.
-    within : float, optional
-        Pairs up to this distance in Å in place of bonded ones.
-
-    Returns
-    -------
-    tuple of CrossPeak
-        From the lowest position on the first axis to the highest.
+    What exchanges is averaged, see `shiftcli.nmr.averaging.average`; `within` takes pairs up to
+    this distance in Å in place of bonded ones.
     """
     peaks = (find_peaks(prediction, first, exchange), find_peaks(prediction, second, exchange))
     owners = [

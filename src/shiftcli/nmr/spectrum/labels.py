@@ -6,22 +6,10 @@ from collections.abc import Sequence
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move places apart, by as little as can be.
+    """Move rising places apart to a distance of `gap`, by as little as can be.
 
-    Parameters
-    ----------
-    wanted : sequence of float
-        Where each should be, rising.
-    gap : float
-        Smallest distance between neighbours; less where that many do not fit.
-    low, high : float
-        None is outside.
-
-    Returns
-    -------
-    list of float
-        The places with that distance whose squared distances from `wanted` have the least
-        sum, in the same order: isotonic regression by pooling adjacent violators.
+    All stay within `low` and `high`; the distance is less where that many do not fit. Squared
+    distances from `wanted` have the least sum: isotonic regression by pooling adjacent violators.
     """
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     last = high - gap * (len(wanted) - 1)

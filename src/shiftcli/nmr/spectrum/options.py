@@ -58,24 +58,10 @@ def parse_widths(text: str, elements: Sequence[str], field: float | None) -> dic
 
 
 def parse_ranges(text: str, elements: Sequence[str]) -> dict[str, Range]:
-    """Read ``0:12`` or ``H:0:12,C:0:200``, either end first.
+    """Read ``0:12`` or ``H:0:12,C:0:200``, ends of axes in their units, either end first.
 
-    Parameters
-    ----------
-    text : str
-        Ends of the axes in their units; empty for none.
-    elements : sequence of str
-        The nuclei that are drawn.
-
-    Returns
-    -------
-    dict of str to (float, float)
-        Lower and upper end for each nucleus that has them.
-
-    Raises
-    ------
-    UsageError
-        If one cannot be read, is empty or names a nucleus that is not drawn.
+    Lower and upper end of each of `elements` that has them; `UsageError` if one cannot be read, is
+    empty or names a nucleus that is not drawn.
     """
 
     def ends(_: str, value: str) -> Range:

@@ -227,21 +227,9 @@ def _spectrum(
 def find_peaks(
     prediction: Prediction, axis: Axis, exchange: Collection[str] = DEFAULT_EXCHANGE
 ) -> tuple[Peak, ...]:
-    """The peaks of one nucleus of a crystal, symmetry copies and exchanging sites as one.
+    """The peaks of one nucleus of a crystal by rising position.
 
-    Parameters
-    ----------
-    prediction : Prediction
-        A predicted crystal.
-    axis : Axis
-        Of the nucleus.
-    exchange : collection of str
-        What is averaged, see `shiftcli.nmr.averaging.average`.
-
-    Returns
-    -------
-    tuple of Peak
-        From the lowest position to the highest.
+    Symmetry copies, and sites that exchange, are one.
     """
     rows = [r for r in average_prediction(prediction, exchange).sites if math.isfinite(r.shielding)]
     peaks = [Peak(r, axis.position(r.shielding)) for r in rows if r.site.element == axis.element]

@@ -114,15 +114,7 @@ def name_lines(figure: Figure, panel: Axes) -> None:
 
 
 def label_room(figure: Figure, rows: int = 1) -> tuple[float, float]:
-    """Width and height of a small letter, as parts of a panel's width and height.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        From `picture`.
-    rows : int
-        Its panels below each other.
-    """
+    """Width and height of a small letter, as parts of those of a panel, one of `rows`."""
     from matplotlib import rcParams
 
     points = 0.7 * rcParams["font.size"]  # of letters that are x-small
@@ -137,17 +129,9 @@ def nuclide(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text of a user for a legend or a title, where matplotlib would read ``$`` as formulas.
+    """Text of a user for a legend or a title: every ``$`` escaped, and controls shown.
 
-    Parameters
-    ----------
-    text : str
-        A name of a file or a structure.
-
-    Returns
-    -------
-    str
-        The same with every ``$`` escaped, and controls shown.
+    matplotlib would read ``$`` as formulas.
     """
     return visible(text).replace("$", r"\$")
 
@@ -155,15 +139,7 @@ def plain(text: str) -> str:
 def check_picture(path: Path) -> None:
     """Refuse a picture that cannot be drawn, before the work begins.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The picture.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing or the suffix is none of `SUFFIXES`.
+    `UsageError` if matplotlib is missing or the suffix is none of `SUFFIXES`.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"'{path.name}' should end in {', '.join(SUFFIXES)}")

@@ -26,19 +26,7 @@ _CONTOURS = 0.08 * 1.5 ** np.arange(7)
 def plot_spectra(spectra: Sequence[Spectrum], output: Path, look: Look | None = None) -> None:
     """Draw one-dimensional spectra: panels of the nuclei below each other, crystals as lines.
 
-    Parameters
-    ----------
-    spectra : sequence of Spectrum
-        At least one; those of one nucleus share an axis.
-    output : pathlib.Path
-        Picture; its suffix names the format.
-    look : Look, optional
-        Size, letters and style.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown or the picture cannot be written.
+    Spectra of one nucleus share an axis. Raises as `picture`.
     """
     by_nucleus: dict[str, list[Spectrum]] = {}
     for spectrum in spectra:
@@ -55,20 +43,8 @@ def plot_correlations(
 ) -> None:
     """Draw cross peaks as contours, each crystal in its colour, between their projections.
 
-    Parameters
-    ----------
-    spectra : sequence of Correlation
-        At least one, on the same axes.
-    output : pathlib.Path
-        Picture; its suffix names the format.
-    look : Look, optional
-        Size, letters and style.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown, the picture cannot be written, or
-        lines are too narrow for it.
+    All spectra are on the same axes. Raises as `picture`, and `UsageError` if lines are too narrow
+    for it.
     """
     names = short_names([spectrum.crystal for spectrum in spectra])
     title = names[0] if len(names) == 1 else ""

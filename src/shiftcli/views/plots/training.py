@@ -19,17 +19,8 @@ if TYPE_CHECKING:
 def plot_training(metrics: Sequence[Path], output: Path) -> None:
     """Draw training and validation errors against the epoch, a panel for each nucleus.
 
-    Parameters
-    ----------
-    metrics : sequence of pathlib.Path
-        Files ``metrics.csv`` of training runs.
-    output : pathlib.Path
-        Picture; its suffix names the format.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown or there is nothing to draw.
+    From files ``metrics.csv`` of training runs. Raises as `picture`, and `UsageError` if there is
+    nothing to draw.
     """
     curves: dict[str, list[tuple[str, list[dict[str, str]]]]] = {}
     for path in metrics:

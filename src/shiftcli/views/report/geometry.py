@@ -12,19 +12,11 @@ from shiftcli.structure.molecules import SAME_PLACE, molecules
 
 
 def draw_data(crystal: Crystal) -> dict[str, Any]:
-    """Places and bonds of a crystal's atoms.
+    """Places and bonds of the atoms of a crystal, or of an isolated molecule.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal, or an isolated molecule.
-
-    Returns
-    -------
-    dict
-        ``positions`` in Å, molecules whole and their centres in the cell; ``bonds`` as pairs
-        of atoms; ``stubs`` as an atom and the half way to a neighbour that is drawn elsewhere,
-        where a molecule has no end; ``cell`` as lattice vectors, or None.
+    ``positions`` in Å, molecules whole and their centres in the cell; ``bonds`` as pairs of atoms;
+    ``stubs`` as an atom and the half way to a neighbour that is drawn elsewhere, where a molecule
+    has no end; ``cell`` as lattice vectors, or None.
     """
     bonds = find_bonds(crystal)
     placed = np.empty((len(crystal), 3))

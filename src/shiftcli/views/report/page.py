@@ -42,15 +42,7 @@ _SCRIPTS = ("colours.js", "picture.js", "tables.js", "main.js")
 def check_report(path: Path) -> None:
     """Refuse a report that cannot be written, before the work is done.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    UsageError
-        If its suffix is none of `SUFFIXES` or its folder is not there.
+    `UsageError` if its suffix is none of `SUFFIXES` or its folder is not there.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--report: '{path.name}' should end in {' or '.join(SUFFIXES)}")
@@ -93,28 +85,10 @@ def render_report(
     comparisons: Sequence[StructureComparison | None] = (),
     citations: Citations | None = None,
 ) -> str:
-    """The page that `write_report` writes.
+    """The page that `write_report` writes, with style, script and data inside.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted, at least one structure.
-    comparisons : sequence of StructureComparison or None
-        For each prediction its comparison with an experiment; empty where there is none.
-    citations : Citations, optional
-        What to cite; without it what `shiftcli.results.citations.find_citations` says of the folder
-        of the networks.
-
-    Returns
-    -------
-    str
-        HTML with style, script and data inside. All text that is a user's is escaped, and a
-        content security policy admits the page's own style and script alone.
-
-    Raises
-    ------
-    ShiftcliError
-        If nothing was predicted, or more than a page can hold.
+    All text that is a user's is escaped, and a content security policy admits the page's own style
+    and script alone.
     """
     if not results.predictions:
         raise ShiftcliError("no structure was predicted that a report could show")

@@ -24,15 +24,7 @@ from shiftcli.views.report.svg import spectrum_svg
 
 
 def shift_references(references: References, compared: StructureComparison | None) -> References:
-    """References of one structure: for measured nuclei those of the comparison.
-
-    Parameters
-    ----------
-    references : References
-        As they were given.
-    compared : StructureComparison or None
-        The structure's comparison.
-    """
+    """References of one structure: for measured nuclei those of the comparison."""
     if compared is None:
         return references
     element = {species: e for e, species in SPECIES.items()}
@@ -47,20 +39,7 @@ def shift_references(references: References, compared: StructureComparison | Non
 
 
 def structure_data(prediction: Prediction, precision: int) -> dict[str, Any]:
-    """What the script draws.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        The structure.
-    precision : int
-        Decimals of shieldings.
-
-    Returns
-    -------
-    dict
-        For JSON: geometry, elements and labels of the atoms, and the rows of the table.
-    """
+    """What the script draws: geometry, elements and labels of the atoms, and rows of the table."""
     crystal = prediction.crystal
     shielding, uncertainty = (
         column for column in site_columns(precision) if column.key in ("shielding", "uncertainty")
@@ -92,23 +71,10 @@ def structure_section(
     prediction: Prediction,
     compared: StructureComparison | None = None,
 ) -> str:
-    """One structure: picture, tables, spectra, warnings.
+    """A ``section`` of one structure: picture, tables, spectra, warnings.
 
-    Parameters
-    ----------
-    place : int
-        Its number on the page, from 0.
-    results : Results
-        Says how its shieldings become shifts, see `shift_references`.
-    prediction : Prediction
-        The structure.
-    compared : StructureComparison, optional
-        Its comparison with an experiment.
-
-    Returns
-    -------
-    str
-        A ``section`` element.
+    `place` is its number on the page, from 0; `results` and the comparison say how its shieldings
+    become shifts, see `shift_references`.
     """
     crystal = prediction.crystal
     notes = [*crystal.warnings, *(compared.comparison.notes if compared else ())]

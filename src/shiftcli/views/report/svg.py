@@ -24,21 +24,10 @@ _MOST_POINTS = 1200
 
 
 def spectrum_svg(spectrum: Spectrum, measured: Sequence[tuple[float, float, str]] = ()) -> str:
-    """Draw one spectrum.
+    """Draw the spectrum of one crystal and nucleus as ``svg`` without links to anything.
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of one crystal and nucleus.
-    measured : sequence of (float, float, str)
-        Measured shifts on the spectrum's axis: where they are, where their predictions are, and
-        their atoms as numbers between blanks.
-
-    Returns
-    -------
-    str
-        An ``svg`` element without links to anything; every peak names its atoms in
-        ``data-atoms``.
+    Every peak names its atoms in ``data-atoms``. `measured` are shifts on the spectrum's axis:
+    where they are, where their predictions are, and their atoms as numbers between blanks.
     """
     low, high = float(spectrum.positions[0]), float(spectrum.positions[-1])
     scale = (_RIGHT - _LEFT) / (high - low)
@@ -88,15 +77,7 @@ def _ticks(low: float, high: float, across: Callable[[float], float], base: floa
 
 
 def nice_step(span: float, most: int = 10) -> float:
-    """Distance between the numbers of an axis: 1, 2 or 5 times a power of ten.
-
-    Parameters
-    ----------
-    span : float
-        Length of the axis.
-    most : int
-        Numbers on it, about and at most.
-    """
+    """Distance between about `most` numbers of an axis: 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(span / most))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= span)
 

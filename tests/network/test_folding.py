@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from shiftcli.density.orientations import MIRROR_Y, apply_octahedral
 from shiftcli.network.checkpoint import Metadata, load, load_folded, save
 from shiftcli.network.densenet import PRESETS, Architecture, MR3DDenseNet
-from shiftcli.network.folding import FoldedNet
+from shiftcli.network.folding import FoldedNet, with_mirror_images
 
 CPU = torch.device("cpu")
 
@@ -52,6 +53,29 @@ def test_hidden_is_what_the_last_layer_sees():
     network, volume = trained(PRESETS["compact"]), volumes(PRESETS["compact"])
     expected = network.head[:-1](network.features(volume).flatten(1))
     torch.testing.assert_close(FoldedNet(network, CPU).hidden(volume), expected)
+
+
+@torch.inference_mode()
+def test_mirror_images_are_those_of_the_densities():
+    network, volume = trained(PRESETS["compact"]), volumes(PRESETS["compact"], 3)
+    volume = volume * torch.linspace(0.0, 1.0, 16)[:, None]  # along y
+    folded = FoldedNet(network, CPU)
+    expected = torch.stack([network(volume), network(apply_octahedral(volume, MIRROR_Y))])
+    got = with_mirror_images([folded, folded], volume)
+    assert (expected[0] - expected[1]).abs().min() > 1e-3 * expected.abs().max()
+    assert torch.equal(got[0], got[1])
+    torch.testing.assert_close(got[0], expected, rtol=5e-5, atol=5e-5)
+
+
+@torch.inference_mode()
+def test_networks_of_several_architectures_see_the_same_densities():
+    networks = [FoldedNet(trained(PRESETS[name]), CPU) for name in ("medium", "compact")]
+    volume = volumes(PRESETS["compact"])
+    both = with_mirror_images(networks, volume)
+    for got, network in zip(both, networks, strict=True):
+        assert torch.equal(got, with_mirror_images([network], volume)[0])
+        torch.testing.assert_close(got[0], network(volume))
+        torch.testing.assert_close(got[1], network(apply_octahedral(volume, MIRROR_Y)))
 
 
 @torch.inference_mode()

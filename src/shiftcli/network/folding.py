@@ -2,12 +2,13 @@
 
 In evaluation mode a batch normalisation is a factor and an offset a channel, which the layer
 before it takes up. Voxels are rows of a matrix, (n·l³, channels), so that convolutions of single
-voxels or of patches that do not overlap are matrix products.
+voxels or of patches that do not overlap are matrix products. Densities and their mirror images
+share what a stem of patches costs, since it is linear before its ReLU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -38,8 +39,10 @@ class FoldedNet:
     ) -> None:
         self.architecture = network.architecture
         like = {"device": device, "dtype": dtype}
-        stem, *rest = (_layers(module, like) for module in network.features)
-        self._stem: _Layer = stem[0]
+        first, *others = network.features
+        patches = first[0].kernel_size == first[0].stride
+        self.stem = (_PatchStem if patches else _OverlappingStem)(first, like)
+        rest = [_layers(module, like) for module in others]
         self._stages = list(zip(*[iter(rest)] * 4, strict=True))
         head: Any = network.head
         hidden = [_folded(head[k], head[k + 1], like) for k in range(0, len(head) - 1, 4)]
@@ -49,13 +52,30 @@ class FoldedNet:
 
     def __call__(self, volume: torch.Tensor) -> torch.Tensor:
         """Scaled shieldings, as `MR3DDenseNet.forward`; `volume` in the weights' type."""
-        return torch.addmm(self._last[1], self.hidden(volume), self._last[0]).squeeze(1)
+        return self._shieldings(self.hidden(volume))
+
+    def _shieldings(self, hidden: torch.Tensor) -> torch.Tensor:
+        return (hidden @ self._last[0] + self._last[1]).squeeze(-1)
 
     def hidden(self, volume: torch.Tensor) -> torch.Tensor:
         """The last hidden layer, from which shieldings are linear, shape (n, 128)."""
-        a, n = self.architecture, len(volume)
-        x = self._stem(volume.permute(0, 2, 3, 4, 1).flatten(0, 3), n, VOXELS)
-        edge = VOXELS // a.stem_stride
+        return self._behind_stem(next(self.stem.hands(self.stem.read(volume))), len(volume))
+
+    def hands(self, read: Any, n: int) -> torch.Tensor:
+        """Scaled shieldings of n densities and of their mirror images, shape (2, n).
+
+        Parameters
+        ----------
+        read : object
+            What ``stem.read`` makes of the densities.
+        n : int
+            How many they are.
+        """
+        hidden = [self._behind_stem(x, n) for x in self.stem.hands(read)]
+        return self._shieldings(torch.stack(hidden))
+
+    def _behind_stem(self, x: torch.Tensor, n: int) -> torch.Tensor:
+        edge = VOXELS // self.architecture.stem_stride
         for units, (pool,), (wide,), (narrow,) in self._stages:
             x = self._block(x, units, n, edge)
             maps = pool(x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3))
@@ -79,6 +99,93 @@ class FoldedNet:
             joined[:, width : width + growth] = unit(joined[:, :width], n, edge)
             width += growth
         return joined
+
+
+@torch.inference_mode()
+def with_mirror_images(networks: Sequence[FoldedNet], volume: torch.Tensor) -> torch.Tensor:
+    """Run networks on densities, and on their mirror images.
+
+    Parameters
+    ----------
+    networks : sequence of FoldedNet
+        k networks.
+    volume : torch.Tensor
+        Densities in the networks' type, shape (n, channels, 16, 16, 16).
+
+    Returns
+    -------
+    torch.Tensor
+        Scaled shieldings of the densities and of their images under
+        `density.orientations.MIRROR_Y`, shape (k, 2, n).
+    """
+    read: dict[int, Any] = {}
+    for stem in (network.stem for network in networks):
+        if stem.patch not in read:
+            read[stem.patch] = stem.read(volume)
+    return torch.stack([own.hands(read[own.stem.patch], len(volume)) for own in networks])
+
+
+class _OverlappingStem:
+    """A stem whose kernel sees a voxel more than once."""
+
+    #: Edge of the patches; here of none.
+    patch = 0
+
+    def __init__(self, layer: Any, like: dict[str, Any]) -> None:
+        self._layer = _layer(layer, like)
+
+    @staticmethod
+    def read(volume: torch.Tensor) -> torch.Tensor:
+        """What all networks can share of the work on densities: nothing."""
+        return volume
+
+    def hands(self, volume: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Rows of the maps of densities, then of their mirror images."""
+        for seen in (volume, volume.flip(3)):
+            yield self._layer(seen.permute(0, 2, 3, 4, 1).flatten(0, 3), len(volume), VOXELS)
+
+
+class _PatchStem:
+    """A stem of patches that do not overlap: a matrix product.
+
+    A patch is the sum of an even and an odd half, of which a mirror reverses the odd one. One
+    product of each half serves both the densities and their images.
+    """
+
+    def __init__(self, layer: Any, like: dict[str, Any]) -> None:
+        #: Edge of the patches, an even number of voxels.
+        self.patch = k = layer[0].kernel_size[0]
+        weight, bias = _folded(layer[0], layer[1], {**like, "dtype": torch.float32})
+        self._bias = bias.to(**like)
+        weight = weight.permute(3, 2, 4, 1, 0)  # y first
+        front, back = weight[: k // 2], weight[k // 2 :].flip(0)
+        self._even, self._odd = (
+            (0.5 * half).movedim(0, 1).flatten(0, 3).to(**like)
+            for half in (front + back, front - back)
+        )
+
+    def read(self, volume: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Even and odd halves of all patches, each of shape (patches, voxels · channels / 2)."""
+        n, k, edge = len(volume), self.patch, VOXELS // self.patch
+        rows = volume.permute(0, 2, 3, 4, 1).contiguous()
+        # x, y and z of a patch, then those inside it: (n, x, x', y, y', z, z' and channel)
+        split = rows.view(n, edge, k, edge, k, edge, -1).permute(0, 1, 3, 5, 4, 2, 6)
+        half = (n, edge, edge, edge, k, k // 2, split.shape[-1])
+        even, odd = volume.new_empty(half), volume.new_empty(half)
+        for j in range(k // 2):
+            front, back = split[..., j, :, :], split[..., k - 1 - j, :, :]
+            torch.add(front, back, out=even[..., j, :])
+            torch.sub(front, back, out=odd[..., j, :])
+        return even.flatten(4).flatten(0, 3), odd.flatten(4).flatten(0, 3)
+
+    def hands(self, halves: tuple[torch.Tensor, torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Rows of the maps of densities, then of their mirror images."""
+        even = torch.addmm(self._bias, halves[0], self._even)
+        odd = halves[1] @ self._odd
+        yield (even + odd).relu_()
+        edge = VOXELS // self.patch
+        image = even.sub_(odd).relu_().view(-1, edge, edge, edge, even.shape[1])
+        yield image.flip(2).flatten(0, 3)
 
 
 def _layers(module: Any, like: dict[str, Any]) -> list[Any]:
@@ -109,10 +216,8 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
     """Convolution, normalisation and ReLU."""
     convolution, norm, _ = layer
     weight, bias = _folded(convolution, norm, like)
-    (k, *_), stride, padding = (
-        convolution.kernel_size, convolution.stride, convolution.padding,
-    )  # fmt: skip
-    if (k,) * 3 != stride:
+    stride, padding = convolution.stride, convolution.padding
+    if convolution.kernel_size != (1, 1, 1):
         weight = weight.contiguous(memory_format=torch.channels_last_3d)
 
         def convolve(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
@@ -121,12 +226,9 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
             return maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
 
         return convolve
-    matrix = weight.permute(2, 3, 4, 1, 0).flatten(0, 3).contiguous()
+    matrix = weight.flatten(1).t().contiguous()
 
     def multiply(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
-        if k > 1:
-            patches = x.view(n, *(edge // k, k) * 3, -1).permute(0, 1, 3, 5, 2, 4, 6, 7)
-            x = patches.reshape(-1, len(matrix))
         return torch.addmm(bias, x, matrix).relu_()
 
     return multiply

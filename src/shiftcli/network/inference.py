@@ -22,7 +22,7 @@ from shiftcli.density.orientations import (
 )
 from shiftcli.density.voxelizer import voxelize
 from shiftcli.network.densenet import MR3DDenseNet
-from shiftcli.network.folding import FoldedNet
+from shiftcli.network.folding import FoldedNet, with_mirror_images
 
 #: Either form of a network; the folded one runs in the type that it was made for.
 Network = MR3DDenseNet | FoldedNet
@@ -32,6 +32,9 @@ _BATCH = {"cpu": 16, "cuda": 2048}
 
 #: Seed of the random orientations: the same input gives the same output.
 _SEED = 20190530
+
+#: Symmetries of local frames: none, and the mirror that an isotropic shielding does not know.
+_HANDS: list[Symmetry] = [((0, 1, 2), ()), MIRROR_Y]
 
 #: Frames that weigh less than this are left out: they cost as much and change nothing.
 _LEAST_WEIGHT = 0.01
@@ -70,7 +73,7 @@ def prediction_views(
         # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
         weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
         weights /= weights.sum(axis=1, keepdims=True)
-        return Frames(frames.rotations[:, :views], weights), [everything[0], MIRROR_Y][:views]
+        return Frames(frames.rotations[:, :views], weights), _HANDS[:views]
     if orientation == "octahedral":
         rotations, symmetries = np.eye(3)[None], everything[:views]
     else:
@@ -134,6 +137,9 @@ def view_statistics(
     def run(part: slice) -> None:
         row = rows[part]
         volume = densities(networks[0], held[row], turned.rotations[row, columns[part]], dtype)
+        if symmetries == _HANDS and all(isinstance(network, FoldedNet) for network in networks):
+            outputs[..., part] = with_mirror_images(networks, volume).double().cpu().numpy()
+            return
         for k, symmetry in enumerate(symmetries):
             seen = apply_octahedral(volume, symmetry)
             seen = seen.contiguous(memory_format=torch.channels_last_3d)

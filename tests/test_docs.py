@@ -10,9 +10,11 @@ block:
     <!-- slow: two minutes of timing -->               run by `pytest -m slow`
     <!-- slow: needs the published crystals -->        and only where those are
 
+Each picture of a page (`docs/pictures`) is one that its blocks have made.
+
 `UPDATE_DOCS=1 pytest -n0 tests/test_docs.py -k test_blocks` writes what they print now
-into the pages instead of comparing it. What slow blocks show is not compared. The `shiftcli` of
-the blocks is a fork of one process that has imported everything (`fork_server.py`), and
+into the pages instead of comparing it, and their pictures. What slow blocks show is not compared. The
+`shiftcli` of the blocks is a fork of one process that has imported everything (`fork_server.py`), and
 `shiftcli train` gets `_SMALL` behind its own options, so that it takes seconds.
 """
 
@@ -33,6 +35,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PICTURES = ROOT / "docs" / "pictures"
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 #: One epoch, whatever the page says.
@@ -81,6 +84,20 @@ def assert_like(printed, shown):
     found = [float(n.replace("−", "-")) for n in _NUMBER.findall(printed)]
     # Other networks of the same kind move the numbers, but not far.
     assert found == pytest.approx(expected, rel=0.1, abs=1.5)
+
+
+def pictures(page):
+    """Names of the pictures that a page shows."""
+    return re.findall(r"!\[[^\]]*\]\((?:docs/)?pictures/([^)]+)\)", page.read_text())
+
+
+def assert_looks_like(made, kept):
+    """Other networks move the lines of a picture, and nothing else."""
+    from matplotlib.image import imread
+
+    new, old = imread(made), imread(kept)
+    assert new.shape == old.shape
+    assert abs(new - old).mean() < 0.06
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +235,17 @@ def test_blocks(page, shiftcli):
             page.write_text(page.read_text().replace(block.shown, printed))
         else:
             assert_like(printed, block.shown)
+    for name in pictures(page):
+        if os.environ.get("UPDATE_DOCS"):
+            shutil.copy(name, PICTURES / name)
+        assert_looks_like(Path(name), PICTURES / name)
+
+
+def test_pictures_are_small_and_all_shown():
+    kept = {path.name: path.stat().st_size for path in PICTURES.iterdir()}
+    assert set(kept) == {name for page in PAGES for name in pictures(page)}
+    assert max(kept.values()) < 60_000
+    assert sum(kept.values()) < 400_000
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The lollipop diagram."""
 
+from dataclasses import replace
+
 import pytest
 
 from shiftcli.errors import UsageError
@@ -57,6 +59,11 @@ def test_a_lollipop_each_and_the_band_of_correct_structures(drawn):
     assert low > high  # the best on top
     names = [label.get_text() for label in proton.get_yticklabels()]
     assert names[0] == r"form \$0_x\$"  # no formula
+    alike = replace(made := ranking(3, "1H"), candidates=tuple(
+        replace(candidate, name="same") for candidate in made.candidates
+    ))  # fmt: skip
+    names = [label.get_text() for label in drawn(alike).axes[0].get_yticklabels()]
+    assert names == ["0", "1", "2"]  # of the files
     assert [panel.get_xlabel() for panel in (proton, carbon)] == ["¹H RMSE/ppm", "¹³C RMSE/ppm"]
 
 

@@ -1,4 +1,4 @@
-"""Predicted shieldings become spectra: of one nucleus, or of two that are bonded."""
+"""Predicted shieldings become spectra: of one nucleus, or of two that are bonded or near."""
 
 from shiftcli.nmr.spectrum.axes import Axis, larmor_frequency, parse_field
 from shiftcli.nmr.spectrum.correlation import Correlation, CrossPeak, correlate_nuclei
@@ -10,6 +10,7 @@ from shiftcli.nmr.spectrum.simulate import (
     Peak,
     Settings,
     Spectrum,
+    distinct_names,
     elements_of,
     find_peaks,
     short_names,
@@ -28,6 +29,7 @@ __all__ = [
     "Shape",
     "Spectrum",
     "correlate_nuclei",
+    "distinct_names",
     "elements_of",
     "find_peaks",
     "larmor_frequency",

@@ -308,16 +308,21 @@ def short_names(crystals: Sequence[Crystal]) -> list[str]:
     list of str
         Of the same length, no two alike.
     """
-    stems = [Path(crystal.source).stem for crystal in crystals]
-    own = [crystal.name for crystal in crystals]
+    return distinct_names([(crystal.source, crystal.name) for crystal in crystals])
+
+
+def distinct_names(structures: Sequence[tuple[str, str]]) -> list[str]:
+    """The same for structures of which file and name are known, see `short_names`."""
+    stems = [Path(source).stem for source, _ in structures]
+    own = [name for _, name in structures]
     ways = (
         own,
         stems,
         [": ".join(filter(None, pair)) for pair in zip(stems, own, strict=True)],
-        [crystal.where for crystal in crystals],
+        [": ".join(filter(None, pair)) for pair in structures],
     )
     for names in ways:
-        if all(names) and len(set(names)) == len(crystals):
+        if all(names) and len(set(names)) == len(structures):
             return names
     return [f"{stem or 'structure'} {k + 1}" for k, stem in enumerate(stems)]
 

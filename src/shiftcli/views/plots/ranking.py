@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError
 from shiftcli.nmr.ranking import RMSE_BANDS, Candidate, Ranking
+from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
 from shiftcli.views.plots.figure import nuclide, picture, plain
 
@@ -52,7 +53,8 @@ def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> No
     with picture(output, look, columns=columns, size=size, scaled=False, title=title) as (_, axes):
         for panel, species in zip(axes, ranking.species, strict=True):
             _draw(panel, drawn, species)
-        axes[0].set_yticks(range(len(drawn)), [_name(c) for c in drawn], fontsize="small")
+        names = distinct_names([(candidate.file, candidate.name) for candidate in drawn])
+        axes[0].set_yticks(range(len(drawn)), list(map(_short, names)), fontsize="small")
         right = axes[-1].secondary_yaxis("right")
         right.set_yticks(
             range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
@@ -77,6 +79,5 @@ def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
     panel.set_xlabel(f"{nuclide(species)} RMSE/ppm")
 
 
-def _name(candidate: Candidate) -> str:
-    name = candidate.name or Path(candidate.file).name
+def _short(name: str) -> str:
     return plain(name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :])

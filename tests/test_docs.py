@@ -13,9 +13,10 @@ block:
 Each picture of a page (`docs/pictures`) is one that its blocks have made.
 
 `UPDATE_DOCS=1 pytest -n0 tests/test_docs.py -k test_blocks` writes what they print now
-into the pages instead of comparing it, and their pictures. What slow blocks show is not compared. The
-`shiftcli` of the blocks is a fork of one process that has imported everything (`fork_server.py`), and
-`shiftcli train` gets `_SMALL` behind its own options, so that it takes seconds.
+into the pages instead of comparing it, and their pictures. What slow blocks show is not compared.
+The `shiftcli` of the blocks is a fork of one process that has imported everything
+(`fork_server.py`), and `shiftcli train` gets `_SMALL` behind its own options, so that it takes
+seconds.
 """
 
 import importlib.util

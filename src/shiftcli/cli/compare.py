@@ -49,7 +49,7 @@ def compare(
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.spectrum import short_names
     from shiftcli.results.comparisons import Comparisons, comparison_columns
-    from shiftcli.results.predictions import Results
+    from shiftcli.results.pages import comparison_page
     from shiftcli.views.plots.comparison import plot_comparison
     from shiftcli.views.terminal import emit_document, show_document_notes
 
@@ -69,16 +69,16 @@ def compare(
     if plot is not None and len(compared) > 1:
         raise UsageError(f"--plot draws one structure, these files hold {len(compared)}")
     batch.show_references(fixed)
-    document = Comparisons(
+    comparisons = Comparisons(
         batch.predictor, experiment, compared, failures, fixed, shifts.theory_errors, to.precision
-    ).document()
+    )
+    document = comparisons.document()
     show_document_notes(document, "compared")
     emit_document(seen.of_document(document), kind, to.output)
     if plot is not None and compared:
         where = short_names([compared[0].prediction.crystal])[0]
         plot_comparison(compared[0].comparison, plot, where, look)
-    predictions = [structure.prediction for structure in compared]
-    results = Results(batch.predictor, predictions, failures, fixed, to.precision)
-    page.write(results, networks.weights, compared)
+    if compared:
+        page.write(partial(comparison_page, comparisons), networks.weights)
     if failures:
         raise typer.Exit(1)

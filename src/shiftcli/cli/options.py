@@ -14,11 +14,12 @@ from shiftcli.pipeline.shards import Shard, parse_shard
 from shiftcli.structure.nuclei import ELEMENTS, find_element
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from shiftcli.nmr.experiment import Experiment
     from shiftcli.nmr.shifts import References
-    from shiftcli.results.predictions import Results
+    from shiftcli.results.citations import Citations
+    from shiftcli.results.pages import Page
 
 #: Structures that a command takes.
 Files = Annotated[
@@ -401,13 +402,13 @@ class ReportOptions:
             check_report(self.report)
         return self.report
 
-    def write(self, results: Results, weights: Path | None, compared: Sequence[Any] = ()) -> None:
-        """Write it where it is asked for and there is something to show."""
-        if self.report is not None and len(results.predictions):
+    def write(self, page: Callable[[Citations], Page], weights: Path | None) -> None:
+        """Write a page where one is asked for."""
+        if self.report is not None:
             from shiftcli.results.citations import find_citations
             from shiftcli.views.report import write_report
 
-            write_report(self.report, results, compared, find_citations(weights))
+            write_report(self.report, page(find_citations(weights)))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def predict(
     """
     from shiftcli.nmr.frames import refuse_frames
     from shiftcli.pipeline import Spool
+    from shiftcli.results.pages import prediction_page
     from shiftcli.results.predictions import Results, site_columns
     from shiftcli.views.formats import check_references, suffix_of
     from shiftcli.views.progress import follow
@@ -103,7 +104,8 @@ def predict(
         results = replace(results, predictions=spool, failures=failures)
         if len(spool) or to.output is None:  # where all failed, the earlier file stays
             emit_results(results, kind, to.output)
-        page.write(results, networks.weights)
+        if len(spool):
+            page.write(partial(prediction_page, results), networks.weights)
     else:
         decisive = {"format": kind, "references": references, "average": sorted(shifts.average),
                     "precision": to.precision, "choice": seen}  # fmt: skip

@@ -15,6 +15,7 @@ from shiftcli.cli.options import (
     Files,
     PlotOptions,
     RankingOptions,
+    ReportOptions,
     RunOptions,
     ShieldingOptions,
     StructureOptions,
@@ -35,6 +36,7 @@ def rank(
     to: TableOptions = _PRECISE,
     picture: PlotOptions,
     look: Look,
+    page: ReportOptions,
     assignment: Annotated[
         Literal["given", "best"],
         typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
@@ -54,6 +56,8 @@ def rank(
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
     from shiftcli.readers import STDIN
+    from shiftcli.results.pages import ranking_page
+    from shiftcli.results.predictions import Results
     from shiftcli.results.rankings import ranking_document
     from shiftcli.views.plots.ranking import plot_ranking
     from shiftcli.views.terminal import emit_document, show_failures, show_notes, show_some
@@ -61,7 +65,7 @@ def rank(
     refuse_frames(shifts.average, "rank")
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files, *filter(None, [comparing.labels_from])]
-    paths = find_inputs(candidates, inputs, outputs=[to.output, plot])
+    paths = find_inputs(candidates, inputs, outputs=[to.output, plot, page.checked()])
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     experiment = unassigned(experiment) if assignment == "best" else experiment
@@ -73,8 +77,11 @@ def rank(
     )  # fmt: skip
     check = partial(check_labels, experiment=experiment, naming=naming, exchange=shifts.average)
     is_read_once = naming is None and STDIN in paths  # its labels are found in what is predicted
+    outcomes = batch.predict(before=None if is_read_once else check)
+    # A page shows the structures; without one they are taken one by one.
+    kept = [] if page.report is None else list(outcomes)
     ranking = rank(
-        batch.predict(before=None if is_read_once else check), experiment,
+        kept or outcomes, experiment,
         labels_from=None if naming is None else naming.crystal, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
         factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
@@ -86,5 +93,9 @@ def rank(
     emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, to.output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot, look)
+    if ranking.candidates:
+        results = Results(batch.predictor, (), (), fixed, to.precision)
+        shown = partial(ranking_page, ranking, kept, results, exchange=shifts.average)
+        page.write(shown, networks.weights)
     if ranking.failures:
         raise typer.Exit(1)

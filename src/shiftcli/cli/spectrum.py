@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from shiftcli.cli.command import command
 from shiftcli.cli.options import (
     Files,
     ReferenceOptions,
+    ReportOptions,
     RunOptions,
     ShieldingOptions,
     StructureOptions,
@@ -127,6 +128,7 @@ def spectrum(
     ] = 2,
     drawing: SpectrumOptions,
     look: Look,
+    page: ReportOptions,
     shifts: ReferenceOptions,
     structures: StructureOptions,
     networks: ShieldingOptions,
@@ -138,11 +140,12 @@ def spectrum(
     """
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.nmr.stated import with_stated
+    from shiftcli.results.pages import spectrum_page
     from shiftcli.results.predictions import Results
     from shiftcli.views.terminal import show_document_notes
 
     _check_suffix(output)
-    paths = find_inputs(files, shifts.files, outputs=[output])
+    paths = find_inputs(files, shifts.files, outputs=[output, page.checked()])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     batch = Batch.of(paths, networks, structures, many, nuclei, average=shifts.average)
     batch.show_references(settings.references)
@@ -151,14 +154,18 @@ def spectrum(
         predictions = list(with_stated(predictions))
     results = Results(batch.predictor, predictions, failures, settings.references, precision)
     show_document_notes(results.document(), "predicted")
+    made: list[Any] = []
     if predictions and drawing.correlate is not None:
-        spectra = correlate_nuclei(
+        made = correlate_nuclei(
             predictions, drawing.correlate, settings,
             within=drawing.within, double_quantum=drawing.double_quantum,
         )  # fmt: skip
-        _show_correlations(spectra, output, precision, look)
+        _show_correlations(made, output, precision, look)
     elif predictions:
-        _show_spectra(simulate_spectra(predictions, nuclei, settings), output, precision, look)
+        made = simulate_spectra(predictions, nuclei, settings)
+        _show_spectra(made, output, precision, look)
+    if made:
+        page.write(partial(spectrum_page, results, settings, made), networks.weights)
     if failures:
         raise typer.Exit(1)
 

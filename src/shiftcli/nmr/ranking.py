@@ -107,6 +107,8 @@ class Candidate:
         That the structure is in its family.
     fingerprint : mapping
         Its surroundings, see `shiftcli.nmr.families`.
+    place : int
+        Its place among what was ranked, from 0, failures counted.
     """
 
     file: str
@@ -122,6 +124,7 @@ class Candidate:
     family: int = 0
     family_probability: float = math.nan
     fingerprint: Fingerprint = field(default_factory=dict, repr=False)
+    place: int = 0
 
     @property
     def title(self) -> str:
@@ -273,19 +276,19 @@ def rank(
     naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
     candidates: list[Candidate] = []
     failures: list[Failure] = []
-    waiting: list[Prediction] = []
+    waiting: list[tuple[int, Prediction]] = []
     others: list[Prediction] = []
-    for item in predictions:
+    for place, item in enumerate(predictions):
         if isinstance(item, Failure):
             failures.append(item)
             continue
-        waiting.append(item)
+        waiting.append((place, item))
         if beside and (own := stated_beside(item)) is not None:
             others.append(own)
         if naming is None and (found := find_reference([item], experiment, exchange)) is not None:
             naming, labels_from = Naming(found, experiment, exchange), found
         if naming is not None:
-            for own in waiting:
+            for at, own in waiting:
                 made = attempt(
                     partial(_candidate, own, naming, references, exchange, theory_errors,
                             factors),
@@ -294,9 +297,9 @@ def rank(
                 if isinstance(made, Failure):
                     failures.append(made)
                 else:
-                    candidates.append(made)
+                    candidates.append(replace(made, place=at))
             waiting = []
-    for own in waiting:  # no structure has the labels of the experiment
+    for _, own in waiting:  # no structure has the labels of the experiment
         why = attempt(
             partial(Naming, own.crystal, experiment, exchange),
             own.crystal.source, own.crystal.where,

@@ -119,8 +119,6 @@ class Comparisons:
         number = Column("", decimals=self.precision)
         notes = (*found.notes, structure.why) if structure.why else found.notes
         tables = comparison_tables(structure, self.precision, self.predictor.model)
-        if structure.stated is not None:
-            tables = (*tables, _fits(structure.stated, self.precision, "file"))
         return Entry(
             {**about(crystal), "notes": notes},
             tables,
@@ -135,7 +133,10 @@ class Comparisons:
 def comparison_tables(
     structure: StructureComparison, precision: int, model: str
 ) -> tuple[Table, ...]:
-    """Sites, fits and alternatives of one structure; `model` is the name of the networks."""
+    """Sites, fits and alternatives of one structure, and fits of the shieldings in its file.
+
+    `model` is the name of the networks.
+    """
     found, crystal = structure.comparison, structure.prediction.crystal
     rows: list[tuple[Any, ...]] = [
         (
@@ -156,7 +157,10 @@ def comparison_tables(
         pairs = zip(found.rows, structure.beside, strict=True)
         rows = [(*row, *_of_file(*pair)) for row, pair in zip(rows, pairs, strict=True)]
     sites = Table("sites", columns, rows, crystal.where, detail, atoms=atoms)
-    return sites, _fits(found, precision), _alternatives(found, precision)
+    tables = sites, _fits(found, precision), _alternatives(found, precision)
+    if structure.stated is None:
+        return tables
+    return (*tables, _fits(structure.stated, precision, "file"))
 
 
 def _of_file(row: Row, other: Row | None) -> tuple[float | str | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
@@ -110,6 +111,44 @@ def _of_file(candidate: Candidate | None, species: tuple[str, ...]) -> tuple[flo
         return (None,) * (2 + len(species))
     rmse = (candidate.rmse[s] for s in species)
     return candidate.probability, candidate.family_probability, *rmse
+
+
+def deciding_table(ranking: Ranking, precision: int) -> Table | None:
+    """Which peaks decide between the first two families, those that decide most first.
+
+    None where there is one family only. A peak's weight is the difference of ln L that it makes
+    by itself, offsets and the scale of the errors being as they were fitted.
+    """
+    first = ranking.candidates[0]
+    other = next((c for c in ranking.candidates if c.family != first.family), None)
+    if other is None:
+        return None
+    ppm = ("ppm", precision)
+    columns = (
+        Column("measured", "measured", *ppm),
+        Column("species"),
+        Column("first", "site in first"),
+        Column("first_difference", "Δ first/ppm", *ppm, signed=True),
+        Column("second", "site in second"),
+        Column("second_difference", "Δ second/ppm", *ppm, signed=True),
+        Column("weight", "for the first", decimals=2, signed=True),
+    )
+    others = {row.line: row for row in other.comparison.rows}
+    rows = []
+    for one in first.comparison.rows:
+        if (two := others.get(one.line)) is None:
+            continue
+        errors = [math.log(row.sigma) + (row.difference / row.sigma) ** 2 / 2 for row in (one, two)]
+        rows.append((
+            one.measured, one.species, one.site, one.difference, two.site, two.difference,
+            errors[1] - errors[0],
+        ))  # fmt: skip
+    rows.sort(key=lambda row: -abs(row[-1]))
+    title = f"Peaks that decide between {first.title} and {other.title}"
+    notes = (
+        "for the first: ln of how much likelier the peak alone makes it; Δ predicted − measured",
+    )
+    return Table("deciding", columns, rows, title, notes=notes)
 
 
 def _percent(probability: float) -> str:

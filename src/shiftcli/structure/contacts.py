@@ -6,7 +6,7 @@ import numpy as np
 
 from shiftcli.structure.bonds import Bonds
 from shiftcli.structure.crystal import ELEMENTS, Crystal
-from shiftcli.structure.neighbours import find_neighbours, periodic_images
+from shiftcli.structure.neighbours import Neighbours, find_neighbours, periodic_images
 
 #: H···A beyond this (Å) is not looked at: no bond, or one that no longer matters.
 LONGEST_CONTACT = 2.4
@@ -15,8 +15,8 @@ LONGEST_CONTACT = 2.4
 FARTHEST = 10.0
 
 
-def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
-    """Length of the shortest hydrogen bond that each atom takes part in.
+def find_hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> tuple[Neighbours, np.ndarray]:
+    """Pairs of a hydrogen and an acceptor up to `LONGEST_CONTACT`; donors, acceptors are N and O.
 
     Parameters
     ----------
@@ -27,9 +27,10 @@ def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
 
     Returns
     -------
+    Neighbours
+        From each hydrogen to the acceptor.
     numpy.ndarray
-        H···A in Å, shape (n,), of donor, hydrogen and acceptor alike; donors and acceptors are
-        N and O. Infinite for atoms without a hydrogen bond up to `LONGEST_CONTACT`.
+        The atom that carries the hydrogen of each pair.
     """
     elements = bonds.elements
     polar = np.isin(elements, ("N", "O"))
@@ -38,15 +39,31 @@ def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
     donated[donated] = polar[carrier[donated]]
     near = find_neighbours(crystal.cell, crystal.positions, LONGEST_CONTACT, crystal.where)
     near = near.where(donated[near.first] & polar[near.second])
-    distances = near.distances
     # The carrier is the nearest; its own images are acceptors all the same.
     shortest = np.full(len(crystal), np.inf)
-    np.minimum.at(shortest, near.first, distances)
-    is_carrier = distances <= shortest[near.first] + 1e-6
-    near, distances = near.where(~is_carrier), distances[~is_carrier]
+    np.minimum.at(shortest, near.first, near.distances)
+    near = near.where(near.distances > shortest[near.first] + 1e-6)
+    return near, carrier[near.first]
+
+
+def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
+    """Length of the shortest hydrogen bond that each atom takes part in.
+
+    Parameters
+    ----------
+    crystal, bonds
+        As for `find_hydrogen_bonds`.
+
+    Returns
+    -------
+    numpy.ndarray
+        H···A in Å, shape (n,), of donor, hydrogen and acceptor alike. Infinite for atoms without
+        a hydrogen bond up to `LONGEST_CONTACT`.
+    """
+    near, carriers = find_hydrogen_bonds(crystal, bonds)
     found = np.full(len(crystal), np.inf)
-    for atoms in (near.first, near.second, carrier[near.first]):
-        np.minimum.at(found, atoms, distances)
+    for atoms in (near.first, near.second, carriers):
+        np.minimum.at(found, atoms, near.distances)
     return found
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
 from shiftcli.errors import visible
-from shiftcli.results.tables import Document, Table
+from shiftcli.results.tables import Column, Document, Table
 
 #: What TeX would take for a command, and signs that its fonts lack outside of formulas.
 _TEX = {
@@ -103,32 +103,42 @@ def plain(text: str) -> str:
     return escape(visible(text))
 
 
-def html_table(table: Table, kind: str = "") -> str:
+def html_table(table: Table, kind: str = "", marks: Sequence[str] = (), opens: int = 0) -> str:
     """A table that a page's script can sort by value, and whose rows choose atoms.
 
-    Its title becomes the caption; `kind` is its class in the style sheet.
+    Its title becomes the caption; `kind` is its class in the style sheet, `marks` are those of its
+    rows, if they have any. The first `opens` rows open the section with their number.
     """
     columns, cells = table.shown()
     places = {column.key: k for k, column in enumerate(table.columns)}
     values = [[row[places[column.key]] for column in columns] for row in table.rows]
-    marks = [' class="number"' if table.is_numeric(column) else "" for column in columns]
+    numeric = [' class="number"' if table.is_numeric(column) else "" for column in columns]
     heads = "".join(
-        f'<th scope="col" aria-sort="none"{mark}>'
+        f'<th scope="col" aria-sort="none"{mark}{_names(table, column)}>'
         f'<button type="button">{plain(column.head)}</button></th>'
-        for column, mark in zip(columns, marks, strict=True)
+        for column, mark in zip(columns, numeric, strict=True)
     )
     body = []
     for k, (row, shown) in enumerate(zip(values, cells, strict=True)):
         atoms = " ".join(map(str, table.atoms[k])) if table.atoms else ""
         named = f' data-atoms="{atoms}" tabindex="0"' if atoms else ""
-        parts = zip(row, shown, marks, strict=True)
+        named += f' data-opens="{k}" tabindex="0"' if k < opens else ""
+        named += f' class="{marks[k]}"' if marks and marks[k] else ""
+        parts = zip(row, shown, numeric, strict=True)
         body.append(f"<tr{named}>{''.join(_cell(*part) for part in parts)}</tr>")
-    notes = "".join(f"<p>{plain(text)}</p>" for text in table.notes)
+    notes = "".join(f'<p class="note">{plain(text)}</p>' for text in table.notes)
     return (
         f'<div class="scroll"><table class="{kind}" role="grid"><caption>{plain(table.title)}'
         f"</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
         f"{notes}"
     )
+
+
+def _names(table: Table, column: Column) -> str:
+    """What a column, and the errors behind its values, are called in spreadsheets."""
+    spreads = [c.label for c in table.columns if column.spread and c.key == column.spread]
+    also = f' data-spread="{plain(spreads[0])}"' if spreads else ""
+    return f' data-name="{plain(column.label)}"{also}'
 
 
 def _cell(value: Any, text: str, mark: str) -> str:

@@ -5,8 +5,8 @@ class Section {
     this.element = element;
     this.structure = structure;
     this.chosen = new Set();
-    this.rowOf = [];
-    structure.rows.forEach((row, k) => row.atoms.forEach((atom) => (this.rowOf[atom] = k)));
+    this.atomsOf = [];
+    structure.sites.forEach((site, atom) => (this.atomsOf[site] ??= []).push(atom));
     this.find = (selector) => element.querySelector(selector);
     this.picture = new Picture(
       this.find("canvas"),
@@ -14,12 +14,11 @@ class Section {
       (atom) => this.chooseAtom(atom),
       (atom, x, y) => this.hover(atom, x, y),
     );
-    this.addColours();
+    this.picture.marks = structure.sites.map((site) => structure.marks[site]);
+    addDownloads(element, this.find("h2").textContent);
+    this.addSwatches();
     this.addControls();
-    for (const table of element.querySelectorAll("table")) {
-      makeSortable(table);
-      makeWalkable(table, (row) => this.chooseNamed(row));
-    }
+    prepare(element, (row) => this.chooseNamed(row));
     element.addEventListener("click", (event) => {
       const named = event.target.closest("[data-atoms]");
       if (named !== null) this.chooseNamed(named);
@@ -28,17 +27,19 @@ class Section {
 
   /** Choose the atoms that a row or a peak names; once more, and none is chosen. */
   chooseNamed(named) {
-    const atoms = named === null ? [] : named.dataset.atoms.split(" ").map(Number);
+    const atoms = named === null ? [] : named.dataset.atoms.split(" ").filter(Boolean).map(Number);
     const again = atoms.length === this.chosen.size && atoms.every((k) => this.chosen.has(k));
+    this.picture.ends = [];
     this.choose(again ? [] : atoms);
   }
 
   /** Choose an atom with its symmetry copies, and show its rows. */
   chooseAtom(atom) {
-    const row = this.structure.rows[this.rowOf[atom]];
-    this.choose(atom === null ? [] : (row?.atoms ?? [atom]));
+    this.choose(atom === null ? [] : this.atomsOf[this.structure.sites[atom]]);
     for (const shown of this.element.querySelectorAll("tr.chosen")) {
-      shown.scrollIntoView({ block: "nearest" });
+      const box = shown.closest(".scroll");
+      const down = shown.offsetTop - box.scrollTop;
+      if (down < 60 || down > box.clientHeight - 40) box.scrollTop = shown.offsetTop - 80;
     }
   }
 
@@ -47,7 +48,7 @@ class Section {
     this.picture.choose(atoms);
     for (const named of this.element.querySelectorAll("[data-atoms]")) {
       const own = named.dataset.atoms.split(" ");
-      const isChosen = own.some((atom) => this.chosen.has(Number(atom)));
+      const isChosen = own.some((atom) => atom !== "" && this.chosen.has(Number(atom)));
       named.classList.toggle("chosen", isChosen);
       if (named.matches("tr")) named.setAttribute("aria-selected", String(isChosen));
     }
@@ -57,11 +58,19 @@ class Section {
       groups.set(text, (groups.get(text) ?? new Set()).add(this.structure.labels[atom]));
     }
     const texts = [...groups].map(([text, labels]) => `${[...labels].join(", ")}: ${text}`);
+    const distance = this.picture.distance();
+    if (distance !== null) {
+      const { atoms: drawn } = this.picture.drawn;
+      const [one, other] = this.picture.ends.map((number) => this.structure.labels[drawn[number]]);
+      texts.unshift(`${one} to ${other}: ${distance.toFixed(3)} Å`);
+    }
     this.find(".status").textContent = texts.join("; ");
   }
 
   describe(atom) {
-    return this.structure.rows[this.rowOf[atom]]?.text ?? "not predicted";
+    const site = this.structure.sites[atom];
+    const reason = this.structure.reasons[site];
+    return (this.structure.texts[site] ?? "not predicted") + (reason ? ` (${reason})` : "");
   }
 
   hover(atom, x, y) {
@@ -74,93 +83,186 @@ class Section {
     tip.style.top = `${Math.max(0, y - 32)}px`;
   }
 
-  addColours() {
-    const { rows } = this.structure;
-    this.ranges = shieldingRanges(rows);
-    const trs = this.element.querySelectorAll("table.sites tbody tr");
-    rows.forEach((row, k) => {
+  /** The colours of shieldings beside the sites that have them. */
+  addSwatches() {
+    const { structure } = this;
+    if (!structure.values.shielding) return;
+    const ranges = rangesOf(structure, "shielding");
+    for (const row of this.element.querySelectorAll("table.sites tr[data-atoms]")) {
+      const atom = Number(row.dataset.atoms.split(" ")[0]);
       const swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = css(shieldingColour(row.element, row.shielding, this.ranges));
-      trs[k].cells[0].prepend(swatch);
-    });
-    this.addLegend();
-    this.colourBy("all");
-  }
-
-  /** The colour scale of each nucleus with its ends. */
-  addLegend() {
-    const { rows } = this.structure;
-    const legend = this.find(".legend");
-    for (const element of Object.keys(ELEMENT_COLOURS).filter((e) => e in this.ranges)) {
-      const [low, high] = this.ranges[element];
-      const { species } = rows.find((row) => row.element === element);
-      const bar = document.createElement("span");
-      bar.className = "bar";
-      bar.style.background = low < high ? scaleGradient() : css(ELEMENT_COLOURS[element]);
-      const decimals = high - low < 20 ? 1 : 0;
-      const [from, to] = [low, high].map((x) => x.toFixed(decimals).replace("-", "−"));
-      const texts = [species, from, bar, `${to} ppm`];
-      legend.append(
-        ...texts.map((content, k) => {
-          if (k === 2) return content;
-          const span = document.createElement("span");
-          span.textContent = content;
-          if (k === 1) span.className = "end";
-          return span;
-        }),
-      );
+      swatch.style.background = css(quantityColour(structure, "shielding", ranges, atom));
+      row.cells[0].prepend(swatch);
     }
   }
 
-  /** Colour by the shielding of one element, of all (each in its range), or by element. */
-  colourBy(choice) {
-    const { elements, rows } = this.structure;
+  /** Colour by a quantity of one element or of all (each in its range), or by element. */
+  colour() {
+    const { structure } = this;
+    const [quantity, nucleus] = [this.find(".colour").value, this.find(".nucleus").value];
+    this.find(".nucleus").disabled = quantity === "elements";
+    const ranges = quantity === "elements" ? {} : rangesOf(structure, quantity);
     this.picture.setColours(
-      elements.map((element, atom) => {
-        if (choice === "elements") return ELEMENT_COLOURS[element] ?? PLAIN;
-        const row = rows[this.rowOf[atom]];
-        if (row === undefined || (choice !== "all" && choice !== element)) return PLAIN;
-        return shieldingColour(element, row.shielding, this.ranges);
+      structure.elements.map((element, atom) => {
+        if (quantity === "elements") return ELEMENT_COLOURS[element] ?? PLAIN;
+        if (nucleus !== "" && nucleus !== element) return PLAIN;
+        return quantityColour(structure, quantity, ranges, atom);
       }),
     );
+    this.showLegend(quantity, nucleus, ranges);
+  }
+
+  /** The colour scale of each nucleus with its ends, and the signs on atoms. */
+  showLegend(quantity, nucleus, ranges) {
+    const { structure } = this;
+    const legend = this.find(".legend");
+    legend.replaceChildren();
+    const add = (text, name = "") => {
+      const span = document.createElement("span");
+      span.textContent = text;
+      span.className = name;
+      legend.append(span);
+      return span;
+    };
+    for (const element of Object.keys(ELEMENT_COLOURS)) {
+      if (!(element in ranges) || (nucleus !== "" && nucleus !== element)) continue;
+      const [low, high] = ranges[element];
+      const decimals = high - low < 20 ? 1 : 0;
+      const [from, to] = [low, high].map((x) => x.toFixed(decimals).replace("-", "−"));
+      add(structure.species[element]);
+      add(from, "end");
+      add("", "bar").style.background =
+        low < high ? scaleGradient(SCALES[quantity]) : css(ELEMENT_COLOURS[element]);
+      add(`${to} ppm`);
+    }
+    const found = Math.max(0, ...structure.marks);
+    if (structure.marks.includes(2)) add("! red: not to be trusted, see the reason in the table", "sign bad");
+    if (structure.marks.includes(1)) add("○ ring: has a flag, or differs by more than 2σ", "sign doubtful");
+    legend.dataset.worst = found;
+  }
+
+  /** Rows, atoms and peaks in which all words of the filter are; the others are hidden or faint. */
+  filter(text) {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const kept = new Set();
+    const seen = { rows: 0, all: 0 };
+    for (const row of this.element.querySelectorAll("tr[data-atoms]")) {
+      const content = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
+      row.hidden = !words.every((word) => content.includes(word));
+      seen.all += 1;
+      if (row.hidden) continue;
+      seen.rows += 1;
+      for (const atom of row.dataset.atoms.split(" ")) kept.add(atom);
+    }
+    const isFiltered = words.length > 0;
+    this.find(".found").textContent = isFiltered ? `${seen.rows} of ${seen.all} rows` : "";
+    this.picture.fade(
+      isFiltered ? [...this.structure.sites.keys()].filter((atom) => !kept.has(String(atom))) : [],
+    );
+    for (const drawn of this.element.querySelectorAll("svg [data-atoms]")) {
+      const own = drawn.dataset.atoms.split(" ");
+      drawn.classList.toggle("faded", isFiltered && !own.some((atom) => kept.has(atom)));
+    }
   }
 
   addControls() {
-    const select = this.find(".colour");
-    select.addEventListener("change", () => this.colourBy(select.value));
-    this.find(".labels").addEventListener("change", (event) => {
-      this.picture.labels = event.target.checked;
-      this.picture.request();
-    });
-    for (const button of this.element.querySelectorAll(".controls button")) {
-      const axis = ["a", "b", "c"].indexOf(button.value);
-      button.addEventListener("click", () =>
-        axis < 0 ? this.picture.reset() : this.picture.lookAlong(axis),
-      );
+    const { structure, picture } = this;
+    const colour = this.find(".colour");
+    for (const option of [...colour.options]) {
+      if (option.value !== "elements" && !structure.values[option.value]) option.remove();
     }
+    for (const select of [colour, this.find(".nucleus")]) {
+      select.addEventListener("change", () => this.colour());
+    }
+    this.colour();
+    const toggle = (name) =>
+      this.find(`.${name}`).addEventListener("change", (event) => {
+        picture[name] = event.target.checked;
+        picture.request();
+      });
+    toggle("labels");
+    toggle("contacts");
+    if (!structure.contacts.length) this.find(".contacts").parentElement.remove();
+    const packing = this.find(".packing");
+    for (const option of [...(packing?.options ?? [])]) {
+      if (!canPack(structure, Number(option.value))) option.remove();
+    }
+    packing?.addEventListener("change", () => {
+      picture.show(Number(packing.value));
+      this.choose([...this.chosen]);
+    });
+    this.find(".filter input").addEventListener("input", (event) => this.filter(event.target.value));
+    for (const button of this.element.querySelectorAll(".views button")) {
+      const axis = ["a", "b", "c"].indexOf(button.value);
+      button.addEventListener("click", () => (axis < 0 ? picture.reset() : picture.lookAlong(axis)));
+    }
+    const name = `${this.find("h2").textContent}.png`;
+    this.find(".views").append(
+      saveButton("PNG", "Save the picture", () => {
+        picture.draw(true);
+        picture.canvas.toBlob((blob) => save(blob, name));
+        picture.request();
+      }),
+    );
   }
+}
+
+/** Tables that sort and walk, and drawings that say at once what the mouse is on. */
+function prepare(element, onRow) {
+  for (const table of element.querySelectorAll("table")) {
+    makeSortable(table);
+    makeWalkable(table, onRow);
+  }
+  const tip = document.getElementById("tip");
+  for (const named of element.querySelectorAll("svg g")) {
+    const title = named.querySelector("title");
+    if (title === null) continue;
+    named.setAttribute("aria-label", title.textContent);
+    title.remove();
+  }
+  element.addEventListener("pointerover", (event) => {
+    const named = event.target.closest?.("svg g[aria-label]") ?? null;
+    tip.hidden = named === null;
+    if (named === null) return;
+    tip.textContent = named.getAttribute("aria-label");
+    const box = named.getBoundingClientRect();
+    const room = document.documentElement.clientWidth - tip.offsetWidth - 6;
+    tip.style.left = `${Math.max(4, Math.min(event.clientX + 12, room))}px`;
+    tip.style.top = `${Math.max(2, box.top - tip.offsetHeight - 6)}px`;
+  });
+  element.addEventListener("pointerleave", () => (tip.hidden = true));
 }
 
 const structures = JSON.parse(document.getElementById("data").textContent);
 const sections = new Map();
 const selector = document.getElementById("structure");
+const elements = document.querySelectorAll("section.structure");
 
 function show(number) {
-  document.querySelectorAll("main > section").forEach((element, k) => {
-    element.hidden = k !== number;
-  });
+  elements.forEach((element, k) => (element.hidden = k !== number));
+  if (selector !== null) selector.value = String(number);
   if (number < structures.length && !sections.has(number)) {
-    const element = document.querySelectorAll("main > section")[number];
-    sections.set(number, new Section(element, structures[number]));
+    sections.set(number, new Section(elements[number], structures[number]));
+  }
+  for (const row of document.querySelectorAll("tr[data-opens]")) {
+    row.classList.toggle("chosen", Number(row.dataset.opens) === number);
   }
 }
 
 selector?.addEventListener("change", () => show(Number(selector.value)));
 show(Number(selector?.value ?? 0));
 
+for (const overview of document.querySelectorAll("section.overview")) {
+  const open = (row) => row !== null && row.dataset.opens && show(Number(row.dataset.opens));
+  addDownloads(overview, overview.querySelector("h2").textContent);
+  prepare(overview, open);
+  overview.addEventListener("click", (event) => open(event.target.closest("tr[data-opens]")));
+}
+
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 scheme.addEventListener("change", () => sections.forEach(({ picture }) => picture.request()));
+addEventListener("scroll", () => (document.getElementById("tip").hidden = true));
 addEventListener("beforeprint", () => sections.forEach(({ picture }) => picture.draw(true)));
 addEventListener("afterprint", () => sections.forEach(({ picture }) => picture.request()));
 

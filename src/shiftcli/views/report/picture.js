@@ -5,6 +5,12 @@ const RADIUS = 0.44;
 const STICK = 0.13;
 const FOG_STEPS = 10;
 
+/** More labels cannot be read. */
+const MOST_LABELS = 400;
+
+/** A little aside from the third axis, so that depth is seen at once. */
+const ASIDE = multiply(turn(0, -1.25), turn(2, -0.45));
+
 class Picture {
   constructor(canvas, structure, onChoose, onHover) {
     this.canvas = canvas;
@@ -12,24 +18,43 @@ class Picture {
     this.onChoose = onChoose;
     this.onHover = onHover;
     this.colours = structure.positions.map(() => PLAIN);
+    this.marks = structure.positions.map(() => 0);
     this.chosen = new Set();
+    this.faded = new Set();
+    this.ends = [];
     this.labels = false;
+    this.contacts = true;
     this.sprites = new Map();
-    this.frame();
+    this.rotation = ASIDE;
+    this.show(structure.cell === null ? 0 : 1);
     this.reset();
     this.listen();
   }
 
+  /** Draw the distinct molecules (0), the unit cell (1), or so many cells along each axis. */
+  show(packing) {
+    this.packing = packing;
+    this.drawn = copiesOf(this.structure, packing);
+    this.ends = [];
+    this.frame();
+    this.fit();
+    this.request();
+  }
+
   /** Centre and size of what is drawn. */
   frame() {
-    const { positions, cell } = this.structure;
-    const corners = cell === null ? [] : CORNERS.map((corner) => latticePoint(cell, corner));
-    const points = [...positions, ...corners];
-    const low = [0, 1, 2].map((k) => Math.min(...points.map((p) => p[k])));
-    const high = [0, 1, 2].map((k) => Math.max(...points.map((p) => p[k])));
+    const { cell } = this.structure;
+    const cells = Math.max(this.packing, 1);
+    const corners =
+      cell === null || this.packing === 0
+        ? []
+        : CORNERS.map((corner) => latticePoint(cell, corner.map((x) => x * cells)));
+    const points = [...this.drawn.positions, ...corners];
+    const low = [0, 1, 2].map((k) => points.reduce((least, p) => Math.min(least, p[k]), Infinity));
+    const high = [0, 1, 2].map((k) => points.reduce((most, p) => Math.max(most, p[k]), -Infinity));
     this.centre = low.map((x, k) => (x + high[k]) / 2);
-    this.size = Math.max(...points.map((p) => Math.hypot(...p.map((x, k) => x - this.centre[k]))));
-    this.size += 1;
+    const far = (p) => Math.hypot(...p.map((x, k) => x - this.centre[k]));
+    this.size = points.reduce((most, p) => Math.max(most, far(p)), 0) + 1;
     this.outline = points;
   }
 
@@ -39,7 +64,7 @@ class Picture {
     this.shift = [0, 0];
     const [width, height] = this.measure();
     const places = this.outline.map((point) => this.project(point));
-    const reach = (of) => Math.max(...places.map(of), 1);
+    const reach = (of) => places.reduce((most, place) => Math.max(most, of(place)), 1);
     const across = reach(({ x }) => Math.abs(x - width / 2));
     const down = reach(({ y }) => Math.abs(y - height / 2));
     this.zoom = Math.min((width / 2 - 38) / across, (height / 2 - 38) / down);
@@ -48,8 +73,8 @@ class Picture {
   }
 
   reset() {
-    // A little aside from the third axis, so that depth is seen at once.
-    this.rotation = multiply(turn(0, -1.25), turn(2, -0.45));
+    this.ends = [];
+    this.rotation = ASIDE;
     this.fit();
     this.request();
   }
@@ -68,6 +93,27 @@ class Picture {
   setColours(colours) {
     this.colours = colours;
     this.request();
+  }
+
+  /** Atoms that are seen as through fog. */
+  fade(atoms) {
+    this.faded = new Set(atoms);
+    this.request();
+  }
+
+  /** A click on what is drawn: the second one after another measures their distance. */
+  pick(number) {
+    if (number === null) this.ends = [];
+    else if (this.ends.length === 1 && this.ends[0] !== number) this.ends.push(number);
+    else this.ends = [number];
+    this.onChoose(number === null ? null : this.drawn.atoms[number]);
+  }
+
+  /** Å between the two that were clicked last, or null. */
+  distance() {
+    if (this.ends.length < 2) return null;
+    const [one, other] = this.ends.map((number) => this.drawn.positions[number]);
+    return Math.hypot(...one.map((x, k) => x - other[k]));
   }
 
   choose(atoms) {
@@ -94,7 +140,8 @@ class Picture {
 
   measure() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    this.scale = (Math.min(width, height) / 2 / this.size) * this.zoom;
+    this.scale = (Math.min(width, height) / 2 / this.size) * (this.zoom ?? 1);
+    this.shift ??= [0, 0];
     this.middle = [width / 2 + this.shift[0], height / 2 + this.shift[1]];
     return [width, height];
   }
@@ -102,7 +149,7 @@ class Picture {
   /** Place of an atom on the canvas. */
   place(atom) {
     this.measure();
-    return this.project(this.structure.positions[atom]);
+    return this.project(this.drawn.positions[this.drawn.atoms.indexOf(atom)]);
   }
 
   draw(forPrint = false) {
@@ -118,11 +165,14 @@ class Picture {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.lineCap = "round";
-    this.points = this.structure.positions.map((p) => this.project(p));
-    const things = [...this.spheres(), ...this.sticks(), ...this.cellLines()];
+    this.points = this.drawn.positions.map((p) => this.project(p));
+    const things = [
+      ...this.spheres(), ...this.sticks(), ...this.dashes(), ...this.cellLines(),
+    ];
     things.sort((one, other) => one.z - other.z);
     for (const thing of things) thing.draw(pen);
     this.drawLabels(pen);
+    this.drawDistance(pen);
   }
 
   /** A colour as it is seen through the fog at a depth. */
@@ -131,25 +181,40 @@ class Picture {
     return mix(colour, this.fog, (0.55 * Math.round(part * FOG_STEPS)) / FOG_STEPS);
   }
 
+  /** The colour of an atom: faint where it was left out by a filter. */
+  colour(atom) {
+    return this.faded.has(atom) ? mix(this.colours[atom], this.fog, 0.85) : this.colours[atom];
+  }
+
   radius(atom) {
     return RADII[this.structure.elements[atom]] ?? RADIUS;
   }
 
   spheres() {
-    return this.points.map((point, atom) => ({
+    return this.points.map((point, number) => ({
       z: point.z,
       draw: (pen) => {
+        const atom = this.drawn.atoms[number];
         const radius = this.radius(atom) * point.scale;
-        const sprite = this.sprite(this.dimmed(this.colours[atom], point.z));
+        const sprite = this.sprite(this.dimmed(this.colour(atom), point.z));
         pen.drawImage(sprite, point.x - radius, point.y - radius, 2 * radius, 2 * radius);
+        if (this.marks[atom] > 0 && !this.faded.has(atom)) this.warn(pen, point, radius, atom);
         if (!this.chosen.has(atom)) return;
-        pen.strokeStyle = this.accent;
-        pen.lineWidth = 3;
-        pen.beginPath();
-        pen.arc(point.x, point.y, radius + 3, 0, 2 * Math.PI);
-        pen.stroke();
+        ring(pen, point, radius + 3, this.accent, 3);
       },
     }));
+  }
+
+  /** A ring about an atom that is odd; about one that is bad another one, and a sign on it. */
+  warn(pen, point, radius, atom) {
+    const isBad = this.marks[atom] === 2;
+    ring(pen, point, radius + 1.5, isBad ? css(BAD) : css(DOUBTFUL), isBad ? 3 : 2);
+    if (!isBad) return;
+    pen.fillStyle = "#fff";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.font = `bold ${Math.max(9, 1.5 * radius)}px system-ui, sans-serif`;
+    pen.fillText("!", point.x, point.y);
   }
 
   /** A sphere lit from above left, drawn once for each colour. */
@@ -176,17 +241,10 @@ class Picture {
 
   /** Bonds as two halves, each in the colour of its atom. */
   sticks() {
-    const { positions, bonds, stubs } = this.structure;
-    const halves = [];
-    for (const [i, j] of bonds) {
-      const middle = positions[i].map((x, k) => (x + positions[j][k]) / 2);
-      halves.push([i, middle], [j, middle]);
-    }
-    for (const [i, ...way] of stubs) halves.push([i, positions[i].map((x, k) => x + way[k])]);
-    return halves.map(([atom, end]) => {
-      const from = this.points[atom];
+    return this.drawn.halves.map(([number, end]) => {
+      const from = this.points[number];
       const to = this.project(end);
-      const colour = this.dimmed(this.colours[atom], (from.z + to.z) / 2);
+      const colour = this.dimmed(this.colour(this.drawn.atoms[number]), (from.z + to.z) / 2);
       return {
         z: Math.min(from.z, to.z) - 0.05,
         draw: (pen) => {
@@ -200,15 +258,34 @@ class Picture {
     });
   }
 
-  /** The unit cell in pieces, which hide and are hidden one by one. */
+  /** Hydrogen bonds, dashed; half of those whose acceptor is not drawn. */
+  dashes() {
+    if (!this.contacts) return [];
+    return this.drawn.contacts.map(([number, end]) => {
+      const from = this.points[number];
+      const to = this.project(end);
+      return {
+        z: Math.min(from.z, to.z) - 0.05,
+        draw: (pen) => {
+          pen.strokeStyle = css(this.dimmed(parseColour(this.accent), (from.z + to.z) / 2));
+          pen.lineWidth = Math.max(1.2, 0.06 * from.scale);
+          pen.setLineDash([4, 5]);
+          line(pen, from, to);
+          pen.setLineDash([]);
+        },
+      };
+    });
+  }
+
+  /** Unit cells in pieces, which hide and are hidden one by one. */
   cellLines() {
     const { cell } = this.structure;
-    if (cell === null) return [];
+    if (cell === null || this.packing === 0) return [];
     const pieces = [];
-    for (const [start, axis] of EDGES) {
+    for (const [start, axis] of gridEdges(this.packing)) {
       for (let k = 0; k < 8; k += 1) {
         const ends = [k / 8, (k + 1) / 8].map((part) =>
-          this.project(latticePoint(cell, start.map((x, m) => (m === axis ? part : x)))),
+          this.project(latticePoint(cell, start.map((x, m) => (m === axis ? x + part : x)))),
         );
         pieces.push({
           z: (ends[0].z + ends[1].z) / 2,
@@ -229,19 +306,37 @@ class Picture {
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
     const { cell, labels } = this.structure;
-    if (cell !== null) {
+    if (cell !== null && this.packing > 0) {
       for (const [name, corner] of [["0", [0, 0, 0]], ["a", [1, 0, 0]], ["b", [0, 1, 0]], ["c", [0, 0, 1]]]) {
         const out = corner.map((x) => (x ? 1.05 : -0.04));
         const point = this.project(latticePoint(cell, out));
         this.write(pen, name, point.x, point.y, `italic 14px Georgia, serif`);
       }
     }
-    const named = this.labels ? labels.map((_, atom) => atom) : [...this.chosen];
+    const named = [...this.drawn.atoms.keys()].filter(
+      (number) => this.labels || this.chosen.has(this.drawn.atoms[number]),
+    );
     named.sort((i, j) => this.points[i].z - this.points[j].z);
-    for (const atom of named) {
-      const { x, y, scale } = this.points[atom];
-      this.write(pen, labels[atom], x, y - this.radius(atom) * scale - 9, "12px system-ui, sans-serif");
+    for (const number of named.slice(-MOST_LABELS)) {
+      const { x, y, scale } = this.points[number];
+      const atom = this.drawn.atoms[number];
+      const above = y - this.radius(atom) * scale - 9;
+      this.write(pen, labels[atom], x, above, "12px system-ui, sans-serif");
     }
+  }
+
+  /** The line between the two that were clicked last, and its length. */
+  drawDistance(pen) {
+    const distance = this.distance();
+    if (distance === null) return;
+    const [from, to] = this.ends.map((number) => this.points[number]);
+    pen.strokeStyle = this.accent;
+    pen.lineWidth = 2;
+    pen.setLineDash([7, 4]);
+    line(pen, from, to);
+    pen.setLineDash([]);
+    const [x, y] = [(from.x + to.x) / 2, (from.y + to.y) / 2];
+    this.write(pen, `${distance.toFixed(2)} Å`, x, y, "bold 13px system-ui, sans-serif");
   }
 
   write(pen, text, x, y, font) {
@@ -253,15 +348,20 @@ class Picture {
     pen.fillText(text, x, y);
   }
 
-  /** The atom in front at a place on the canvas, or null. */
-  atomAt(x, y) {
+  /** Number of what is drawn in front at a place on the canvas, or null. */
+  numberAt(x, y) {
     let found = null;
-    (this.points ?? []).forEach((point, atom) => {
-      const reach = Math.max(this.radius(atom) * point.scale, 5);
+    (this.points ?? []).forEach((point, number) => {
+      const reach = Math.max(this.radius(this.drawn.atoms[number]) * point.scale, 5);
       if (Math.hypot(x - point.x, y - point.y) > reach) return;
-      if (found === null || point.z > this.points[found].z) found = atom;
+      if (found === null || point.z > this.points[found].z) found = number;
     });
     return found;
+  }
+
+  atomAt(x, y) {
+    const number = this.numberAt(x, y);
+    return number === null ? null : this.drawn.atoms[number];
   }
 
   turnBy(right, down) {
@@ -320,7 +420,7 @@ class Picture {
       const was = fingers.delete(event.pointerId);
       if (!fingers.size) canvas.classList.remove("dragged");
       if (was && event.type === "pointerup" && !fingers.size && travelled <= 4) {
-        this.onChoose(this.atomAt(...place(event)));
+        this.pick(this.numberAt(...place(event)));
       }
     };
     canvas.addEventListener("pointerup", end);
@@ -343,7 +443,7 @@ class Picture {
         "+": () => this.zoomBy(1.15),
         "-": () => this.zoomBy(1 / 1.15),
         0: () => this.reset(),
-        Escape: () => this.onChoose(null),
+        Escape: () => this.pick(null),
       };
       if (keys[event.key] === undefined || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
@@ -354,51 +454,4 @@ class Picture {
       this.request();
     }).observe(canvas);
   }
-}
-
-const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [k & 1, (k >> 1) & 1, (k >> 2) & 1]);
-const EDGES = CORNERS.flatMap((corner) =>
-  [0, 1, 2].filter((axis) => corner[axis] === 0).map((axis) => [corner, axis]),
-);
-
-function latticePoint(cell, part) {
-  return [0, 1, 2].map((k) => part[0] * cell[0][k] + part[1] * cell[1][k] + part[2] * cell[2][k]);
-}
-
-function turn(axis, angle) {
-  const [c, s] = [Math.cos(angle), Math.sin(angle)];
-  const [i, j] = [(axis + 1) % 3, (axis + 2) % 3];
-  const matrix = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
-  matrix[i][i] = matrix[j][j] = c;
-  matrix[i][j] = -s;
-  matrix[j][i] = s;
-  return matrix;
-}
-
-function multiply(one, other) {
-  return one.map((row) => [0, 1, 2].map((k) => row.reduce((s, x, m) => s + x * other[m][k], 0)));
-}
-
-function cross(one, other) {
-  return [0, 1, 2].map((k) => {
-    const [i, j] = [(k + 1) % 3, (k + 2) % 3];
-    return one[i] * other[j] - one[j] * other[i];
-  });
-}
-
-function unit(vector) {
-  const length = Math.hypot(...vector);
-  return vector.map((x) => x / length);
-}
-
-function line(pen, from, to) {
-  pen.beginPath();
-  pen.moveTo(from.x, from.y);
-  pen.lineTo(to.x, to.y);
-  pen.stroke();
-}
-
-function parseColour(text) {
-  const hex = text.trim().slice(1);
-  return [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
 }

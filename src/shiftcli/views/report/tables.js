@@ -1,4 +1,4 @@
-/* Tables: a click on a head sorts, arrow keys walk through the rows. */
+/* Tables: a click on a head sorts, arrow keys walk through the rows that are seen. */
 
 function makeSortable(table) {
   const heads = [...table.tHead.rows[0].cells];
@@ -30,7 +30,9 @@ function sortRows(body, column, descending) {
 
 /** One row at a time can be reached with Tab, the others from it with the arrow keys. */
 function makeWalkable(table, onChoose) {
-  const rows = () => [...table.tBodies[0].rows].filter((row) => row.dataset.atoms);
+  const rows = () => [...table.tBodies[0].rows].filter(
+    (row) => !row.hidden && (row.dataset.atoms || row.dataset.opens),
+  );
   const reach = (row) => {
     for (const other of rows()) other.tabIndex = other === row ? 0 : -1;
   };

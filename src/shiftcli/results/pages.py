@@ -1,0 +1,500 @@
+"""What a page to send shows of a result: sections of a structure, its tables and its diagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shiftcli import __version__
+from shiftcli.errors import Failure, ShiftcliError
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
+from shiftcli.nmr.comparison import StructureComparison
+from shiftcli.nmr.shifts import References, from_line
+from shiftcli.nmr.spectrum import (
+    Correlation,
+    Settings,
+    Spectrum,
+    elements_of,
+    short_names,
+    simulate_spectra,
+)
+from shiftcli.results.citations import PROGRAMS, Citations
+from shiftcli.results.comparisons import Comparisons, comparison_tables
+from shiftcli.results.predictions import Results
+from shiftcli.results.provenance import provenance
+from shiftcli.results.rankings import deciding_table, ranking_table
+from shiftcli.results.tables import Table
+from shiftcli.structure.crystal import SPECIES, Crystal
+
+if TYPE_CHECKING:
+    from shiftcli.nmr.assignment import Comparison, Fit, Row
+    from shiftcli.nmr.ranking import Candidate, Ranking
+    from shiftcli.prediction.predictor import Prediction, Predictor
+
+#: Structures of a page at most: each takes some 100 kB of it.
+MOST_STRUCTURES = 500
+
+#: Candidates of a ranking that get a section of their own, and spectra above each other at most.
+MOST_CANDIDATES, MOST_LANES = 20, 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured shift on the axis of a spectrum, and where its prediction is, if that is known."""
+
+    shift: float
+    label: str = ""
+    predicted: float | None = None
+    atoms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Spectra of one nucleus on one axis, one above the other, over what was measured."""
+
+    spectra: tuple[Spectrum, ...]
+    names: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a diagram: its error along the second axis, and 0, 1, 2: how odd it is."""
+
+    x: float
+    y: float
+    label: str
+    atoms: tuple[int, ...] = ()
+    error: float = 0.0
+    mark: int = 0
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Points over two axes, on the line where both are equal if `diagonal` is true."""
+
+    title: str
+    axes: tuple[str, str]
+    points: tuple[Point, ...]
+    diagonal: bool = False
+    falls: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes
+    ----------
+    title, summary : str
+        What it is of.
+    notes : tuple of str
+        What the reader should know.
+    crystal : Crystal or None
+        The structure that is drawn.
+    tables : tuple of Table
+        The first is the one that matters.
+    diagrams, spectra
+        What is drawn of them.
+    note : str
+        What stands below the spectra.
+    """
+
+    title: str
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+    crystal: Crystal | None = None
+    tables: tuple[Table, ...] = ()
+    diagrams: tuple[Diagram, ...] = ()
+    spectra: tuple[Lanes, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of it.
+
+    Attributes
+    ----------
+    title, summary : str
+        What it is of.
+    sections : iterable of Section
+        Of which one is seen at a time, made while the page is written.
+    overview : Section or None
+        What is seen always, above; the rows of its first table open the sections in order.
+    failures : sequence of Failure
+        What could not be done.
+    sources : sequence of (str, str)
+        Where the numbers are from, and what to cite.
+    """
+
+    title: str
+    summary: str
+    sections: Iterable[Section]
+    overview: Section | None = None
+    failures: Sequence[Failure] = ()
+    sources: Sequence[tuple[str, str]] = ()
+
+
+def prediction_page(results: Results, citations: Citations) -> Page:
+    """Predicted structures: what a view draws of them.
+
+    Raises
+    ------
+    ShiftcliError
+        If there are none, or more than a page can hold.
+    """
+    _check_number(results.predictions)
+
+    def sections() -> Iterator[Section]:
+        for prediction in results.predictions:
+            yield _structure(results, prediction, Settings(results.references))
+
+    return Page(
+        f"NMR shieldings of {_what(results.predictions)}",
+        _summary(results.predictor), sections(), None, results.failures,
+        _sources(results.predictor, results.references, citations),
+    )  # fmt: skip
+
+
+def comparison_page(compared: Comparisons, citations: Citations) -> Page:
+    """Structures held against measured shifts: what a view draws of them.
+
+    Raises
+    ------
+    ShiftcliError
+        As for `prediction_page`.
+    """
+    predictions = [structure.prediction for structure in compared.structures]
+    _check_number(predictions)
+    results = Results(compared.predictor, predictions, (), compared.references, compared.precision)
+    return Page(
+        f"Measured shifts against {_what(predictions)}",
+        _summary(compared.predictor),
+        (_compared(results, structure) for structure in compared.structures),
+        None, compared.failures,
+        _sources(compared.predictor, compared.references, citations),
+    )  # fmt: skip
+
+
+def spectrum_page(
+    results: Results,
+    settings: Settings,
+    spectra: Sequence[Spectrum | Correlation],
+    citations: Citations,
+) -> Page:
+    """Spectra of structures: what a view draws of them.
+
+    Parameters
+    ----------
+    results : Results
+        The structures.
+    settings : Settings
+        How their spectra are made.
+    spectra : sequence of Spectrum or Correlation
+        Those of all structures together.
+    citations : Citations
+        What to cite.
+
+    Raises
+    ------
+    ShiftcliError
+        As for `prediction_page`.
+    """
+    _check_number(results.predictions)
+    overview = None
+    if len(results.predictions) > 1:
+        together = tuple(_together([s for s in spectra if isinstance(s, Spectrum)]))
+        overview = Section("All structures", spectra=together) if together else None
+
+    def sections() -> Iterator[Section]:
+        for prediction in results.predictions:
+            pairs = [
+                _cross_peaks(s)
+                for s in spectra
+                if isinstance(s, Correlation) and s.crystal is prediction.crystal
+            ]
+            drawn = [s.axis.element for s in spectra if isinstance(s, Spectrum)]
+            yield _structure(results, prediction, settings, pairs, drawn)
+
+    return Page(
+        f"NMR spectra of {_what(results.predictions)}",
+        _summary(results.predictor), sections(), overview, results.failures,
+        _sources(results.predictor, results.references, citations),
+    )  # fmt: skip
+
+
+def ranking_page(
+    ranking: Ranking,
+    predictions: Sequence[Prediction | Failure],
+    results: Results,
+    citations: Citations,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+) -> Page:
+    """Ranked candidates: what a view draws of them.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The candidates, at least one.
+    predictions : sequence of Prediction or Failure
+        What was ranked, in the order that `Candidate.place` counts.
+    results : Results
+        Networks, references and precision; its predictions are not looked at.
+    citations : Citations
+        What to cite.
+    exchange : collection of str
+        What was averaged.
+
+    Raises
+    ------
+    ShiftcliError
+        If there are no candidates.
+    """
+    _check_number(ranking.candidates[:MOST_STRUCTURES])
+    compared = []
+    for candidate in ranking.candidates[:MOST_CANDIDATES]:
+        prediction = predictions[candidate.place]
+        assert not isinstance(prediction, Failure)
+        groups = known_rows(average(prediction, exchange))
+        compared.append(StructureComparison(prediction, groups, candidate.comparison))
+    names = [f"{k}. {_short(c)}" for k, c in enumerate(ranking.candidates, 1)]
+    deciding = deciding_table(ranking, results.precision)
+    listed = replace(ranking_table(ranking, results.precision), title="Candidates, best first")
+    left = len(ranking.candidates) - len(compared)
+    overview = Section(
+        f"Candidates by {Path(ranking.experiment.source).name}",
+        f"{len(ranking.candidates)} ranked; a row opens its structure below"
+        + (f" (the best {len(compared)})" if left else ""),
+        ranking.notes,
+        tables=(listed, *([deciding] if deciding else [])),
+        spectra=tuple(_candidates(compared[:MOST_LANES], names, results.references)),
+        note="Dashed: measured shifts. Each candidate with the offset that fits it.",
+    )
+    sections = (
+        replace(_compared(results, structure), title=name)
+        for structure, name in zip(compared, names, strict=False)
+    )
+    title = f"{len(ranking.candidates)} candidates ranked by measured shifts"
+    return Page(
+        title, _summary(results.predictor), sections, overview, ranking.failures,
+        _sources(results.predictor, results.references, citations),
+    )  # fmt: skip
+
+
+def _check_number(structures: Sequence[object]) -> None:
+    if not structures:
+        raise ShiftcliError("no structure was predicted that a report could show")
+    if len(structures) > MOST_STRUCTURES:
+        raise ShiftcliError(
+            f"{len(structures)} structures are too many for one report",
+            hint=f"{MOST_STRUCTURES} at most",
+        )
+
+
+def shown_name(crystal: Crystal) -> str:
+    """File and name of a structure, without the folders, which are nobody else's business."""
+    names = (Path(crystal.source).name, crystal.name)
+    return ": ".join(name for name in names if name) or "structure"
+
+
+def _short(candidate: Candidate) -> str:
+    return candidate.name or Path(candidate.file).name or "structure"
+
+
+def _what(predictions: Sequence[Prediction]) -> str:
+    crystal = predictions[0].crystal
+    if len(predictions) > 1:
+        return f"{len(predictions)} structures"
+    return crystal.name or shown_name(crystal)
+
+
+def _summary(predictor: Predictor) -> str:
+    species = ", ".join(SPECIES[nucleus] for nucleus in predictor.calibrations)
+    if not species:
+        return f"By shiftcli {__version__}: {predictor.model}"
+    return f"Predicted by shiftcli {__version__}: isotropic shieldings of {species}"
+
+
+def _structure(
+    results: Results,
+    prediction: Prediction,
+    settings: Settings,
+    diagrams: Sequence[Diagram] = (),
+    elements: Sequence[str] | None = None,
+) -> Section:
+    """A structure, its sites, and its spectra of some elements, of all if none are named."""
+    crystal = prediction.crystal
+    there = elements_of([prediction])
+    drawn = there if elements is None else [e for e in dict.fromkeys(elements) if e in there]
+    kind = "isolated molecule" if crystal.cell is None else "atoms of the unit cell"
+    exchange = ", ".join(sorted(settings.exchange))
+    return Section(
+        shown_name(crystal),
+        f"{crystal.formula}, {kind}; {len(prediction.sites)} distinct sites predicted",
+        crystal.warnings,
+        crystal,
+        (replace(results.table(prediction), title="Predicted shieldings", detail=""),),
+        tuple(diagrams),
+        tuple(Lanes(tuple(simulate_spectra([prediction], [e], settings))) for e in drawn),
+        "Areas are numbers of nuclei in the cell."
+        + (f" Sites that exchange ({exchange}) are one." if exchange else ""),
+    )
+
+
+def _compared(results: Results, structure: StructureComparison) -> Section:
+    """A structure held against measured shifts."""
+    found, prediction = structure.comparison, structure.prediction
+    references = _fitted(results.references, found)
+    exchange = tuple(sorted({group.kind for group in structure.groups if group.kind}))
+    settings = Settings(references, exchange=exchange)
+    bare = _structure(replace(results, references=references), prediction, settings, (), ())
+    rows, *others = comparison_tables(structure, results.precision, results.predictor.model)
+    first = replace(rows, key="comparison", title="Comparison with experiment", detail="")
+    atoms = dict(zip(found.rows, map(tuple, rows.atoms), strict=True))
+    spectra = []
+    for element in elements_of([prediction]):
+        measured = tuple(
+            Measured(row.measured, row.site, row.predicted, atoms[row])
+            for row in found.rows
+            if row.species == SPECIES[element]
+        )
+        spectra.append(Lanes((_wide([prediction], element, settings, measured),), (), measured))
+    return replace(
+        bare,
+        notes=(*bare.notes, *found.notes, *filter(None, [structure.why])),
+        tables=(first, *bare.tables, *(table for table in others if table.rows)),
+        # One shift tells nothing where the offset was fitted to it.
+        diagrams=tuple(_against(found, fit, atoms) for fit in found.fits if fit.n > 1),
+        spectra=tuple(spectra),
+        note=f"{bare.note} Below the axis: measured shifts, tied to their predictions.",
+    )
+
+
+def _against(found: Comparison, fit: Fit, atoms: Mapping[Row, tuple[int, ...]]) -> Diagram:
+    """Predicted over measured shifts of one nuclide."""
+    points = [
+        Point(
+            row.measured, row.predicted,
+            f"{row.site}: measured {row.measured:.2f}, predicted {row.predicted:.2f}, "
+            f"difference {row.difference:+.2f} ± {row.sigma:.2f} ppm",
+            atoms[row], row.sigma, {">2σ": 1, ">3σ": 2}.get(row.flag, 0),
+        )
+        for row in found.rows
+        if row.species == fit.species
+    ]  # fmt: skip
+    return Diagram(
+        f"{fit.species}, RMSE {fit.rmse:.2f} ppm", ("measured/ppm", "predicted/ppm"), tuple(points),
+        diagonal=True,
+    )  # fmt: skip
+
+
+def _cross_peaks(spectrum: Correlation) -> Diagram:
+    first, second = spectrum.axes
+    points = [
+        Point(
+            peak.first.position, peak.second.position,
+            f"{peak.first.label}–{peak.second.label}: {peak.first.position:.2f}, "
+            f"{peak.second.position:.2f}",
+            tuple(
+                sorted({
+                    *peak.first.row.site.atoms.tolist(), *peak.second.row.site.atoms.tolist(),
+                })
+            ),
+        )
+        for peak in spectrum.peaks
+    ]  # fmt: skip
+    title = f"{first.species}–{second.species} correlation"
+    return Diagram(title, (first.title, second.title), tuple(points), falls=first.falls)
+
+
+def _fitted(references: References, found: Comparison) -> References:
+    """References of one structure: for measured nuclei those of the comparison."""
+    element = {species: e for e, species in SPECIES.items()}
+    lines = {element[fit.species]: from_line(fit.offset, fit.slope) for fit in found.fits}
+    return References(
+        {**references.references, **{e: line[0] for e, line in lines.items()}},
+        {**references.gradients, **{e: line[1] for e, line in lines.items()}},
+        references.sources,
+    )
+
+
+def _wide(
+    predictions: Sequence[Prediction],
+    element: str,
+    settings: Settings,
+    measured: Sequence[Measured],
+    ends: tuple[float, float] | None = None,
+) -> Spectrum:
+    """The spectrum of one structure, on an axis that reaches over all that was measured."""
+    (spectrum,) = simulate_spectra(predictions, [element], settings)
+    if not measured and ends is None:
+        return spectrum
+    room = settings.lines.width(spectrum.axis)
+    places = [m.shift for m in measured]
+    low = min([float(spectrum.positions[0]), *(p - room for p in places)])
+    high = max([float(spectrum.positions[-1]), *(p + room for p in places)])
+    wider = replace(settings, ranges={element: ends or (low, high)})
+    (spectrum,) = simulate_spectra(predictions, [element], wider)
+    return spectrum
+
+
+def _candidates(
+    compared: Sequence[StructureComparison], names: Sequence[str], references: References
+) -> Iterator[Lanes]:
+    """Spectra of the best candidates above each other, for each nucleus that was measured."""
+    element = {species: e for e, species in SPECIES.items()}
+    for species in dict.fromkeys(fit.species for fit in compared[0].comparison.fits):
+        rows = [row for row in compared[0].comparison.rows if row.species == species]
+        measured = tuple(Measured(row.measured, f"{row.measured:.2f} ppm") for row in rows)
+        settings = [
+            Settings(_fitted(references, structure.comparison), exchange=tuple(
+                sorted({group.kind for group in structure.groups if group.kind})
+            ))
+            for structure in compared
+        ]  # fmt: skip
+        pairs = [([s.prediction], own) for s, own in zip(compared, settings, strict=True)]
+        alone = [_wide(p, element[species], own, measured) for p, own in pairs]
+        ends = (
+            min(float(s.positions[0]) for s in alone),
+            max(float(s.positions[-1]) for s in alone),
+        )
+        spectra = [_wide(p, element[species], own, measured, ends) for p, own in pairs]
+        yield Lanes(tuple(spectra), tuple(names[: len(spectra)]), measured)
+
+
+def _together(spectra: Sequence[Spectrum]) -> Iterator[Lanes]:
+    """Spectra of several structures above each other, for each nucleus."""
+    for species in dict.fromkeys(s.axis.species for s in spectra):
+        own = [s for s in spectra if s.axis.species == species][:MOST_LANES]
+        yield Lanes(tuple(own), tuple(short_names([s.crystal for s in own])))
+
+
+def _sources(
+    predictor: Predictor, references: References, citations: Citations
+) -> list[tuple[str, str]]:
+    about = provenance(predictor)
+    entries = [("Program", f"{about['program']} {about['version']}"), ("Model", about["model"])]
+    entries += [(f"Network {name}", f"SHA-256 {sha}") for name, sha in about["weights"].items()]
+    entries += [("Uncertainty", text) for text in _uncertainties(predictor)]
+    entries += [("Shift references", text) for text in _references(references)]
+    works = citations.works if about["weights"] else ()
+    return entries + [(w.reason, w.to_text()) for w in works if w.reason != PROGRAMS]
+
+
+def _uncertainties(predictor: Predictor) -> list[str]:
+    own = ", ".join(SPECIES[n] for n, made in predictor.calibrations.items() if made is not None)
+    same = ", ".join(SPECIES[n] for n, made in predictor.calibrations.items() if made is None)
+    meaning = "± is the half width of the interval that holds the GIPAW shielding with 68 or 95 %"
+    texts = [f"{meaning}, calibrated for each atom ({own})"] if own else []
+    return texts + ([f"{meaning}, from the validation RMSE ({same})"] if same else [])
+
+
+def _references(given: References) -> list[str]:
+    values = [
+        f"{SPECIES[e]} {value:g} ppm, gradient {given.gradient(e):g}"
+        for e, value in given.references.items()
+    ]
+    return ["; ".join(values), *given.sources] if values else []

@@ -1,7 +1,9 @@
 """The report: one page, nothing loaded, text of users shown literally; and in a real browser."""
 
+import csv
 import html
 import json
+import math
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,9 +22,19 @@ from shiftcli.nmr.assignment import compare
 from shiftcli.nmr.averaging import average
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.ranking import rank
 from shiftcli.nmr.shifts import parse_references
+from shiftcli.nmr.spectrum import Settings, correlate_nuclei, simulate_spectra
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction
 from shiftcli.results.citations import Citation, Citations
+from shiftcli.results.comparisons import Comparisons
+from shiftcli.results.pages import (
+    comparison_page,
+    prediction_page,
+    ranking_page,
+    spectrum_page,
+)
+from shiftcli.results.rankings import deciding_table
 from shiftcli.structure.crystal import Crystal
 from shiftcli.views import Results
 from shiftcli.views.report import check_report, render_report, write_report
@@ -47,18 +60,36 @@ def as_results(*predictions, failures=()):
     return Results(networks, predictions, failures, parse_references("C:168.64,H:30.96"))
 
 
-def rendered(results, comparisons=()):
-    return render_report(results, comparisons, CITATIONS)
+def rendered(results):
+    return render_report(prediction_page(results, CITATIONS))
+
+
+def as_comparisons(*structures):
+    results = as_results()
+    return Comparisons(results.predictor, EXPERIMENT, structures, (), results.references, {})
+
+
+def rendered_comparison(*structures):
+    return render_report(comparison_page(as_comparisons(*structures), CITATIONS))
+
+
+def compare_with(prediction, experiment):
+    groups = average(prediction)
+    return StructureComparison(prediction, groups, compare(groups, experiment))
+
+
+EXPERIMENT = Experiment(
+    (
+        Peak(("H1",), "1H", 7.9, 0.1, 2), Peak(("H2",), "1H", 6.2, 0.1, 3),
+        Peak((), "13C", 163.0, None, 4),
+    ),
+    "exp.csv",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def compared(urea):
-    prediction = predicted(urea)
-    groups = average(prediction)
-    peaks = (Peak(("H1",), "1H", 7.9, 0.1, 2), Peak(("H2",), "1H", 6.2, 0.1, 3))
-    carbon = (Peak((), "13C", 163.0, None, 4),)
-    experiment = Experiment(peaks + carbon, "exp.csv")
-    return StructureComparison(prediction, groups, compare(groups, experiment))
+    return compare_with(predicted(urea), EXPERIMENT)
 
 
 def data_of(page):
@@ -91,7 +122,7 @@ class Reader(HTMLParser):
 
 def test_page_is_whole_and_loads_nothing(urea, tmp_path):
     path = tmp_path / "report.html"
-    write_report(path, as_results(predicted(urea)), citations=CITATIONS)
+    write_report(path, prediction_page(as_results(predicted(urea)), CITATIONS))
     page = path.read_text(encoding="utf-8")
     reader = Reader(page)
     assert reader.open == []
@@ -116,9 +147,8 @@ def test_rows_name_their_atoms(urea):
     assert all(r["tabindex"] == "0" for r in rows)
     (structure,) = data_of(page)
     assert structure["labels"] == list(urea.labels)
-    assert [row["shielding"] for row in structure["rows"]] == [
-        SHIELDINGS[s.label] for s in urea.sites
-    ]
+    assert structure["values"]["shielding"] == [SHIELDINGS[s.label] for s in urea.sites]
+    assert structure["sites"] == urea.site_numbers.tolist()
     assert ">7.71</td>" in page
     assert ">163.17</td>" in page
 
@@ -151,15 +181,15 @@ def test_controls_and_turned_text_are_shown(urea):
 def test_numbers_that_are_none(urea):
     nothing = SitePrediction(urea.sites[0], float("nan"), float("nan"), float("inf"))
     structure = data_of(rendered(as_results(Prediction(urea, (nothing,)))))[0]
-    assert structure["rows"][0]["shielding"] is None
+    assert "shielding" not in structure["values"]
+    assert structure["marks"][0] == 2
     other = predicted(urea).sites[1]
     page = rendered(as_results(Prediction(urea, (nothing, other))))
     assert "NaN" not in page.partition("</style>")[2].partition("<script>")[0]
 
 
 def test_comparison(urea, compared):
-    results = as_results(predicted(urea))
-    page = rendered(results, [compared])
+    page = rendered_comparison(compared)
     assert "Comparison with experiment" in page
     assert "found" in page
     assert "given" not in page  # every offset was fitted
@@ -170,7 +200,6 @@ def test_comparison(urea, compared):
     # Shifts are on the scale that was fitted, not the one of the references.
     fit = compared.comparison.fits[0]
     assert f">{fit.offset + fit.slope * SHIELDINGS['H1']:.2f}</td>" in page
-    assert rendered(results) != page
 
 
 def test_molecules_are_whole(urea):
@@ -221,12 +250,97 @@ def test_reports_that_cannot_be(urea, tmp_path):
     with pytest.raises(UsageError, match="cannot write"):
         check_report(Path("/dev/null/report.html"))
     with pytest.raises(ShiftcliError, match="no structure was predicted"):
-        write_report(tmp_path / "a.html", as_results(), citations=CITATIONS)
+        rendered(as_results())
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ShiftcliError, match="501 structures are too many"):
         rendered(as_results(*[predicted(urea)] * 501))
-    with pytest.raises(ValueError, match="shorter"):
-        rendered(as_results(predicted(urea), predicted(urea)), [None])
+
+
+def test_rows_that_are_odd_are_marked(urea):
+    sites = urea.sites
+    crystal = urea.with_flag(sites[3].atoms[:1], "ion-or-radical")
+    values = [(5.0, 0.5), (30.0, 99.0), (math.nan, math.nan), (25.0, 0.5), (24.0, 0.5)]
+    flags = [(), (), (), ("ion-or-radical",), ("hydrogen-normalised",)]
+    rows = tuple(
+        SitePrediction(site, *value, 1.1, own)
+        for site, value, own in zip(sites, values, flags, strict=True)
+    )
+    page = rendered(as_results(Prediction(crystal, rows)))
+    (structure,) = data_of(page)
+    assert structure["marks"] == [0, 2, 2, 1, 0]
+    assert structure["reasons"][1] == "uncertainty of 99 ppm"
+    classes = [a.get("class", "") for tag, a in Reader(page).tags if tag == "tr" and len(a) > 1]
+    assert classes == ["", "bad", "bad", "doubtful", ""]
+
+
+def test_difference_beyond_three_sigma_is_bad(urea):
+    far = Experiment(tuple(replace(p, shift=p.shift + 40 * (p.labels == ("H1",)))
+                           for p in EXPERIMENT.peaks[:2]), "exp.csv")  # fmt: skip
+    page = rendered_comparison(compare_with(predicted(urea), far))
+    (structure,) = data_of(page)
+    place = [site.label for site in urea.sites].index("H1")
+    assert structure["marks"][place] == 2
+    assert "> 3σ" in structure["reasons"][place]
+    assert 'class="point bad"' in page
+    assert abs(structure["values"]["difference"][place]) > 10
+
+
+def test_points_of_a_comparison(urea, compared):
+    page = rendered_comparison(compared)
+    points = [a for tag, a in Reader(page).tags if tag == "g" and a["class"].startswith("point")]
+    # The one carbon tells nothing: its offset was fitted to it.
+    assert [a["data-atoms"] for a in points] == [
+        " ".join(map(str, s.atoms.tolist())) for s in urea.sites if s.element == "H"
+    ]
+    assert "H1: measured 7.90, predicted" in page
+
+
+def test_hydrogen_bonds_lead_to_the_acceptor(urea):
+    drawn = draw_data(urea)
+    assert len(drawn["contacts"]) == 8  # every hydrogen of urea gives one
+    for hydrogen, acceptor, *cell in drawn["contacts"]:
+        assert (urea.elements[hydrogen], urea.elements[acceptor]) == ("H", "O")
+        end = np.array(drawn["positions"][acceptor]) + np.array(cell) @ urea.cell
+        assert 1.8 < np.linalg.norm(end - drawn["positions"][hydrogen]) < 2.4
+    assert sorted(set(drawn["molecules"])) == [0, 1]
+
+
+def test_ranking_shows_candidates_and_what_decides(urea):
+    near = predicted(urea)
+    far = Prediction(
+        replace(urea, name=NASTY, positions=urea.positions * 1.1, cell=urea.cell * 1.1),
+        tuple(replace(row, shielding=row.shielding + 3.0 * k) for k, row in enumerate(near.sites)),
+    )
+    failure = Failure("b.cif", StructureError("no atoms", where="b.cif"))
+    made = [failure, far, near]
+    ranking = rank(made, EXPERIMENT)
+    assert [c.place for c in ranking.candidates] == [2, 1]
+    page = render_report(ranking_page(ranking, made, as_results(), CITATIONS))
+    reader = Reader(page)
+    opens = [a["data-opens"] for tag, a in reader.tags if tag == "tr" and "data-opens" in a]
+    assert opens == ["0", "1"]
+    assert len(data_of(page)) == 2
+    heads = [text for tag, text in reader.texts if tag == "h2"]
+    assert heads[0] == "Candidates by exp.csv"
+    assert heads[1:] == ["1. urea", f"2. {NASTY}"]
+    assert "Peaks that decide between" in page
+    assert page.count('class="measured through"') == 3
+    weights = deciding_table(ranking, 2).values("weight")
+    assert weights == sorted(weights, key=abs, reverse=True)
+    assert deciding_table(rank([near], EXPERIMENT), 2) is None
+
+
+def test_spectra_of_structures_and_pairs(urea):
+    results = as_results(predicted(urea), predicted(urea, name="other"))
+    settings = Settings(results.references)
+    spectra = simulate_spectra(results.predictions, ["H"], settings)
+    page = render_report(spectrum_page(results, settings, spectra, CITATIONS))
+    assert page.count("<title>Spectra of 1H</title>") == 1
+    assert page.count("<title>Spectrum of 1H</title>") == 2
+    pairs = correlate_nuclei(results.predictions, ("N", "H"), settings)
+    page = render_report(spectrum_page(results, settings, pairs, CITATIONS))
+    assert page.count("<title>15N–1H correlation</title>") == 2
+    assert "N1–H2: " in page
 
 
 # In a browser
@@ -256,8 +370,8 @@ def report_path(urea, compared, tmp_path_factory):
     crystal = replace(urea, labels=labels, name="<script>alert(2)</script>")
     rows = [SitePrediction(s, SHIELDINGS.get(s.label, 5.5), 0.5, 1.1) for s in crystal.sites]
     second = Prediction(replace(crystal, warnings=(NASTY,)), tuple(rows))
-    results = as_results(predicted(urea), second)
-    write_report(path, results, [compared, None], CITATIONS)
+    comparisons = as_comparisons(compared, compare_with(second, EXPERIMENT))
+    write_report(path, comparison_page(comparisons, CITATIONS))
     return path
 
 
@@ -319,7 +433,7 @@ def sites(page):
 def test_browser_draws_the_structure(page):
     before, seen = pixels(page)
     assert seen > 5000
-    assert page.title() == "NMR shieldings of 2 structures"
+    assert page.title() == "Measured shifts against 2 structures"
     assert page.locator("section:visible").count() == 1
     assert page.locator("section:visible .legend .bar").count() == 4
     box = page.locator("section:visible canvas").bounding_box()
@@ -384,15 +498,15 @@ def test_browser_sorts(page):
     def head(name):
         return page.locator("section:visible table.sites").get_by_role("button", name=name)
 
-    head("shielding/ppm").click()
+    head("σ/ppm").click()
     assert column(4) == ["5.50", "23.25", "24.50", "37.00", "139.00"]
     assert column(1) == ["C1", "H1", "H2", "O1", "N1"]
-    head("shielding/ppm").click()
+    head("σ/ppm").click()
     assert column(4) == ["139.00", "37.00", "24.50", "23.25", "5.50"]
     sorted_head = page.locator('section:visible table.sites th[aria-sort="descending"]')
-    assert sorted_head.inner_text().startswith("shielding")
+    assert sorted_head.inner_text().startswith("σ")
     for _ in range(2):  # empty cells last, up and down
-        head("shift/ppm").click()
+        head("δ/ppm").click()
         assert column(7)[-2:] == ["", ""]
     head("labels").click()
     assert column(1) == ["C1", "H1", "H2", "N1", "O1"]
@@ -426,7 +540,10 @@ def test_browser_other_structure_and_literal_labels(page):
     page.locator("section:visible .labels").check()
     page.locator("section:visible .colour").select_option("elements")
     by_element, _ = pixels(page)
-    page.locator("section:visible .colour").select_option("N")
+    page.locator("section:visible .colour").select_option("shielding")
+    every, _ = pixels(page)
+    page.locator("section:visible .nucleus").select_option("N")
+    assert pixels(page)[0] != every
     assert pixels(page)[0] != by_element
 
 
@@ -448,3 +565,87 @@ def test_browser_without_scripts(browser, report_path):
     assert page.locator("section").count() == page.locator("section:visible").count() == 2
     assert page.locator("svg.spectrum").first.is_visible()
     context.close()
+
+
+def test_browser_colours_by_what_there_is(page):
+    options = page.locator("section:visible .colour option")
+    values = [option.get_attribute("value") for option in options.all()]
+    assert values == ["shielding", "shift", "difference", "uncertainty", "elements"]
+    seen = set()
+    for value in values:
+        page.locator("section:visible .colour").select_option(value)
+        seen.add(pixels(page)[0])
+    assert len(seen) == len(values)
+    assert page.locator("section:visible .legend .bar").count() == 0  # those of elements need none
+
+
+def test_browser_filters_rows_and_atoms(page):
+    before, _ = pixels(page)
+    field = page.locator("section:visible .filter input")
+    field.fill("13c c1")
+    assert sites(page).locator("visible=true").count() == 1
+    assert page.locator("section:visible .found").inner_text() == "2 of 8 rows"
+    assert pixels(page)[0] != before
+    assert page.locator("section:visible g.peak.faded").count() == 4
+    field.fill("")
+    assert sites(page).locator("visible=true").count() == 5
+    assert pixels(page)[0] == before
+
+
+def test_browser_saves_tables_and_drawings(page):
+    with page.expect_download() as waiting:
+        page.locator("section:visible table.comparison .save").click()
+    assert waiting.value.suggested_filename.endswith("Comparison-with-experiment.csv")
+    lines = list(csv.reader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert lines[0][:5] == [
+        "labels", "species", "multiplicity", "MS_shift/ppm", "MS_shift_uncertainty/ppm",
+    ]  # fmt: skip
+    assert len(lines) == 4
+    float(lines[1][3]), float(lines[1][lines[0].index("difference/ppm")])
+    with page.expect_download() as waiting:
+        page.locator("section:visible .spectra .save").first.click()
+    drawing = ElementTree.parse(waiting.value.path()).getroot()
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    text = "".join(drawing.itertext())
+    assert "var(--" not in text
+    assert ".curve" in text
+
+
+def test_browser_measures_between_two_clicks(page, urea):
+    canvas = page.locator("section:visible canvas")
+    canvas.evaluate("() => shiftcliReport.get(0).picture.pick(0)")
+    canvas.evaluate("() => shiftcliReport.get(0).picture.pick(1)")
+    places = np.array(draw_data(urea)["positions"])
+    expected = np.linalg.norm(places[0] - places[1])
+    said = page.locator("section:visible .status").inner_text()
+    assert said.startswith(f"{urea.labels[0]} to {urea.labels[1]}: {expected:.3f} Å")
+    page.locator("section:visible canvas").press("Escape")
+    assert "Å" not in page.locator("section:visible .status").inner_text()
+
+
+def test_browser_packs_and_shows_hydrogen_bonds(page, urea):
+    def drawn():
+        return page.evaluate("shiftcliReport.get(0).picture.drawn.atoms.length")
+
+    with_bonds, _ = pixels(page)
+    page.locator("section:visible .contacts").uncheck()
+    assert pixels(page)[0] != with_bonds
+    assert drawn() == len(urea)
+    page.locator("section:visible .packing").select_option("2")
+    assert drawn() == 8 * len(urea)
+    page.locator("section:visible .packing").select_option("0")
+    assert drawn() == len(urea) // 2
+
+
+def test_browser_fits_a_telephone(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1300, "height": 900})
+
+
+def test_browser_points_say_what_they_are(page):
+    point = page.locator("section:visible svg.diagram .point").first
+    point.locator("circle").hover()
+    assert page.locator("#tip").inner_text().startswith("H1: measured 7.90, predicted")
+    point.locator("circle").click()
+    assert chosen(page) != ""

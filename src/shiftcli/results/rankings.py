@@ -136,7 +136,8 @@ def deciding_table(ranking: Ranking, precision: int) -> Table | None:
     others = {row.line: row for row in other.comparison.rows}
     rows = []
     for one in first.comparison.rows:
-        if (two := others.get(one.line)) is None:
+        two = others.get(one.line)
+        if two is None or not (one.sigma and two.sigma):  # the offset was fitted to it alone
             continue
         errors = [math.log(row.sigma) + (row.difference / row.sigma) ** 2 / 2 for row in (one, two)]
         rows.append((

@@ -127,8 +127,16 @@ def test_volume_and_density_of_the_file():
         one(urea(more="_cell_volume 149.0", formula_units_Z="4"))
 
 
-def test_space_for_an_atom():
-    assert "72.6 Å³ for each atom" in one(urea(length_c="37.5")).warnings[-1]
+@pytest.mark.parametrize(
+    ("length", "note"),
+    [
+        ("37.5", "72.6 Å³ for each atom, organic crystals have 7.6 to 11.2: are atoms missing?"),
+        ("7.8", "15.1 Å³ for each atom, organic crystals have 7.6 to 11.2: are atoms missing?"),
+        ("3.3", "6.4 Å³ for each atom, organic crystals have 7.6 to 11.2: are the cell and its"),
+    ],
+)
+def test_space_for_an_atom(length, note):
+    assert note in one(urea(length_c=length)).warnings[-1]
 
 
 COLUMN = "_atom_site_fract_z\n"

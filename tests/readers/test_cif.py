@@ -173,9 +173,12 @@ def test_without_symmetry_the_formula_decides():
 
 
 def test_without_symmetry_and_formula_the_density_decides():
-    small = CELL.replace("7.0(1)", "3").replace("8.0", "4").replace("9.0", "4")
+    small = CELL.replace("7.0(1)", "3").replace("8.0", "4").replace("9.0", "3.4")
     crystal = one(cif(symmetry="", formula="", cell=small))
     assert notes(crystal) == ("no symmetry is stated: taken as P 1",)
+    half = small.replace("3.4", "6.8")
+    with pytest.raises(ReadError, match="3 atom sites are not the whole cell"):
+        one(cif(symmetry="", formula="", cell=half))
 
 
 def test_other_contents_than_formula_times_z():

@@ -14,11 +14,10 @@ from shiftcli.readers.atoms import ISOLATED, AtomTable, distinct, refuse_too_man
 from shiftcli.readers.choice import Contents, choose_symmetry
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import is_disordered, keep_major_component
-from shiftcli.readers.evidence import is_odd_space
 from shiftcli.readers.formula import compare, mass, parse_formula, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import refuse_above_one, refuse_lost_atoms
 from shiftcli.readers.sources import safe_text
-from shiftcli.structure.checks import DENSE, odd_shape
+from shiftcli.structure.checks import odd_shape, odd_space
 from shiftcli.structure.crystal import Crystal
 
 #: Relative difference up to which two volumes, or densities, are the same.
@@ -82,12 +81,8 @@ def _make_crystal(
         if fractional.min() < -1.0 or fractional.max() > 2.0:
             positions = (fractional - np.floor(fractional)) @ table.cell
         space = abs(np.linalg.det(table.cell)) / len(site)
-        # What lies nearer to the crystals that the networks know is for the checks to tell.
-        if space > DENSE and is_odd_space(table.elements, space):
-            warnings += (
-                f"{space:.1f} Å³ for each atom, organic crystals have 7.6 to 11.2: "
-                "are atoms missing?",
-            )
+        if problem := odd_space(table.elements, space):
+            warnings += (problem,)
 
     def of_atoms(values: np.ndarray | None) -> np.ndarray | None:
         return None if values is None else values[site]

@@ -12,12 +12,12 @@ from shiftcli.errors import ReadError, StructureError
 from shiftcli.readers.atoms import AtomTable
 from shiftcli.readers.copies import count_once
 from shiftcli.readers.disorder import expand_disordered, keep_major_component
-from shiftcli.readers.evidence import is_odd_space, is_roomy, is_sound
+from shiftcli.readers.evidence import is_roomy, is_sound
 from shiftcli.readers.formula import counts, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import take_as_full
 from shiftcli.readers.spacegroups import settings
 from shiftcli.readers.symmetry import IDENTITY, LISTED, Symmetry, fits_cell, group_number
-from shiftcli.structure.checks import DENSE
+from shiftcli.structure.checks import SPACE, odd_space
 from shiftcli.structure.crystal import Crystal
 
 
@@ -91,7 +91,7 @@ class Expansion:
             atoms = z * sum(contents.unit.values())
         assert self.table.cell is not None
         volume = abs(np.linalg.det(self.table.cell))
-        if not contents.expected and is_odd_space(self.crystal.elements, volume / atoms):
+        if not contents.expected and odd_space(self.crystal.elements, volume / atoms):
             return False
         return is_sound(self.crystal)
 
@@ -147,7 +147,7 @@ def _without_symmetry(table: AtomTable, contents: Contents) -> tuple[Expansion, 
     expected, cell = contents.expected, table.cell
     assert cell is not None
     room = abs(np.linalg.det(cell)) / len(made.site)
-    if not (same_heavy_atoms(expected, made.counts) if expected else room < DENSE):
+    if not (same_heavy_atoms(expected, made.counts) if expected else room < SPACE[1]):
         raise ReadError(
             f"no symmetry operations, and {len(table)} atom sites are not the whole cell"
             + (f" (formula × Z: {sum(expected.values()):g} atoms)" if expected else ""),

@@ -10,10 +10,6 @@ from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.structure.molecules import SAME_PLACE, molecules
 from shiftcli.structure.neighbours import find_neighbours
 
-#: Space (Å³) for each atom, hydrogens included: the 500 published organic crystals have 7.6 to
-#: 11.2. Wider here, for crystals at other temperatures and with other elements.
-SPACE = {"CHNO": (6.5, 14.0), "other": (6.5, 30.0)}
-
 #: Shortest contacts (Å) between atoms that are neither bonded nor bonded to the same atom, by
 #: number of hydrogens: hydrogen bonds are shorter and are looked for apart.
 CONTACT = {0: 2.35, 1: 1.9, 2: 1.8}
@@ -21,12 +17,6 @@ CONTACT = {0: 2.35, 1: 1.9, 2: 1.8}
 #: Contacts (Å) that 98 of 100 published crystals keep between molecules: of two hydrogens, of
 #: carbon and hydrogen, of carbon and another heavy atom.
 APART = {"HH": 1.85, "CH": 2.2, "C": 2.8}
-
-
-def is_odd_space(elements: np.ndarray, space: float) -> bool:
-    """Whether organic crystals never have that much space (Å³), or so little, for an atom."""
-    low, high = SPACE["CHNO" if np.isin(elements, ELEMENTS).all() else "other"]
-    return not low < space < high
 
 
 def is_sound(crystal: Crystal) -> bool:

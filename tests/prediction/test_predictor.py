@@ -199,7 +199,7 @@ def test_refusals_and_their_overrides(urea, predictor):
     with pytest.raises(StructureError, match="contains F") as caught:
         predictor.predict(bare)
     assert "--allow elements" in str(caught.value)
-    allowed = Predictor(device="cpu", allow=("elements", "hydrogens")).predict(bare)
+    allowed = Predictor(device="cpu", allow=("elements", "hydrogens", "overlaps")).predict(bare)
     assert {r.site.element for r in allowed.sites} == {"C", "N", "O"}
     assert all("other-elements-ignored" in r.flags for r in allowed.sites)
     assert all("near-other-element" in r.flags for r in allowed.sites)

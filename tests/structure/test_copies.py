@@ -22,9 +22,20 @@ def test_what_a_file_states_stands(urea):
     assert find_copies(urea, 0.2) is urea
 
 
-@pytest.mark.parametrize("noise", [0.005, 0.02])
-def test_noise_is_told_and_averaged_on_request(unstated, noise):
+@pytest.mark.parametrize("noise", [0.004, 0.006])
+def test_sites_that_are_parted_by_accident_are_averaged(unstated, noise):
     noisy = shaken(unstated, noise)
+    assert len(noisy.sites) > 5
+    found = find_copies(noisy)
+    assert [site.multiplicity for site in found.sites] == [2, 2, 4, 4, 4]
+    assert "symmetry P-42_1m within" in found.warnings[-1]
+    assert "Å (noise, or a relaxation that was not finished): 5 distinct" in found.warnings[-1]
+    kept = find_copies(noisy, 0.01)
+    assert np.array_equal(kept.positions, noisy.positions)
+
+
+def test_atoms_that_may_be_moved_on_purpose_are_told_of_and_averaged_on_request(unstated):
+    noisy = shaken(unstated, 0.02)
     told = find_copies(noisy)
     assert len(told.sites) > 5
     assert "5 distinct sites instead of" in told.warnings[-1]

@@ -239,7 +239,7 @@ class StructureOptions:
     symmetry_tolerance: float | None = option(
         None, "Distance in Å within which atoms are copies where the file states no symmetry; "
         "copies are averaged.", panel=STRUCTURES, metavar="Å", limits=(1e-4, 0.5),
-        shown="0.01, more for few decimals",
+        shown="0.01, more for few decimals or little noise",
     )  # fmt: skip
     allow: tuple[str, ...] = option(
         (), "Predict in spite of elements,hydrogens,overlaps,valence; marks the atoms.",

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 
@@ -142,3 +143,37 @@ def test_every_command_refuses_a_format_that_is_not_there(main, urea_path, tmp_p
     done = main(command, urea_path, "--from", "nonsense", *more)
     assert done.returncode == 2
     assert "no format is called 'nonsense'" in done.stderr
+
+
+def test_frames_become_one_structure(main, urea, tmp_path):
+    """On stdout, in a folder and in a ranking."""
+    from ase import Atoms
+    from ase.io import write
+
+    frames = []
+    for k, weight in enumerate((1.0, 3.0)):
+        atoms = Atoms(urea.elements.tolist(), urea.positions, cell=urea.cell, pbc=True)
+        atoms.set_array("labels", np.array(urea.labels))
+        atoms.set_array("CS", np.where(urea.elements == "C", 100.0 + k, 25.0))
+        atoms.info["weight"] = weight
+        frames.append(atoms)
+    run = tmp_path / "run.xyz"
+    write(run, frames, format="extxyz")
+    options = ("--nucleus", "C", "--average", "frames", "--frame-weights", "weight")
+    done = main("predict", run, *options, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (structure,) = json.loads(done.stdout)["structures"]
+    (site,) = structure["sites"]
+    assert site["flags"][-1].startswith("mean of 2 frames, standard error")
+    done = main("predict", run, *options, "-o", tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "results").glob("run*.csv"))) == 1
+    shifts = tmp_path / "shifts.csv"
+    shifts.write_text("species,shift\n13C,69.262\n")
+    done = main(
+        "rank", run, *options, "--experiment", shifts, "--shieldings", "file", "--format", "json",
+        "--references", "C:170",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (candidate,) = json.loads(done.stdout)["candidates"]
+    assert candidate["rmse"]["13C"] < 0.01

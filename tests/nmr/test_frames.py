@@ -8,7 +8,7 @@ from nmr_molecules import amino_alcohol, crystal_of
 
 from shiftcli.errors import StructureError, UsageError
 from shiftcli.nmr.averaging import average
-from shiftcli.nmr.frames import average_frames, over_frames, refuse_frames
+from shiftcli.nmr.frames import average_frames, over_frames
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction
 from shiftcli.structure.crystal import Site
 
@@ -102,5 +102,31 @@ def test_files_become_one_prediction_each():
     assert "different atoms" in str(mixed.error)
     plain = Reader()
     assert over_frames(plain, ("CH3",)) is plain
-    with pytest.raises(UsageError, match="--average frames is not for rank"):
-        refuse_frames(("frames",), "rank")
+    assert one.crystal.warnings[-1] == "shieldings are means of 2 frames; atoms of the first"
+    assert one.crystal.name == "made"
+
+
+class Weighed(Reader):
+    """Frames whose headers have weights, or odd ones."""
+
+    def predict_files(self, files, **_):
+        for file in files:
+            for k, weight in enumerate(("1", "0", file.removesuffix(".xyz")), 1):
+                made = frame(k, file)
+                info = {"w": weight} if weight else {}
+                yield replace(made, crystal=replace(made.crystal, name=f"#{k}", info=info))
+
+
+def test_weights_of_the_headers():
+    reader = over_frames(Weighed(), ("frames",), "w")
+    good, none, odd, negative = reader.predict_files(["3.xyz", ".xyz", "a lot.xyz", "-1.xyz"])
+    first, last = ([row.shielding for row in frame(k).sites] for k in (1, 3))
+    expected = 0.25 * np.array(first) + 0.75 * np.array(last)
+    assert [row.shielding for row in good.sites] == pytest.approx(expected)
+    assert "weights by w" in good.crystal.warnings[-1]
+    assert good.crystal.name == ""
+    assert "no weight 'w' in its header" in str(none.error)
+    for failure in (odd, negative):
+        assert "is no weight" in str(failure.error)
+    with pytest.raises(UsageError, match="--frame-weights goes with --average frames"):
+        over_frames(Weighed(), ("CH3",), "w")

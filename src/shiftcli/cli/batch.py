@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +14,7 @@ from shiftcli.errors import UsageError
 from shiftcli.nmr.averaging import FRAMES
 
 if TYPE_CHECKING:
-    from shiftcli.cli.options import RunningOptions, RunOptions, StructureOptions
+    from shiftcli.cli.options import AverageOptions, RunningOptions, RunOptions, StructureOptions
     from shiftcli.errors import Failure
     from shiftcli.nmr.shifts import References
     from shiftcli.pipeline import Shard
@@ -93,8 +93,8 @@ class Batch:
         Processes.
     shard : Shard or None
         The part that this run does.
-    average : collection of str
-        Words of ``--average``: frames of a file may be one structure.
+    source : Predictor
+        The same, perhaps averaging over the frames of a file.
     """
 
     predictor: Predictor
@@ -102,7 +102,7 @@ class Batch:
     reading: dict[str, Any]
     jobs: int
     shard: Shard | None
-    average: Collection[str] = ()
+    source: Predictor
 
     @classmethod
     def of(
@@ -113,16 +113,20 @@ class Batch:
         many: RunOptions,
         nuclei: tuple[str, ...] | None = None,
         folder: Path | None = None,
-        average: Collection[str] = (),
+        shifts: AverageOptions | None = None,
     ) -> Batch:
         """As the options say; results are kept in `folder`, or where ``--work`` says."""
+        from shiftcli.nmr.frames import over_frames
+
+        average = () if shifts is None else shifts.average
         if FRAMES in average and getattr(networks, "beside", False):
             raise UsageError(f"--average {FRAMES} takes --shieldings predicted or file, not both")
         folder = folder or many.work
         shard = many.part(files, folder)
         kept = {} if folder is None else {"folder": folder, "shard": shard}
         predictor = make_predictor(networks, structures, nuclei, **kept)
-        return cls(predictor, files, structures.reading, many.jobs, shard, average)
+        source = over_frames(predictor, average, "" if shifts is None else shifts.frame_weights)
+        return cls(predictor, files, structures.reading, many.jobs, shard, source)
 
     def predict(
         self,
@@ -144,15 +148,13 @@ class Batch:
         before: Callable[..., None] | None,
     ) -> Iterator[Any]:
         from shiftcli.errors import counted
-        from shiftcli.nmr.frames import over_frames
         from shiftcli.pipeline import StoredPredictor, predict_many
         from shiftcli.views.progress import progress
         from shiftcli.views.terminal import note
 
         files = self.part
         reading = {**self.reading, **({} if before is None else {"before": before})}
-        source = over_frames(self.predictor, self.average)
-        made = predict_many(source, files, finish=finish, jobs=self.jobs, **reading)
+        made = predict_many(self.source, files, finish=finish, jobs=self.jobs, **reading)
         if not isinstance(self.predictor, StoredPredictor):
             for number, item in enumerate(progress(made, len(files)), 1):
                 if number == _MANY and self.predictor.files:
@@ -176,12 +178,11 @@ class Batch:
         options: Mapping[str, Any],
     ) -> list[Failure]:
         """Write a file a structure into the folder, see `pipeline.predict_into`; what failed."""
-        from shiftcli.pipeline import StoredPredictor, predict_into
+        from shiftcli.pipeline import predict_into
         from shiftcli.views.progress import follow, progress
 
-        assert isinstance(self.predictor, StoredPredictor)
         made = predict_into(
-            self.predictor, self.files, render, suffix=suffix, options=options,
+            self.source, self.files, render, suffix=suffix, options=options,
             jobs=self.jobs, **self.reading,
         )  # fmt: skip
         with self.predictor.store:

@@ -69,7 +69,7 @@ def calibrate(
     elements = tuple(dict.fromkeys(e for one in measured for e in one.elements))
     if not elements:
         raise UsageError(f"--nucleus: no shift of such a nucleus is in {', '.join(experiment)}")
-    batch = Batch.of(paths, networks, structures, many, elements, average=shifts.average)
+    batch = Batch.of(paths, networks, structures, many, elements, shifts=shifts)
     predictions, failures = batch.split()
     if failures:
         # Experiments may be paired with structures by their order, so none can be left out.

@@ -59,7 +59,7 @@ def compare(
     seen.check(comparison_columns(to.precision, beside=networks.beside))
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
-    batch = Batch.of(paths, networks, structures, many, experiment.elements, average=shifts.average)
+    batch = Batch.of(paths, networks, structures, many, experiment.elements, shifts=shifts)
     finish = partial(
         compare_prediction, experiment=experiment, exchange=shifts.average, references=fixed,
         theory_errors=shifts.theory_errors, factors=widening(batch.predictor),

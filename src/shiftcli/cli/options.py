@@ -320,6 +320,10 @@ class AverageOptions:
         "a file, as one.",
         panel=SHIFTS, metavar="WORDS", parse=parse_exchange,
     )  # fmt: skip
+    frame_weights: str = option(
+        "", "Key of the headers of frames that holds their weights.", panel=SHIFTS, metavar="KEY",
+        shown="frames weigh the same",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

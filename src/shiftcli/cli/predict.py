@@ -76,7 +76,6 @@ def predict(
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
-    from shiftcli.nmr.frames import refuse_frames
     from shiftcli.pipeline import Spool
     from shiftcli.results.pages import prediction_page
     from shiftcli.results.predictions import Results, site_columns
@@ -91,11 +90,10 @@ def predict(
         raise UsageError("--report needs all predictions at once, which a folder does not keep")
     outputs = [None if folder else to.output, page.checked()]
     paths = find_inputs(files, shifts.files, outputs=outputs)
-    refuse_frames(shifts.average, "predict")
     references = shifts.read()
     seen.check(site_columns(to.precision))
     check_references(kind, references)
-    batch = Batch.of(paths, networks, structures, many, folder=folder)
+    batch = Batch.of(paths, networks, structures, many, folder=folder, shifts=shifts)
     batch.show_references(references)
     results, spool = Results(batch.predictor, [], [], references, to.precision, seen), Spool()
     finish = partial(_finish, results=results, kind=kind, average=shifts.average, before=spool)
@@ -108,6 +106,7 @@ def predict(
             page.write(partial(prediction_page, results), networks.weights)
     else:
         decisive = {"format": kind, "references": references, "average": sorted(shifts.average),
+                    "frame_weights": shifts.frame_weights,
                     "precision": to.precision, "choice": seen}  # fmt: skip
         text = partial(_text, finish=finish, results=results, kind=kind)
         failures = batch.predict_into(text, suffix_of(kind), decisive)

@@ -52,7 +52,6 @@ def rank(
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
     from shiftcli.nmr.candidates import check_labels, find_naming, unassigned
-    from shiftcli.nmr.frames import refuse_frames
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
     from shiftcli.readers import STDIN
@@ -62,14 +61,13 @@ def rank(
     from shiftcli.views.plots.ranking import plot_ranking
     from shiftcli.views.terminal import emit_document, show_failures, show_notes, show_some
 
-    refuse_frames(shifts.average, "rank")
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files, *filter(None, [comparing.labels_from])]
     paths = find_inputs(candidates, inputs, outputs=[to.output, plot, page.checked()])
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     experiment = unassigned(experiment) if assignment == "best" else experiment
-    batch = Batch.of(paths, networks, structures, many, experiment.elements)
+    batch = Batch.of(paths, networks, structures, many, experiment.elements, shifts=shifts)
     batch.show_references(fixed)
     naming = find_naming(
         paths, experiment, labels_from=comparing.labels_from, exchange=shifts.average,

@@ -147,7 +147,7 @@ def spectrum(
     _check_suffix(output)
     paths = find_inputs(files, shifts.files, outputs=[output, page.checked()])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
-    batch = Batch.of(paths, networks, structures, many, nuclei, average=shifts.average)
+    batch = Batch.of(paths, networks, structures, many, nuclei, shifts=shifts)
     batch.show_references(settings.references)
     predictions, failures = batch.split()
     if networks.beside:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import StructureError, UsageError, attempt
+from shiftcli.errors import StructureError, UsageError, attempt, counted, visible
 from shiftcli.nmr.averaging import FRAMES
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction
-from shiftcli.structure.crystal import Site
+from shiftcli.structure.crystal import Crystal, Site
 
 
 def average_frames(
@@ -92,10 +94,13 @@ class FrameMeans:
     ----------
     predictor : Predictor
         Predicts each frame; its other attributes are this one's.
+    key : str
+        Key of the frames' headers (`Crystal.info`) that holds their weights; without it all weigh
+        the same.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
+    def __init__(self, predictor: Predictor, key: str = "") -> None:
+        self._predictor, self._key = predictor, key
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -104,7 +109,7 @@ class FrameMeans:
 
     def again(self) -> Callable[[], FrameMeans]:
         """See `Predictor.again`."""
-        return partial(_means, self._predictor.again())
+        return partial(_means, self._predictor.again(), self._key)
 
     def predict_files(self, files: Iterable[str], **reading: Any) -> Iterator[Prediction | Failure]:
         """See `Predictor.predict_files`; a file with a frame that fails has failed."""
@@ -115,21 +120,52 @@ class FrameMeans:
             if failed or not done:
                 yield from failed[:1]
                 continue
-            yield attempt(partial(average_frames, done), file, done[0].crystal.where)
+            yield attempt(partial(self._mean, done), file, done[0].crystal.where)
 
-
-def _means(make: Callable[[], Predictor]) -> FrameMeans:
-    return FrameMeans(make())
-
-
-def over_frames(predictor: Predictor, average: Collection[str]) -> Predictor:
-    """The predictor, averaging over frames where the words of ``--average`` say so."""
-    return FrameMeans(predictor) if FRAMES in average else predictor  # type: ignore[return-value]
-
-
-def refuse_frames(average: Collection[str], what: str) -> None:
-    """Raise `UsageError` where a command cannot average over frames."""
-    if FRAMES in average:
-        raise UsageError(
-            f"--average {FRAMES} is not for {what}", hint="compare, spectrum and calibrate take it"
+    def _mean(self, done: Sequence[Prediction]) -> Prediction:
+        weights = [_weight(one.crystal, self._key) for one in done] if self._key else None
+        mean = average_frames(done, weights)
+        crystal, by = mean.crystal, f", weights by {self._key}" if self._key else ""
+        said = f"shieldings are means of {counted(len(done), 'frame')}{by}; atoms of the first"
+        name = "" if re.fullmatch(r"#\d+", crystal.name) else crystal.name
+        return replace(
+            mean, crystal=replace(crystal, name=name, warnings=(*crystal.warnings, said))
         )
+
+
+def _means(make: Callable[[], Predictor], key: str) -> FrameMeans:
+    return FrameMeans(make(), key)
+
+
+def _weight(crystal: Crystal, key: str) -> float:
+    text = crystal.info.get(key)
+    if text is None:
+        raise StructureError(
+            f"no weight '{visible(key, 30)}' in its header", where=crystal.where,
+            hint=f"there is {', '.join(crystal.info) or 'nothing'}",
+        )  # fmt: skip
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0.0 <= weight < math.inf:
+        raise StructureError(
+            f"{visible(key, 30)} = '{visible(text, 30)}' is no weight: a number from 0 on is",
+            where=crystal.where,
+        )
+    return weight
+
+
+def over_frames(predictor: Predictor, average: Collection[str], key: str = "") -> Predictor:
+    """The predictor, averaging over frames where the words of ``--average`` say so.
+
+    Raises
+    ------
+    UsageError
+        If there is a key of weights, but no average over frames.
+    """
+    if FRAMES in average:
+        return FrameMeans(predictor, key)  # type: ignore[return-value]
+    if key:
+        raise UsageError(f"--frame-weights goes with --average {FRAMES}")
+    return predictor

@@ -178,11 +178,13 @@ class Batch:
         options: Mapping[str, Any],
     ) -> list[Failure]:
         """Write a file a structure into the folder, see `pipeline.predict_into`; what failed."""
-        from shiftcli.pipeline import predict_into
+        from shiftcli.pipeline import StoredPredictor, predict_into
         from shiftcli.views.progress import follow, progress
 
+        assert isinstance(self.predictor, StoredPredictor)
+        source: Any = self.source  # perhaps over frames; else it has all that this one has
         made = predict_into(
-            self.source, self.files, render, suffix=suffix, options=options,
+            source, self.files, render, suffix=suffix, options=options,
             jobs=self.jobs, **self.reading,
         )  # fmt: skip
         with self.predictor.store:

@@ -30,9 +30,8 @@ ELSEWHERE = {
     "nmr/naming.py": "nmr/test_assignment.py",
     "pipeline/collect.py": "cli/test_collect.py",
     "pipeline/store.py": "pipeline/test_stored.py",
-    "prediction/figure.py": "prediction/test_predictor.py",
     "training/atoms.py": "training/test_committee.py",
-    "views/ase_atoms.py": "views/test_extended_xyz.py",
+    "views/plots/prediction.py": "prediction/test_records.py",
     "views/plots/figure.py": "views/plots/test_spectra.py",
     "views/plots/training.py": "views/plots/test_training_curves.py",
     # The record in networks' files: tested with what fits it and what reads it.

@@ -4,6 +4,7 @@ import pytest
 
 import shiftcli
 from shiftcli.notebook import Tabular
+from shiftcli.results.look import Look, parse_size
 from shiftcli.results.tables import Column, Table
 
 
@@ -35,6 +36,7 @@ def results(urea, predictor, tmp_path_factory):
         "comparison": compared,
         "ranking": shiftcli.rank([prediction], experiment),
         "spectrum": shiftcli.simulate_spectra([prediction])[0],
+        "correlation": shiftcli.correlate_nuclei([prediction], ("N", "H"))[0],
     }
 
 
@@ -51,7 +53,7 @@ def test_words_are_short(results):
 
 def test_tables_have_the_columns_of_the_files(results):
     tabular = {name: result for name, result in results.items() if isinstance(result, Tabular)}
-    assert set(tabular) == {"prediction", "comparison", "ranking"}
+    assert set(tabular) == {"prediction", "comparison", "ranking", "spectrum", "correlation"}
     pandas = pytest.importorskip("pandas")
     for name, result in tabular.items():
         assert result._repr_html_().count("<tr>") == 1 + len(result.to_dataframe())
@@ -59,3 +61,14 @@ def test_tables_have_the_columns_of_the_files(results):
     assert results["comparison"].to_dict()["measured"] == [7.1, 6.2]
     assert results["ranking"].to_dict()["family_probability"] == pytest.approx([1.0])
     assert len(results["results"].table(results["prediction"]).to_dataframe()) == 5
+
+
+def test_every_table_of_a_result_is_a_picture(results):
+    figure = pytest.importorskip("matplotlib.figure")
+    look = Look(parse_size("85mm"))
+    for name, result in results.items():
+        if isinstance(result, Tabular):
+            drawn = result.plot(look)
+            assert isinstance(drawn, figure.Figure), name
+            assert drawn.get_size_inches()[0] == pytest.approx(85 / 25.4)
+    assert results["comparison"].plot().axes[0].get_title().startswith("¹H")

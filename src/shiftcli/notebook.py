@@ -1,4 +1,4 @@
-"""What a result shows in a notebook, and how it becomes a table of pandas."""
+"""What a notebook shows of a result: a table, a data frame, a picture."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from html import escape
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, install, visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Tabular(ABC):
@@ -40,6 +43,27 @@ class Tabular(ABC):
             for row in zip(*columns.values(), strict=True)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+class Result(Tabular):
+    """A table that can be drawn, too."""
+
+    def plot(self, look: Any = None) -> Figure:
+        """The picture that the command line makes of it, as a matplotlib figure.
+
+        Parameters
+        ----------
+        look : shiftcli.results.look.Look, optional
+            Size, letters and style.
+
+        Raises
+        ------
+        UsageError
+            If matplotlib is not installed, or there is nothing to draw.
+        """
+        # By name, as the pictures know the results and not the other way round.
+        figure: Figure = import_module("shiftcli.views.plots").draw(self, look)
+        return figure
 
 
 def _text(value: Any) -> str:

@@ -102,6 +102,19 @@ def test_a_folder_of_results(main, strange, tmp_path):
     assert other.stderr.splitlines()[-1] == f"{len(NAMES)} structures predicted, 1 failed"
 
 
+def test_a_folder_of_results_becomes_one_file_of_chemiscope(main, urea_path, tmp_path):
+    done = main("predict", urea_path, "--nucleus", "C", "--output", tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    whole = tmp_path / "all.chemiscope.json"
+    done = main(
+        "predict", urea_path, "--nucleus", "C", "--work", tmp_path / "results", "--output", whole
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shieldings of 1 structure taken from" in done.stderr
+    (structure,) = json.loads(whole.read_text())["structures"]
+    assert structure["size"] == 16
+
+
 @pytest.mark.parametrize("form", ["table", "json", "magres", "xyz"])
 def test_formats_in_a_folder(main, tmp_path, urea_path, form):
     out = tmp_path / "out"

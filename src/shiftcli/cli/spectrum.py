@@ -218,7 +218,7 @@ def _emit(
     output: Path | None,
     tables: Callable[[], list[Table]],
     text: Callable[[], Chunks],
-    draw: Callable[[Path], None],
+    draw: Callable[[Path], object],
 ) -> None:
     """The one of the three that the output's suffix asks for."""
     from shiftcli.views.terminal import emit, emit_tables

@@ -23,7 +23,7 @@ from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.matching import Matching
 from shiftcli.nmr.naming import match, merge_named, permitted, place_of
 from shiftcli.nmr.shifts import References
-from shiftcli.notebook import Tabular
+from shiftcli.notebook import Result
 from shiftcli.structure.crystal import SPECIES
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Alternative:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Tabular):
+class Comparison(Result):
     """A structure held against an experiment.
 
     Attributes

@@ -45,7 +45,7 @@ from shiftcli.nmr.likelihood import FREEDOM, Total
 from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.stated import stated_beside
-from shiftcli.notebook import Tabular
+from shiftcli.notebook import Result
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.structure.crystal import Crystal
 
@@ -161,7 +161,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, repr=False)
-class Ranking(Tabular):
+class Ranking(Result):
     """Candidates, best first.
 
     Attributes

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shiftcli.errors import shortened
-from shiftcli.notebook import Tabular
+from shiftcli.notebook import Result
 from shiftcli.structure.crystal import Crystal, Site
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SitePrediction:
 
 
 @dataclass(frozen=True, repr=False)
-class Prediction(Tabular):
+class Prediction(Result):
     """Predicted shieldings of one crystal.
 
     Attributes
@@ -104,16 +103,8 @@ class Prediction(Tabular):
         ``labels``; ``MS_shielding``, ``MS_shielding_uncertainty`` and
         ``MS_shielding_uncertainty95`` in ppm, NaN where an atom was not predicted.
         """
-        from ase import Atoms
-
         crystal = self.crystal
-        atoms = Atoms(
-            symbols=crystal.elements.tolist(),
-            positions=crystal.positions,
-            cell=crystal.cell,
-            pbc=crystal.cell is not None,
-        )
-        atoms.set_array("labels", np.array(crystal.labels))
+        atoms = crystal.to_ase()
         for name, values in self.to_dict().items():
             if name.endswith("/ppm"):
                 array = np.full(len(crystal), np.nan)
@@ -121,9 +112,3 @@ class Prediction(Tabular):
                     array[row.site.atoms] = value
                 atoms.set_array(name.removesuffix("/ppm"), array)
         return atoms
-
-    def plot(self) -> Figure:
-        """Shieldings with their 68 % intervals as a matplotlib figure, one panel a nuclide."""
-        from shiftcli.prediction.figure import draw
-
-        return draw(self)

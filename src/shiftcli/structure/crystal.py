@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from shiftcli.errors import shortened, visible
 from shiftcli.structure.nuclei import ELEMENTS as ELEMENTS
 from shiftcli.structure.nuclei import SPECIES as SPECIES
 from shiftcli.structure.symmetry import find_equivalent_atoms
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,19 @@ class Crystal:
     def where(self) -> str:
         """File and block, for messages."""
         return ": ".join(visible(part) for part in (self.source, self.name) if part)
+
+    def to_ase(self) -> Atoms:
+        """All atoms of the cell, or of the molecule, as `ase.Atoms` with an array ``labels``."""
+        from ase import Atoms
+
+        atoms = Atoms(
+            symbols=self.elements.tolist(),
+            positions=self.positions,
+            cell=self.cell,
+            pbc=self.cell is not None,
+        )
+        atoms.set_array("labels", np.array(self.labels))
+        return atoms
 
     @property
     def formula(self) -> str:

@@ -10,7 +10,6 @@ from shiftcli import __version__
 from shiftcli.errors import visible
 from shiftcli.results.predictions import Results, flags_of_atoms, per_atom
 from shiftcli.structure.crystal import PREDICTED_BY
-from shiftcli.views.ase_atoms import ase_atoms
 from shiftcli.views.labels import BLANKS, as_words
 
 
@@ -33,8 +32,8 @@ def write_xyz(results: Results) -> str:
 
     stream = io.StringIO()
     for prediction in results.predictions:
-        atoms = ase_atoms(prediction)
         crystal = prediction.crystal
+        atoms = crystal.to_ase()
         # A blank inside a label would shift the columns behind it.
         atoms.set_array("labels", np.array(as_words(crystal.labels, BLANKS)))
         for name, values in per_atom(results, prediction).items():

@@ -6,13 +6,15 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import StructureError, UsageError
+from shiftcli.errors import StructureError, UsageError, counted, shortened
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE
 from shiftcli.nmr.spectrum.axes import Axis
 from shiftcli.nmr.spectrum.simulate import Lines, Peak, Settings, find_peaks
+from shiftcli.notebook import Result
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.crystal import Crystal
@@ -39,8 +41,8 @@ class CrossPeak:
     multiplicity: int
 
 
-@dataclass(frozen=True, eq=False)
-class Correlation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Correlation(Result):
     """Correlation of two nuclei of one crystal.
 
     Attributes
@@ -66,6 +68,21 @@ class Correlation:
     points: tuple[np.ndarray, np.ndarray]
     lines: Lines
     left_out: int = 0
+
+    def __repr__(self) -> str:
+        peaks = counted(len(self.peaks), "cross peak")
+        species = " and ".join(axis.species for axis in self.axes)
+        return f"<Correlation of {species} in {shortened(self.crystal.where)}: {peaks}>"
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Its cross peaks: sites, places on both axes in their units, pairs in the cell."""
+        return {
+            "first": [q.first.label for q in self.peaks],
+            "second": [q.second.label for q in self.peaks],
+            "first_position": [q.first.position for q in self.peaks],
+            "second_position": [q.second.position for q in self.peaks],
+            "multiplicity": [q.multiplicity for q in self.peaks],
+        }
 
     def intensity(self) -> np.ndarray:
         """The spectrum over both axes, shape (n, m), its integral the number of pairs in the cell.

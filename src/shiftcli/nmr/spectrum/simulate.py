@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from shiftcli.nmr.shifts import References
 from shiftcli.nmr.spectrum.axes import Axis
 from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS, Shape, line_shape
 from shiftcli.nmr.spectrum.options import Range
+from shiftcli.notebook import Result
 from shiftcli.prediction.predictor import Prediction, SitePrediction
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 
@@ -58,7 +59,7 @@ class Peak:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Spectrum:
+class Spectrum(Result):
     """Spectrum of one nucleus of one crystal.
 
     Attributes
@@ -93,6 +94,18 @@ class Spectrum:
         return (
             f"<{SPECIES[self.axis.element]} spectrum of {shortened(self.crystal.where)}: {peaks}>"
         )
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Its peaks by the names of the CSV, the last column their place on the axis."""
+        rows = [peak.row for peak in self.peaks]
+        return {
+            "labels": [row.site.label for row in rows],
+            "species": [row.site.species for row in rows],
+            "multiplicity": [row.site.multiplicity for row in rows],
+            "MS_shielding/ppm": [row.shielding for row in rows],
+            "MS_shielding_uncertainty/ppm": [row.uncertainty for row in rows],
+            self.axis.column: [peak.position for peak in self.peaks],
+        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from shiftcli.views.plots.figure import nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Colours of rows without a flag, and above 2σ and 3σ.
 _COLOURS = {"": "C0", ">2σ": "C4", ">3σ": "C1"}
@@ -24,15 +25,15 @@ _MARGIN, _LEAST_MARGIN = 0.08, 0.5
 
 
 def plot_comparison(
-    comparison: Comparison, output: Path, title: str = "", look: Look | None = None
-) -> None:
+    comparison: Comparison, output: Path | None = None, title: str = "", look: Look | None = None
+) -> Figure:
     """Draw predicted against measured shifts, a panel for each nucleus below the other.
 
     Parameters
     ----------
     comparison : Comparison
         From `shiftcli.compare`.
-    output : pathlib.Path
+    output : pathlib.Path, optional
         Picture; its suffix names the format.
     title : str
         Name of the structure.
@@ -51,9 +52,10 @@ def plot_comparison(
     assignments that were found, not stated.
     """
     rows = len(comparison.fits)
-    with picture(output, look, rows=rows, size=(120.0, 105.0), title=title) as (_, axes):
+    with picture(output, look, rows=rows, size=(120.0, 105.0), title=title) as (figure, axes):
         for panel, fit in zip(axes, comparison.fits, strict=True):
             _draw(panel, fit, [row for row in comparison.rows if row.species == fit.species])
+    return figure
 
 
 def _draw(panel: Axes, fit: Fit, rows: list[Row]) -> None:

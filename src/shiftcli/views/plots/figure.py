@@ -32,7 +32,7 @@ _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @contextmanager
 def picture(
-    output: Path,
+    output: Path | None,
     look: Look | None = None,
     *,
     rows: int = 1,
@@ -45,8 +45,9 @@ def picture(
 
     Parameters
     ----------
-    output : pathlib.Path
-        Picture; its suffix names the format. Its folder is made where it is missing.
+    output : pathlib.Path or None
+        Picture; its suffix names the format. Its folder is made where it is missing. None to
+        keep the figure alone.
     look : Look, optional
         Size, letters and style.
     rows, columns : int
@@ -70,7 +71,9 @@ def picture(
     UsageError
         If matplotlib is missing, the format or the style is unknown, or it cannot be written.
     """
-    check_picture(output)
+    if output is not None:
+        check_picture(output)
+    check_matplotlib()
     from matplotlib import rc_context, style
     from matplotlib.figure import Figure
     from matplotlib.rcsetup import cycler
@@ -97,6 +100,8 @@ def picture(
         heading = plain(title if look.title is None else look.title)
         if heading:
             figure.suptitle(heading, fontsize="medium")
+        if output is None:
+            return
         form = output.suffix.lower().removeprefix(".")
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
         figure.draw_without_rendering()  # labels beyond a panel move when the layout moves it
@@ -143,6 +148,11 @@ def check_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"'{path.name}' should end in {', '.join(SUFFIXES)}")
+    check_matplotlib()
+
+
+def check_matplotlib() -> None:
+    """Refuse pictures where matplotlib is missing."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

@@ -13,6 +13,7 @@ from shiftcli.views.plots.figure import nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Candidates drawn at most; names of more could not be read.
 LARGEST = 40
@@ -24,7 +25,7 @@ _ROW, _AROUND = 6.0, 35.0
 _LONGEST = 36
 
 
-def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> None:
+def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None = None) -> Figure:
     """Draw the RMSE of the best candidates as lollipops, a panel for each nucleus.
 
     Parameters
@@ -33,7 +34,7 @@ def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> No
         From `shiftcli.rank`; its first `LARGEST` candidates are drawn, the best on top, with
         their probabilities. Those that cannot be told apart are filled, the others hollow. The
         band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`).
-    output : pathlib.Path
+    output : pathlib.Path, optional
         Picture; its suffix names the format.
     look : Look, optional
         Size, letters and style.
@@ -50,7 +51,8 @@ def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> No
     all_of = f"best {len(drawn)} of {len(ranking.candidates)} candidates"
     title = all_of if len(drawn) < len(ranking.candidates) else ""
     columns = len(ranking.species)
-    with picture(output, look, columns=columns, size=size, scaled=False, title=title) as (_, axes):
+    shown = picture(output, look, columns=columns, size=size, scaled=False, title=title)
+    with shown as (figure, axes):
         for panel, species in zip(axes, ranking.species, strict=True):
             _draw(panel, drawn, species)
         names = distinct_names([(candidate.file, candidate.name) for candidate in drawn])
@@ -60,6 +62,7 @@ def plot_ranking(ranking: Ranking, output: Path, look: Look | None = None) -> No
             range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
         )
         right.tick_params(length=0)
+    return figure
 
 
 def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:

@@ -23,7 +23,9 @@ _LONGEST_LABEL = 20
 _CONTOURS = 0.08 * 1.5 ** np.arange(7)
 
 
-def plot_spectra(spectra: Sequence[Spectrum], output: Path, look: Look | None = None) -> None:
+def plot_spectra(
+    spectra: Sequence[Spectrum], output: Path | None = None, look: Look | None = None
+) -> Figure:
     """Draw one-dimensional spectra: panels of the nuclei below each other, crystals as lines.
 
     Spectra of one nucleus share an axis. Raises as `picture`.
@@ -36,11 +38,12 @@ def plot_spectra(spectra: Sequence[Spectrum], output: Path, look: Look | None = 
     with picture(output, look, rows=len(by_nucleus), title=title) as (figure, axes):
         for panel, own in zip(axes, by_nucleus.values(), strict=True):
             _draw_lines(figure, panel, own, label_room(figure, len(by_nucleus)))
+    return figure
 
 
 def plot_correlations(
-    spectra: Sequence[Correlation], output: Path, look: Look | None = None
-) -> None:
+    spectra: Sequence[Correlation], output: Path | None = None, look: Look | None = None
+) -> Figure:
     """Draw cross peaks as contours, each crystal in its colour, between their projections.
 
     All spectra are on the same axes. Raises as `picture`, and `UsageError` if lines are too narrow
@@ -67,6 +70,7 @@ def plot_correlations(
         else:
             name_lines(figure, panel)
         _dress(panel, horizontal, vertical)
+    return figure
 
 
 def _draw_contours(panel: Axes, top: Axes, side: Axes, spectrum: Correlation, colour: str) -> None:

@@ -19,9 +19,8 @@ T = TypeVar("T")
 #: Environment variable; set to 1, errors show their traceback.
 DEBUG = "SHIFTCLI_DEBUG"
 
-
 #: What a terminal would obey or hide: controls, and marks that turn the direction of text.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def visible(text: object, limit: int = 4096) -> str:
@@ -29,7 +28,7 @@ def visible(text: object, limit: int = 4096) -> str:
 
     A line break is shown as ``\\n``.
     """
-    line = _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), str(text))
+    line = CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), str(text))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

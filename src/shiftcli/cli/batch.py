@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, WeightsError
 from shiftcli.nmr.averaging import FRAMES
 
 if TYPE_CHECKING:
@@ -38,9 +37,12 @@ def find_inputs(
 
 def fetched(weights: Path | None) -> Path | None:
     """The networks that were named, downloaded with a progress bar where they are not here."""
-    if weights is not None or "SHIFTCLI_WEIGHTS" in os.environ:
+    from shiftcli.weights import find_networks, folder_of
+
+    try:
+        folder_of(weights)
+    except WeightsError:
         from shiftcli.views.progress import downloads
-        from shiftcli.weights import find_networks
 
         with downloads() as progress:
             find_networks(weights, progress=progress)

@@ -13,7 +13,7 @@ import numpy as np
 
 from shiftcli.nmr.labels import find_skeletons
 from shiftcli.structure.crystal import Crystal
-from shiftcli.structure.neighbours import periodic_images
+from shiftcli.structure.neighbours import NeighbourSearch
 
 #: Largest root mean square difference (Å) of distances about any atom between near copies.
 #: Of 25 published crystals and distorted copies (``tests/nmr/test_ranking_published.py``), copies
@@ -38,9 +38,7 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
 
     By place in the molecule and element, sorted distances in Å to heavy atoms, shape (k,).
     """
-    from scipy.spatial import cKDTree
-
-    heavy = np.flatnonzero(crystal.elements != "H")
+    heavy = crystal.elements != "H"
     atoms: dict[tuple[str, str], list[int]] = {}
     for skeleton in find_skeletons(crystal):
         for atom, colour in skeleton.graph.nodes(data="colour"):
@@ -48,12 +46,11 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
             atoms.setdefault((colour, "H"), []).extend(skeleton.hydrogens[atom])
     if not atoms:
         return {}
-    points, _ = periodic_images(crystal.cell, crystal.positions[heavy], _REACH)
-    tree = cKDTree(points)
+    search = NeighbourSearch(crystal.cell, crystal.positions, _REACH, only=heavy)
     found = {}
     for place, own in atoms.items():
         if own:
-            distances, _ = tree.query(crystal.positions[own], k=_NEIGHBOURS + 1)
+            distances = search.nearest(crystal.positions[own], _NEIGHBOURS + 1)
             distances = np.minimum(distances, _REACH)
             # The nearest heavy atom of a heavy atom is itself.
             found[place] = distances[:, 1:].mean(axis=0)

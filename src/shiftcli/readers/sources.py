@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import gzip
 import os
-import re
 import sys
 import zlib
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 from shiftcli import limits
-from shiftcli.errors import ReadError, visible
+from shiftcli.errors import CONTROL, ReadError, visible
 from shiftcli.readers.registry import format_of_name
 
 #: Name of standard input among the paths.
@@ -25,12 +24,10 @@ STDIN = "-"
 #: Bytes that are unpacked at once.
 _CHUNK = 1 << 20
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-
 
 def safe_text(text: object, limit: int = 60) -> str:
     """Text from a file for a message: one line without controls, cut with an ellipsis."""
-    line = " ".join(_CONTROL.sub(" ", str(text)).split())
+    line = " ".join(CONTROL.sub(" ", str(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from shiftcli.structure.bonds import Bonds
 from shiftcli.structure.crystal import ELEMENTS, Crystal
-from shiftcli.structure.neighbours import Neighbours, find_neighbours, periodic_images
+from shiftcli.structure.neighbours import Neighbours, NeighbourSearch, find_neighbours
 
 #: H···A beyond this (Å) is not looked at: no bond, or one that no longer matters.
 LONGEST_CONTACT = 2.4
@@ -72,12 +72,8 @@ def distances_to_others(crystal: Crystal) -> np.ndarray:
 
     Infinite where there is none within `FARTHEST`, 0 for such an atom.
     """
-    from scipy.spatial import cKDTree
-
     others = ~np.isin(crystal.elements, ELEMENTS)
     if not others.any():
         return np.full(len(crystal), np.inf)
-    points, origin = periodic_images(crystal.cell, crystal.positions, FARTHEST)
-    tree = cKDTree(points[others[origin]])
-    distances, _ = tree.query(crystal.positions, distance_upper_bound=FARTHEST)
-    return np.asarray(distances)
+    search = NeighbourSearch(crystal.cell, crystal.positions, FARTHEST, only=others)
+    return search.nearest(crystal.positions)[:, 0]

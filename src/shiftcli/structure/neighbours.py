@@ -66,6 +66,8 @@ class NeighbourSearch:
         Coordinates of the atoms in Å, shape (n, 3).
     reach : float
         How far (Å) to look.
+    only : numpy.ndarray, optional
+        Whether each atom may be found, shape (n,); the images are those within reach of all.
 
     Raises
     ------
@@ -73,9 +75,18 @@ class NeighbourSearch:
         If there would be more periodic images than `shiftcli.limits` allows.
     """
 
-    def __init__(self, cell: np.ndarray | None, positions: np.ndarray, reach: float) -> None:
+    def __init__(
+        self,
+        cell: np.ndarray | None,
+        positions: np.ndarray,
+        reach: float,
+        only: np.ndarray | None = None,
+    ) -> None:
         self._reach = reach
         self._points, self._origin = periodic_images(cell, positions, reach)
+        if only is not None:
+            kept = only[self._origin]
+            self._points, self._origin = self._points[kept], self._origin[kept]
 
     @cached_property
     def _tree(self) -> cKDTree:
@@ -101,6 +112,12 @@ class NeighbourSearch:
         if self._is_small(centres):
             return np.count_nonzero(self._pairs(centres), axis=1)
         return np.asarray(self._tree.query_ball_point(centres, self._reach, return_length=True))
+
+    def nearest(self, centres: np.ndarray, k: int = 1) -> np.ndarray:
+        """Distances in Å to the k nearest atoms of each place, shape (m, k), infinite beyond."""
+        kth = np.arange(1, k + 1)
+        found = self._tree.query(centres, k=kth, distance_upper_bound=self._reach)
+        return np.asarray(found[0])
 
     def around(self, centres: np.ndarray, own: np.ndarray) -> Neighbours:
         """The atoms about each of some atoms; its images are among them, itself it is not.

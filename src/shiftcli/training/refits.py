@@ -12,6 +12,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from shiftcli.structure.crystal import ELEMENTS, SPECIES
 from shiftcli.training.atoms import PredictedAtoms, measure_errors
 from shiftcli.training.committee import Judged, calibrate, judge
 from shiftcli.training.config import Configuration
-from shiftcli.training.folder import Task, writing
+from shiftcli.training.folder import Task
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.processes import Processes, launched
-from shiftcli.training.run import Watcher, watched_atoms
+from shiftcli.training.processes import Processes
+from shiftcli.training.run import watched_atoms
 from shiftcli.training.sources import Labelled
 from shiftcli.training.start import count_learned
-from shiftcli.training.studies import Variation, load_study, run_all, run_below
+from shiftcli.training.studies import StudyAtWork, Variation, begin
 
 #: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm², H···A of
 #: hydrogen bonds in Å.
@@ -77,18 +78,10 @@ def refit(
 
     Parameters
     ----------
-    task : Task or None
-        What each run is asked to do; on resuming the study's own holds, as does its variation.
-    output : str or pathlib.Path
-        Directory of the study.
+    task, output, resume, device, on_epoch, on_note
+        As in `shiftcli.training.study`.
     variation : Variation or None
         With ``folds`` and ``refit``.
-    resume : bool
-        Keep what is finished and go on with what is not.
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    on_epoch, on_note : callable, optional
-        As in `shiftcli.training.train`.
 
     Raises
     ------
@@ -97,42 +90,32 @@ def refit(
     UsageError
         If the variation is none with folds.
     """
-    folder = Path(output)
-    if resume or task is None or variation is None:
-        resume, (task, variation) = True, load_study(folder)
-    if not variation.refit:
-        raise UsageError("a refit needs a cross-validation: --folds K --refit")
-    with launched(device) as processes:
-        watcher = Watcher.of(processes, on_epoch, on_note)
-        labelled = task.load(watcher.note)
-        _check_start(task, variation, labelled)
-        runs = run_all(task, labelled, folder, variation, processes, watcher, resume=resume)
-        with processes.together():
-            if processes.is_writer:
-                with writing(folder):
-                    for name, (configuration, paths) in runs.items():
-                        _judge_fold(folder / name, configuration, paths, labelled, processes)
+    how: dict[str, Any] = {
+        "resume": resume,
+        "device": device,
+        "on_epoch": on_epoch,
+        "on_note": on_note,
+    }
+    with begin(task, output, variation, **how) as work:
+        if not work.variation.refit:
+            raise UsageError("a refit needs a cross-validation: --folds K --refit")
+        recipe, folder = work.task.configuration, work.folder
+        _check_start(work.task, work.variation, work.labelled)
+        runs = work.run_all()
+        work.write(partial(_judge_folds, work, runs))
         judged = [
-            _read(folder / name / "predictions.csv", configuration, labelled)
+            _read(folder / name / "predictions.csv", configuration, work.labelled)
             for name, (configuration, _) in runs.items()
         ]
         together = _join(judged)
-        members = task.configuration.members
-        found = {e: calibrate(own, _members(task.configuration, e)) for e, own in together.items()}
-        errors = _measure(together, found, labelled)
-        with processes.together():
-            if processes.is_writer:
-                with writing(folder):
-                    _write_all(folder, judged, errors)
-        watcher.note(f"networks of all crystals, {members} of each nucleus")
-        everything = replace(task.configuration, validation=False, folds=0, fold=0)
-        networks = run_below(
-            replace(task, configuration=everything, nuclei=tuple(found)), labelled,
-            folder / everything.part, processes, watcher,
-        )  # fmt: skip
-        with processes.together():
-            if processes.is_writer:
-                _describe(networks, found, errors[ALL], variation.folds)
+        found = {e: calibrate(own, recipe.for_element(e).members) for e, own in together.items()}
+        errors = _measure(together, found, work.labelled)
+        work.write(partial(_write_all, folder, judged, errors))
+        work.watcher.note(f"networks of all crystals, {recipe.members} of each nucleus")
+        everything = replace(recipe, validation=False, folds=0, fold=0)
+        last = replace(work.task, configuration=everything, nuclei=tuple(found))
+        networks = work.run_below(last, everything.part)
+        work.write(partial(_describe, networks, found, errors[ALL], work.variation.folds))
     return Refit(tuple(networks), errors, folder / "out-of-fold.csv")
 
 
@@ -150,8 +133,11 @@ def _check_start(task: Task, variation: Variation, labelled: Labelled) -> None:
                 )
 
 
-def _members(configuration: Configuration, element: str) -> int:
-    return configuration.for_element(element).members
+def _judge_folds(
+    work: StudyAtWork, runs: Mapping[str, tuple[Configuration, Sequence[Path]]]
+) -> None:
+    for name, (configuration, paths) in runs.items():
+        _judge_fold(work.folder / name, configuration, paths, work.labelled, work.processes)
 
 
 def _judge_fold(
@@ -301,5 +287,4 @@ def _describe(
         figures = {"rmse": own.rmse, "n": own.n, "crystals": own.crystals, "folds": folds}
         changes = {"calibration": calibration.to_dict(), "validation": figures}
         if any(getattr(metadata, name) != value for name, value in changes.items()):
-            with writing(path.parent):
-                amend(path, **changes)
+            amend(path, **changes)

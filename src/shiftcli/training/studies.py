@@ -7,7 +7,9 @@ goes on where it was, and every network of it can be used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -183,69 +185,104 @@ def study(
     TrainingError
         As `shiftcli.training.train`.
     """
+    how: dict[str, Any] = {
+        "resume": resume,
+        "device": device,
+        "on_epoch": on_epoch,
+        "on_note": on_note,
+    }
+    with begin(task, output, variation, **how) as work:
+        results: list[_Result] = []
+        for name, (configuration, paths) in work.run_all().items():
+            results += _results(paths, name, configuration, work.watcher)
+        rows = _summary(results)
+        work.write(partial(_write_summary, work.folder / "summary.csv", rows))
+    return rows
+
+
+@dataclass(frozen=True)
+class StudyAtWork:
+    """A study whose networks are being trained.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Its directory.
+    task : Task
+        What each run is asked to do.
+    variation : Variation
+        What differs.
+    processes : Processes
+        Those that train.
+    watcher : Watcher
+        Told how it goes.
+    is_resumed : bool
+        Whether it goes on with what is in the directory.
+    """
+
+    folder: Path
+    task: Task
+    variation: Variation
+    processes: Processes
+    watcher: Watcher
+    is_resumed: bool
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """The data, read once."""
+        return self.task.load(self.watcher.note)
+
+    def write(self, work: Callable[[], None]) -> None:
+        """Do what one process does for all; where it fails, all end."""
+        with self.processes.together():
+            if self.processes.is_writer:
+                with writing(self.folder):
+                    work()
+
+    def run_all(self) -> dict[str, tuple[Configuration, list[Path]]]:
+        """Train the networks of all variations: configuration and networks of each run."""
+        wanted = dict(self.variation.runs(self.task.configuration))
+        _check_splits(self.labelled, list(wanted.items()))
+        self.write(self._start)
+        made = {}
+        for name, configuration in wanted.items():
+            self.watcher.note(f"run {name}")
+            own = replace(self.task, configuration=configuration)
+            made[name] = configuration, self.run_below(own, name)
+        return made
+
+    def run_below(self, task: Task, name: str) -> list[Path]:
+        """Start a run in a directory of the study, or go on with the one in it."""
+        folder = self.folder / name
+        is_begun = (folder / "config.toml").exists()
+        self.processes.wait()  # or another one might see what the writer is about to write
+        return run_task(task, self.labelled, folder, self.processes, self.watcher, resume=is_begun)
+
+    def _start(self) -> None:
+        if not self.is_resumed:
+            claim(self.folder)
+            write_task(self.folder / STUDY, self.task, study=asdict(self.variation))
+        clear(self.folder)
+
+
+@contextmanager
+def begin(
+    task: Task | None,
+    output: str | Path,
+    variation: Variation | None,
+    *,
+    resume: bool,
+    device: str,
+    on_epoch: Callable[[EpochReport], None] | None,
+    on_note: Callable[[str], None] | None,
+) -> Iterator[StudyAtWork]:
+    """A study that is new, or the one in the directory; arguments as of `study`."""
     folder = Path(output)
     if resume or task is None or variation is None:
         resume, (task, variation) = True, load_study(folder)
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
-        labelled = task.load(watcher.note)
-        runs = run_all(task, labelled, folder, variation, processes, watcher, resume=resume)
-        results: list[_Result] = []
-        for name, (configuration, paths) in runs.items():
-            results += _results(paths, name, configuration, watcher)
-        rows = _summary(results)
-        with processes.together():
-            if processes.is_writer:
-                with writing(folder):
-                    _write_summary(folder / "summary.csv", rows)
-    return rows
-
-
-def run_all(
-    task: Task,
-    labelled: Labelled,
-    folder: Path,
-    variation: Variation,
-    processes: Processes,
-    watcher: Watcher,
-    *,
-    resume: bool,
-) -> dict[str, tuple[Configuration, list[Path]]]:
-    """Train the networks of all variations on data that are read; see `study`.
-
-    By the name of each run what it was asked to do, and its networks.
-    """
-    wanted = dict(variation.runs(task.configuration))
-    _check_splits(labelled, list(wanted.items()))
-    with processes.together():
-        if processes.is_writer:
-            with writing(folder):
-                if not resume:
-                    _start_study(folder, task, variation)
-                clear(folder)
-    made = {}
-    for name, configuration in wanted.items():
-        watcher.note(f"run {name}")
-        made[name] = (
-            configuration,
-            run_below(
-                replace(task, configuration=configuration),
-                labelled,
-                folder / name,
-                processes,
-                watcher,
-            ),
-        )
-    return made
-
-
-def run_below(
-    task: Task, labelled: Labelled, folder: Path, processes: Processes, watcher: Watcher
-) -> list[Path]:
-    """Start a run in a directory of a study, or go on with the one in it."""
-    begun = (folder / "config.toml").exists()
-    processes.wait()  # or another one might see what the writer is about to write
-    return run_task(task, labelled, folder, processes, watcher, resume=begun)
+        yield StudyAtWork(folder, task, variation, processes, watcher, resume)
 
 
 #: Nucleus, configuration, augmentation as in `StudyRow`, and RMSE of one network.
@@ -278,11 +315,6 @@ def _results(
         else:
             yield metadata.nucleus, configuration, "training", figures["rmse_one_view"]
             yield metadata.nucleus, configuration, "training and testing", figures["rmse"]
-
-
-def _start_study(folder: Path, task: Task, variation: Variation) -> None:
-    claim(folder)
-    write_task(folder / STUDY, task, study=asdict(variation))
 
 
 def load_study(folder: Path) -> tuple[Task, Variation]:

@@ -1,4 +1,4 @@
-"""`--report` of `shiftcli predict` and `compare`, run as a user runs them."""
+"""`--report` of all commands that have it, run as a user runs them."""
 
 import re
 
@@ -49,3 +49,28 @@ def test_folders_keep_no_predictions_for_a_report(main, urea_path, tmp_path):
     done = main("predict", urea_path, "-o", tmp_path / "out", "--report", tmp_path / "a.html")
     assert done.returncode == 2
     assert "a folder does not keep" in done.stderr
+
+
+def test_rank_writes_a_report_besides(main, urea_path, tmp_path):
+    measured, page = tmp_path / "shifts.csv", tmp_path / "report.html"
+    measured.write_text("site,species,shift\nH1,1H,7.1\nH2,1H,6.2\n")
+    bad = tmp_path / "bad.cif"
+    bad.write_text("data_x\n")
+    done = main("rank", bad, urea_path, "--experiment", measured, "--report", page)
+    assert done.returncode == 1, done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>Candidates by shifts.csv</h2>" in text
+    assert "1. urea" in text
+    assert "Not predicted" in text
+    assert str(tmp_path) not in text
+
+
+def test_spectrum_writes_a_report_besides(main, urea_path, tmp_path):
+    page = tmp_path / "report.html"
+    done = main("spectrum", urea_path, "--nucleus", "H", "--field", "400MHz", "--references",
+                "H:30.96", "--report", page)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert "NMR spectra of urea" in text
+    assert text.count("<title>Spectrum of 1H</title>") == 1
+    assert "Hz" in text

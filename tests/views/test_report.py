@@ -323,7 +323,8 @@ def test_ranking_shows_candidates_and_what_decides(urea):
     heads = [text for tag, text in reader.texts if tag == "h2"]
     assert heads[0] == "Candidates by exp.csv"
     assert heads[1:] == ["1. urea", f"2. {NASTY}"]
-    assert "Peaks that decide between" in page
+    assert "Peaks that decide between urea and " in page
+    assert str(Path(urea.source).parent) not in page
     assert page.count('class="measured through"') == 3
     weights = deciding_table(ranking, 2).values("weight")
     assert weights == sorted(weights, key=abs, reverse=True)

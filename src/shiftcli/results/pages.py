@@ -24,13 +24,14 @@ from shiftcli.results.citations import PROGRAMS, Citations
 from shiftcli.results.comparisons import Comparisons, comparison_tables
 from shiftcli.results.predictions import Results
 from shiftcli.results.provenance import provenance
-from shiftcli.results.rankings import deciding_table, ranking_table
+from shiftcli.results.rankings import deciding_table, ranking_table, short_title
+from shiftcli.results.spectra import cross_peak_document
 from shiftcli.results.tables import Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
     from shiftcli.nmr.assignment import Comparison, Fit, Row
-    from shiftcli.nmr.ranking import Candidate, Ranking
+    from shiftcli.nmr.ranking import Ranking
     from shiftcli.prediction.predictor import Prediction, Predictor
 
 #: Structures of a page at most: each takes some 100 kB of it.
@@ -211,13 +212,15 @@ def spectrum_page(
 
     def sections() -> Iterator[Section]:
         for prediction in results.predictions:
-            pairs = [
-                _cross_peaks(s)
-                for s in spectra
-                if isinstance(s, Correlation) and s.crystal is prediction.crystal
-            ]
             drawn = [s.axis.element for s in spectra if isinstance(s, Spectrum)]
-            yield _structure(results, prediction, settings, pairs, drawn)
+            made = _structure(results, prediction, settings, drawn)
+            for s in spectra:
+                if isinstance(s, Correlation) and s.crystal is prediction.crystal:
+                    table = _cross_peak_table(s, results.precision)
+                    made = replace(
+                        made, tables=(*made.tables, table), diagrams=(_cross_peaks(s, table),)
+                    )
+            yield made
 
     return Page(
         f"NMR spectra of {_what(results.predictions)}",
@@ -260,16 +263,16 @@ def ranking_page(
         assert not isinstance(prediction, Failure)
         groups = known_rows(average(prediction, exchange))
         compared.append(StructureComparison(prediction, groups, candidate.comparison))
-    names = [f"{k}. {_short(c)}" for k, c in enumerate(ranking.candidates, 1)]
+    names = [f"{k}. {short_title(c)}" for k, c in enumerate(ranking.candidates, 1)]
     deciding = deciding_table(ranking, results.precision)
-    listed = replace(ranking_table(ranking, results.precision), title="Candidates, best first")
+    listed = _without_folders(ranking_table(ranking, results.precision))
     left = len(ranking.candidates) - len(compared)
     overview = Section(
         f"Candidates by {Path(ranking.experiment.source).name}",
         f"{len(ranking.candidates)} ranked; a row opens its structure below"
         + (f" (the best {len(compared)})" if left else ""),
         ranking.notes,
-        tables=(listed, *([deciding] if deciding else [])),
+        tables=(replace(listed, title="Candidates, best first"), *([deciding] if deciding else [])),
         spectra=tuple(_candidates(compared[:MOST_LANES], names, results.references)),
         note="Dashed: measured shifts. Each candidate with the offset that fits it.",
     )
@@ -282,6 +285,18 @@ def ranking_page(
         title, _summary(results.predictor), sections, overview, ranking.failures,
         _sources(results.predictor, results.references, citations),
     )  # fmt: skip
+
+
+def _without_folders(table: Table) -> Table:
+    """Candidates by the names of their files."""
+    keys = [column.key for column in table.columns]
+    file, name, shown = map(keys.index, ("file", "name", "candidate"))
+    rows = []
+    for row in table.rows:
+        cells = list(row)
+        cells[shown] = ": ".join(filter(None, (Path(row[file]).name, row[name])))
+        rows.append(tuple(cells))
+    return replace(table, rows=rows)
 
 
 def _check_number(structures: Sequence[object]) -> None:
@@ -298,10 +313,6 @@ def shown_name(crystal: Crystal) -> str:
     """File and name of a structure, without the folders, which are nobody else's business."""
     names = (Path(crystal.source).name, crystal.name)
     return ": ".join(name for name in names if name) or "structure"
-
-
-def _short(candidate: Candidate) -> str:
-    return candidate.name or Path(candidate.file).name or "structure"
 
 
 def _what(predictions: Sequence[Prediction]) -> str:
@@ -322,7 +333,6 @@ def _structure(
     results: Results,
     prediction: Prediction,
     settings: Settings,
-    diagrams: Sequence[Diagram] = (),
     elements: Sequence[str] | None = None,
 ) -> Section:
     """A structure, its sites, and its spectra of some elements, of all if none are named."""
@@ -337,7 +347,7 @@ def _structure(
         crystal.warnings,
         crystal,
         (replace(results.table(prediction), title="Predicted shieldings", detail=""),),
-        tuple(diagrams),
+        (),
         tuple(Lanes(tuple(simulate_spectra([prediction], [e], settings))) for e in drawn),
         "Areas are numbers of nuclei in the cell."
         + (f" Sites that exchange ({exchange}) are one." if exchange else ""),
@@ -350,7 +360,7 @@ def _compared(results: Results, structure: StructureComparison) -> Section:
     references = _fitted(results.references, found)
     exchange = tuple(sorted({group.kind for group in structure.groups if group.kind}))
     settings = Settings(references, exchange=exchange)
-    bare = _structure(replace(results, references=references), prediction, settings, (), ())
+    bare = _structure(replace(results, references=references), prediction, settings, ())
     rows, *others = comparison_tables(structure, results.precision, results.predictor.model)
     first = replace(rows, key="comparison", title="Comparison with experiment", detail="")
     atoms = dict(zip(found.rows, map(tuple, rows.atoms), strict=True))
@@ -391,20 +401,23 @@ def _against(found: Comparison, fit: Fit, atoms: Mapping[Row, tuple[int, ...]]) 
     )  # fmt: skip
 
 
-def _cross_peaks(spectrum: Correlation) -> Diagram:
+def _cross_peak_table(spectrum: Correlation, precision: int) -> Table:
+    (entry,) = cross_peak_document([spectrum], precision).entries
+    rows = [(peak.first.row, peak.second.row) for peak in spectrum.peaks]
+    atoms = [sorted({*a.site.atoms.tolist(), *b.site.atoms.tolist()}) for a, b in rows]
+    return replace(entry.tables[0], title="Cross peaks", detail="", key="pairs", atoms=atoms)
+
+
+def _cross_peaks(spectrum: Correlation, table: Table) -> Diagram:
     first, second = spectrum.axes
     points = [
         Point(
             peak.first.position, peak.second.position,
             f"{peak.first.label}–{peak.second.label}: {peak.first.position:.2f}, "
             f"{peak.second.position:.2f}",
-            tuple(
-                sorted({
-                    *peak.first.row.site.atoms.tolist(), *peak.second.row.site.atoms.tolist(),
-                })
-            ),
+            tuple(atoms),
         )
-        for peak in spectrum.peaks
+        for peak, atoms in zip(spectrum.peaks, table.atoms, strict=True)
     ]  # fmt: skip
     title = f"{first.species}–{second.species} correlation"
     return Diagram(title, (first.title, second.title), tuple(points), falls=first.falls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
@@ -113,6 +114,11 @@ def _of_file(candidate: Candidate | None, species: tuple[str, ...]) -> tuple[flo
     return candidate.probability, candidate.family_probability, *rmse
 
 
+def short_title(candidate: Candidate) -> str:
+    """The name of a candidate, or that of its file."""
+    return candidate.name or Path(candidate.file).name or "structure"
+
+
 def deciding_table(ranking: Ranking, precision: int) -> Table | None:
     """Which peaks decide between the first two families, those that decide most first.
 
@@ -145,7 +151,7 @@ def deciding_table(ranking: Ranking, precision: int) -> Table | None:
             errors[1] - errors[0],
         ))  # fmt: skip
     rows.sort(key=lambda row: -abs(row[-1]))
-    title = f"Peaks that decide between {first.title} and {other.title}"
+    title = f"Peaks that decide between {short_title(first)} and {short_title(other)}"
     notes = (
         "for the first: ln of how much likelier the peak alone makes it; Δ predicted − measured",
     )

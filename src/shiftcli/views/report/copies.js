@@ -1,7 +1,7 @@
 /* Which copies of the atoms are drawn: distinct molecules, the unit cell, or several cells. */
 
 /** Atoms drawn at most; more would not turn smoothly. */
-const MOST_DRAWN = 6000;
+const MOST_DRAWN = 3000;
 
 /** Whether so many cells along each axis can be drawn. */
 function canPack(structure, packing) {

@@ -136,10 +136,8 @@ class Section {
         low < high ? scaleGradient(SCALES[quantity]) : css(ELEMENT_COLOURS[element]);
       add(`${to} ppm`);
     }
-    const found = Math.max(0, ...structure.marks);
     if (structure.marks.includes(2)) add("! red: not to be trusted, see the reason in the table", "sign bad");
     if (structure.marks.includes(1)) add("○ ring: has a flag, or differs by more than 2σ", "sign doubtful");
-    legend.dataset.worst = found;
   }
 
   /** Rows, atoms and peaks in which all words of the filter are; the others are hidden or faint. */

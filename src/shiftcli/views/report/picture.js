@@ -8,6 +8,8 @@ const FOG_STEPS = 10;
 /** More labels cannot be read. */
 const MOST_LABELS = 400;
 
+const MANY_HALVES = 2000;
+
 /** A little aside from the third axis, so that depth is seen at once. */
 const ASIDE = multiply(turn(0, -1.25), turn(2, -0.45));
 
@@ -241,6 +243,8 @@ class Picture {
 
   /** Bonds as two halves, each in the colour of its atom. */
   sticks() {
+    // Of many, one line each: two would not turn smoothly, and could not be told apart.
+    const widths = this.drawn.halves.length > MANY_HALVES ? [1.6] : [2, 1.1];
     return this.drawn.halves.map(([number, end]) => {
       const from = this.points[number];
       const to = this.project(end);
@@ -248,11 +252,11 @@ class Picture {
       return {
         z: Math.min(from.z, to.z) - 0.05,
         draw: (pen) => {
-          for (const [tint, width] of [[mix(colour, [0, 0, 0], 0.35), 2], [mix(colour, [255, 255, 255], 0.15), 1.1]]) {
-            pen.strokeStyle = css(tint);
+          widths.forEach((width, inner) => {
+            pen.strokeStyle = css(inner ? mix(colour, [255, 255, 255], 0.15) : mix(colour, [0, 0, 0], 0.35));
             pen.lineWidth = width * STICK * from.scale;
             line(pen, from, to);
-          }
+          });
         },
       };
     });
@@ -316,11 +320,17 @@ class Picture {
     const named = [...this.drawn.atoms.keys()].filter(
       (number) => this.labels || this.chosen.has(this.drawn.atoms[number]),
     );
-    named.sort((i, j) => this.points[i].z - this.points[j].z);
-    for (const number of named.slice(-MOST_LABELS)) {
+    // Those that were chosen first, then from the front; what would stand on another one is left out.
+    const rank = (number) => (this.chosen.has(this.drawn.atoms[number]) ? 1e6 : 0) + this.points[number].z;
+    named.sort((i, j) => rank(j) - rank(i));
+    const taken = [];
+    for (const number of named.slice(0, MOST_LABELS)) {
       const { x, y, scale } = this.points[number];
       const atom = this.drawn.atoms[number];
       const above = y - this.radius(atom) * scale - 9;
+      const half = 3.6 * labels[atom].length + 1;
+      if (taken.some(([u, v, w]) => Math.abs(u - x) < half + w && Math.abs(v - above) < 12)) continue;
+      taken.push([x, above, half]);
       this.write(pen, labels[atom], x, above, "12px system-ui, sans-serif");
     }
   }

@@ -76,7 +76,7 @@ def structure_data(section: Section) -> dict[str, Any]:
     """
     crystal = section.crystal
     assert crystal is not None
-    about = [table for table in section.tables if table.atoms]
+    about = [t for t in section.tables if t.key in ("sites", "comparison")]
     texts: list[str | None] = [None] * len(crystal.sites)
     marks: list[tuple[int, str]] = [(0, "")] * len(crystal.sites)
     values: dict[str, list[float | None]] = {}
@@ -92,6 +92,9 @@ def structure_data(section: Section) -> dict[str, Any]:
                 marks[site] = max(marks[site], mark)
                 for key in taken:
                     values[key][site] = record[key]
+    doubtful = [site for site, (mark, _) in enumerate(marks) if mark == 1]
+    if 2 * len(doubtful) > len(marks):  # what most have makes none of them odd
+        marks = [(0, why) if mark == 1 else (mark, why) for mark, why in marks]
     return {
         **draw_data(crystal),
         "elements": crystal.elements.tolist(),

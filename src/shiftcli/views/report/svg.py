@@ -15,7 +15,7 @@ from shiftcli.views.documents import plain
 _WIDTH, _LEFT, _RIGHT, _TOP, _BASE = 680.0, 14.0, 666.0, 92.0, 222.0
 
 #: Heights below the baseline: numbers of the axis, and measured shifts.
-_NUMBERS, _MEASURED = 40.0, 30.0
+_NUMBERS, _MEASURED = 46.0, 30.0
 
 #: Labels at most, letters of one at most; up to so many there is room for larger letters.
 _MOST_LABELS, _LONGEST_LABEL, _FEW_LABELS = 48, 13, 16
@@ -107,7 +107,7 @@ def _several(lanes: Lanes) -> str:
 
 def _axis_title(spectrum: Spectrum, base: float) -> str:
     return (
-        f'<text class="axis" x="{(_LEFT + _RIGHT) / 2:g}" y="{base + 37:g}">'
+        f'<text class="axis" x="{(_LEFT + _RIGHT) / 2:g}" y="{base + 41:g}">'
         f"{plain(spectrum.axis.title)}</text>"
     )
 

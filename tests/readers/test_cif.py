@@ -524,7 +524,9 @@ def test_blocks_that_hold_nothing_take_no_time():
     start = time.process_time()
     (error,) = read_text("data_\n" * 90_000, "cif")
     assert time.process_time() - start < 5
-    assert "no data block" in str(error)
+    assert "90000 data blocks, all of them empty" in str(error)
+    (error,) = read_text("data_a\n\n", "cif")
+    assert error.message == "an empty data block"
 
 
 @pytest.mark.parametrize(

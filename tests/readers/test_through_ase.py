@@ -24,6 +24,14 @@ def test_castep_cell_by_suffix_or_content(tmp_path):
         (crystal,) = read(tmp_path / name)
         np.testing.assert_allclose(crystal.positions[1], [1, 0, 0])
         assert "read through ASE as castep-cell" in crystal.warnings
+        assert crystal.labels == ("O1", "H1")
+        assert not any("repeated labels" in text for text in crystal.warnings)
+
+
+def test_castep_labels_of_some_atoms(tmp_path):
+    (tmp_path / "a.cell").write_text(CELL.replace("H 0.2 0 0", "H:7 0.2 0 0 LABEL=Hw"))
+    (crystal,) = read(tmp_path / "a.cell")
+    assert crystal.labels == ("O1", "Hw")
 
 
 def test_any_format_of_ase_by_name_or_as_ase_finds_it(tmp_path):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.charges import ions_and_radicals
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.valences import net_charge
 
 
 def crystal_of(*molecules):
@@ -66,4 +68,11 @@ def test_each_molecule_by_itself():
 
 def test_no_bonds_at_all():
     lonely = Crystal(np.array(["Cl", "O"]), np.array([[0, 0, 0], [9.0, 0, 0]]), None, ("a", "b"))
-    assert ions_and_radicals(lonely).tolist() == [True, False]
+    assert ions_and_radicals(lonely).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("name", ["CH3COOH", "CH3NO2", "ammonium", "acetate", "oxalate", "CH3"])
+def test_the_mark_agrees_with_the_note_on_the_charge(name):
+    crystal = crystal_of(build(name))
+    bonds = find_bonds(crystal)
+    assert ions_and_radicals(crystal).any() == bool(net_charge(crystal, bonds))

@@ -313,6 +313,19 @@ def test_states_that_make_no_sense(samples, state, tmp_path, changes):
         trainer(samples, epochs=1).fit(path, pytest.fail)
 
 
+def test_a_state_that_was_changed_is_not_resumed(samples, state, tmp_path):
+    tensors, header = read_tensors(state)
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    changed = {**tensors, name: tensors[name] + 1}
+    for written, words in ((changed, header), (tensors, {**header, "epoch": "0"})):
+        write_tensors(tmp_path / "odd", written, words)
+        with pytest.raises(TrainingError, match="cannot resume: the state is not as it was writ"):
+            trainer(samples, epochs=1).fit(tmp_path / "odd", pytest.fail)
+    del header["digest"]  # as in states of earlier versions
+    write_tensors(tmp_path / "old", tensors, header)
+    trainer(samples, epochs=1).fit(tmp_path / "old", pytest.fail)
+
+
 def test_state_of_another_network(samples, state, tmp_path):
     tensors, header = read_tensors(state)
     for change in ({"network.more": torch.zeros(1)}, None):

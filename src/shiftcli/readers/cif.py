@@ -60,9 +60,6 @@ def read_cif(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     """Read the data blocks of a CIF; blocks without atoms only where none has any."""
     where = visible(source)
     blocks = list(read_blocks(text, where))
-    if not blocks:
-        yield ReadError("no data block: not a CIF, or an empty one", where=where)
-        return
     with_atoms = [b for b in blocks if isinstance(b, ReadError) or _has_atoms(b)]
     seen: Counter[str] = Counter()
     # Blocks of other things are passed over; where there is nothing else, one says so.

@@ -105,7 +105,7 @@ def _unescaped(text: str) -> str:
 def read_blocks(text: str, where: str) -> Iterator[Block | ReadError]:
     """Parse the data blocks of a CIF, each for itself: an error in one does not hide the others.
 
-    `ReadError` if there are more blocks than `shiftcli.limits` allows.
+    `ReadError` if there are more blocks than `shiftcli.limits` allows, or none that holds a thing.
     """
     if text.startswith("#\\#CIF_2.0"):
         text = _as_cif1(text)
@@ -117,14 +117,20 @@ def read_blocks(text: str, where: str) -> Iterator[Block | ReadError]:
         raise ReadError(
             f"{len(starts)} data blocks; at most {limits.STRUCTURES} are read", where=where
         )
+    filled = 0
     for start, end in pairwise([*starts, len(lines)]):
         is_header = re.fullmatch(r"\s*data_\S*\s*", lines[start], re.IGNORECASE)
         if is_header and not any(line.strip() for line in lines[start + 1 : end]):
             continue  # an empty block
+        filled += 1
         try:
             yield _parse(lines[start:end], start, where)
         except ReadError as error:
             yield error
+    if not filled:
+        empty = f"{len(starts)} data blocks, all of them empty" if len(starts) > 1 else ""
+        problem = empty or ("an empty data block" if starts else "no data block: not a CIF")
+        raise ReadError(problem, where=where)
 
 
 def _starts(lines: list[str]) -> list[int]:

@@ -171,11 +171,19 @@ def _put_asked_for(comment: str, wanted: str | None) -> str:
 
 
 def labels_of(arrays: dict[str, np.ndarray]) -> list[str]:
-    """Labels from a frame's columns, with the index where one is beside them (as in magres)."""
+    """Labels from a frame's columns, with the index where one is beside them (as in magres).
+
+    Empty where there are none; ASE writes NULL for an atom without one in a CASTEP cell.
+    """
     column = next((c for c in _LABEL_COLUMNS if c in arrays and arrays[c].dtype.kind in "UO"), None)
     if column is None:
         return []
     labels = [str(label) for label in arrays[column]]
+    if "NULL" in labels:
+        from ase.data import chemical_symbols
+
+        own = numbered([chemical_symbols[z] for z in arrays["numbers"]])
+        labels = [n if label == "NULL" else label for label, n in zip(labels, own, strict=True)]
     indices = arrays.get("indices")
     if indices is None or indices.shape != (len(labels),):
         return labels

@@ -1,4 +1,4 @@
-"""Ions and radicals, told from the molecules' electrons and groups."""
+"""Ions and radicals, told from the valences of the atoms, else from electrons and groups."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from shiftcli.structure.bonds import Bonds, find_bonds
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.molecules import molecules
+from shiftcli.structure.valences import is_saturated, possible_charges
 
 
 def ions_and_radicals(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarray:
@@ -21,15 +23,27 @@ def ions_and_radicals(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarra
     Returns
     -------
     numpy.ndarray
-        Shape (n,), bool: in a molecule whose neutral atoms have an odd number of electrons (an
-        ion of odd charge, a radical, or one that lacks a hydrogen), or whose ammonium and
-        carboxylate groups differ in number by two or more. A zwitterion is neutral.
+        Shape (n,), bool: in a molecule without a charge of 0 among `possible_charges`, which the
+        note on the charge of a cell goes by, too. Where those are not known (other elements),
+        one whose neutral atoms have an odd number of electrons, or whose ammonium and carboxylate
+        groups differ in number by two or more. A zwitterion is neutral.
     """
+    bonds = bonds or find_bonds(crystal)
+    charged = np.zeros(len(crystal), dtype=bool)
+    if is_saturated(bonds):
+        return charged
+    unknown = _odd_electrons_or_groups(bonds)
+    for molecule in molecules(crystal, bonds):
+        charges = possible_charges(molecule, bonds)
+        charged[molecule.atoms] = 0 not in charges if charges else unknown[molecule.atoms]
+    return charged
+
+
+def _odd_electrons_or_groups(bonds: Bonds) -> np.ndarray:
     import gemmi
 
-    bonds = bonds or find_bonds(crystal)
     molecule = bonds.molecules
-    symbols, kinds = np.unique(crystal.elements, return_inverse=True)
+    symbols, kinds = np.unique(bonds.elements, return_inverse=True)
     numbers = np.array([gemmi.Element(str(symbol)).atomic_number for symbol in symbols])
     electrons = np.bincount(molecule, numbers[kinds])
     charges = np.bincount(molecule, _group_charges(bonds))

@@ -138,7 +138,7 @@ def net_charge(crystal: Crystal, bonds: Bonds) -> int:
 
     0 as well where nothing can be said. Nitroxides may be radicals.
     """
-    if _is_saturated(bonds):
+    if is_saturated(bonds):
         return 0  # most crystals: no molecules have to be looked at one by one
     kinds: Counter[tuple[tuple[str, ...], tuple[int, ...]]] = Counter()
     for molecule in molecules(crystal, bonds):
@@ -163,7 +163,7 @@ def _has_nitroxide(molecule: Molecule, bonds: Bonds) -> bool:
     )
 
 
-def _is_saturated(bonds: Bonds) -> bool:
+def is_saturated(bonds: Bonds) -> bool:
     """Whether double bonds are found at once that give each atom its valence, without charges."""
     missing = lacking(bonds)
     if (missing < 0).any() or not np.isin(bonds.elements, ELEMENTS).all():

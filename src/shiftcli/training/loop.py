@@ -6,10 +6,11 @@ epoch's number; that is what makes a resumed run the same as one never stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -291,12 +292,17 @@ class Trainer:
             for name, value in state.items():
                 tensors[f"optimizer.{index}.{name}"] = value.cpu().contiguous()
         configuration = json.dumps(self._configurations(), sort_keys=True)
-        write_tensors(path, tensors, {"epoch": str(self.epoch), "configuration": configuration})
+        epoch = str(self.epoch)
+        header = {"epoch": epoch, "configuration": configuration, "digest": _digest(tensors, epoch)}
+        write_tensors(path, tensors, header)
 
     def _restore(self, path: Path) -> None:
         try:
             tensors, header = read_tensors(path)
             stored, epoch = dict(json.loads(header["configuration"])), int(header["epoch"])
+            # Older states have no digest.
+            if header.get("digest", digest := _digest(tensors, header["epoch"])) != digest:
+                raise ValueError("the state is not as it was written")
             # An option that is newer than the state had its default.
             defaults = Configuration().to_dict()
             stored = {element: {**defaults, **own} for element, own in stored.items()}
@@ -337,3 +343,12 @@ class Trainer:
             for name, value in moments.items():
                 if value.shape == p.shape:
                     moments[name] = torch.empty_like(p).copy_(value)
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], epoch: str) -> str:
+    """SHA-256 of what a state file holds."""
+    found = hashlib.sha256(epoch.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

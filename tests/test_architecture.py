@@ -31,6 +31,7 @@ ELSEWHERE = {
     "pipeline/collect.py": "cli/test_collect.py",
     "pipeline/store.py": "pipeline/test_stored.py",
     "training/atoms.py": "training/test_committee.py",
+    "prediction/committee.py": "training/test_committee.py",
     "views/plots/prediction.py": "prediction/test_records.py",
     "views/plots/figure.py": "views/plots/test_spectra.py",
     "views/plots/training.py": "views/plots/test_training_curves.py",

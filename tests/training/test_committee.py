@@ -11,7 +11,8 @@ from shiftcli.density.environments import surroundings
 from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.checkpoint import Metadata, amend, load, load_folded, read_tensors, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
-from shiftcli.prediction.predictor import Predictor, predict_committee
+from shiftcli.prediction.committee import predict_committee
+from shiftcli.prediction.predictor import Predictor
 from shiftcli.training import load_labelled
 from shiftcli.training.atoms import collect_atoms
 from shiftcli.training.committee import calibrate, judge, store_calibration

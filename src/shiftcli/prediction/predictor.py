@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -13,15 +13,19 @@ import numpy as np
 import torch
 
 from shiftcli.density.environments import Environments, surroundings
-from shiftcli.density.orientations import ORIENTATIONS
 from shiftcli.errors import Failure as Failure
 from shiftcli.errors import ReadError, UsageError, WeightsError, attempt
-from shiftcli.network.calibration import UNSEEN, Calibration, Evidence
+from shiftcli.network.calibration import UNSEEN, Evidence
 from shiftcli.network.checkpoint import Metadata, load_folded
-from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.devices import resolve_device, resolve_dtype
 from shiftcli.network.folding import FoldedNet
-from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
+from shiftcli.network.inference import DEFAULT_VIEWS
+from shiftcli.prediction.committee import (
+    check_orientations,
+    predict_committee,
+    shared_calibration,
+    shared_environments,
+)
 from shiftcli.prediction.evidence import Assessment, assess
 from shiftcli.prediction.inputs import Structure, as_crystal
 from shiftcli.prediction.records import Prediction, SitePrediction
@@ -33,21 +37,15 @@ from shiftcli.structure.hydrogens import Hydrogens, normalise_hydrogens
 from shiftcli.weights import find_networks
 
 __all__ = [
-    "Committee",
-    "CommitteePrediction",
     "Failure",
     "Prediction",
     "Predictor",
     "SitePrediction",
-    "predict_committee",
     "prepare",
 ]
 
 #: Sites of a large cell whose surroundings are held at once.
 _SITES_AT_ONCE = 1024
-
-#: Networks of one nucleus, each with its metadata.
-Committee = Sequence[tuple[MR3DDenseNet | FoldedNet, Metadata]]
 
 #: How far (ppm, rms) one view is from all, of 157 atoms of validation crystals; half as much
 #: with two. Which view it is may depend on the order of the atoms.
@@ -55,25 +53,6 @@ _ONE_VIEW = {"H": 0.12, "C": 1.2, "N": 2.7, "O": 1.8}
 
 #: Half width of the 95 % interval of normal errors, in standard deviations.
 _NORMAL_95 = 1.96
-
-
-@dataclass(frozen=True, eq=False)
-class CommitteePrediction:
-    """What the networks of one nucleus say of some environments.
-
-    Attributes
-    ----------
-    shielding : numpy.ndarray
-        Mean of the members in ppm, shape (n,).
-    between : numpy.ndarray
-        Variance between the members in ppm², shape (n,); 0 where there is one.
-    within : numpy.ndarray
-        Variance between the orientations, averaged over the members, in ppm², shape (n,).
-    """
-
-    shielding: np.ndarray
-    between: np.ndarray
-    within: np.ndarray
 
 
 class Predictor:
@@ -351,84 +330,6 @@ class Predictor:
         return found.shielding.tolist(), half68.tolist(), half95.tolist()
 
 
-def predict_committee(
-    members: Committee,
-    environments: Environments,
-    device: torch.device,
-    *,
-    orientations: str | None = None,
-    views: int | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> CommitteePrediction:
-    """Run all networks of a nucleus on some environments.
-
-    Parameters
-    ----------
-    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
-        At least one, on `device`, in evaluation mode.
-    environments : Environments
-        n environments.
-    device : torch.device
-        Where to work.
-    orientations : {"frames", "octahedral", "random"}, optional
-        What to average over; without it what each network was trained with.
-    views : int, optional
-        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
-    dtype : torch.dtype
-        float32 or bfloat16.
-    """
-    means, variances = [], []
-    for orientation, group in _alike(members, orientations):
-        seen = prediction_views(environments, orientation, views or DEFAULT_VIEWS[orientation])
-        networks = [network for network, _ in group]
-        mean, variance = view_statistics(networks, environments, seen, device, dtype)
-        for (_, metadata), own_mean, own_variance in zip(group, mean, variance, strict=True):
-            means.append(metadata.mean + metadata.scale * own_mean)
-            variances.append(metadata.scale**2 * own_variance)
-    spread = np.var(means, axis=0, ddof=1) if len(members) > 1 else np.zeros(len(environments))
-    return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0))
-
-
-def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:
-    """Members that see the same densities in the same orientations, with the latter."""
-    groups: dict[tuple[Any, ...], list[tuple[MR3DDenseNet | FoldedNet, Metadata]]] = {}
-    for network, metadata in members:
-        orientation = orientations or metadata.orientation
-        architecture = network.architecture
-        key = (orientation, architecture.grids, architecture.kernel)
-        groups.setdefault(key, []).append((network, metadata))
-    for (orientation, *_), group in groups.items():
-        yield orientation, group
-
-
-def shared_calibration(members: Committee) -> Calibration | None:
-    """The calibration of a committee; None unless all of it was calibrated, and together.
-
-    Parameters
-    ----------
-    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
-        At least one.
-    """
-    first, *others = (metadata.calibration for _, metadata in members)
-    if not first or any(other != first for other in others):
-        return None
-    calibration = Calibration.from_dict(first)
-    return calibration if calibration.members == len(members) else None
-
-
-def shared_environments(members: Committee) -> dict[str, int]:
-    """Bonded environments that all members know, with the fewest training crystals of one.
-
-    Empty where one does not say what it has learned from.
-    """
-    first, *others = (metadata.environments for _, metadata in members)
-    return {
-        environment: min([count, *(other[environment] for other in others)])
-        for environment, count in first.items()
-        if all(environment in other for other in others)
-    }
-
-
 def prepare(
     crystal: Crystal,
     allow: Collection[str] = (),
@@ -460,22 +361,3 @@ def prepare(
     """
     crystal = find_copies(crystal, symmetry_tolerance)
     return normalise_hydrogens(check(crystal, allow), hydrogens)
-
-
-def check_orientations(networks: Mapping[str, Committee], orientations: str | None) -> None:
-    """Refuse orientations that a network has never seen: `UsageError`.
-
-    A network trained with random rotations takes any; one trained with local frames knows its
-    environments in those alone.
-    """
-    if orientations not in (None, *ORIENTATIONS):
-        raise UsageError(f"orientations '{orientations}' is none of {', '.join(ORIENTATIONS)}")
-    if orientations is None or orientations == "frames":
-        return
-    for nucleus, members in networks.items():
-        if any(metadata.orientation == "frames" for _, metadata in members):
-            raise UsageError(
-                f"the {SPECIES[nucleus]} network was trained with local frames and would be "
-                f"wrong in {orientations} orientations",
-                hint="leave --orientations out, or train with --orientation random",
-            )

@@ -13,7 +13,7 @@ import torch
 from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load_folded
-from shiftcli.prediction.predictor import predict_committee, shared_environments
+from shiftcli.prediction.committee import predict_committee, shared_environments
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.training.atoms import LabelledAtoms
 

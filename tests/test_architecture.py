@@ -27,6 +27,7 @@ ELSEWHERE = {
     "cli/errors.py": "cli/test_app.py",
     "cli/options.py": "cli/test_command.py",
     "nmr/candidates.py": "nmr/test_ranking.py",
+    "nmr/experiment.py": "nmr/test_experiment_files.py",
     "nmr/naming.py": "nmr/test_assignment.py",
     "pipeline/collect.py": "cli/test_collect.py",
     "pipeline/store.py": "pipeline/test_stored.py",

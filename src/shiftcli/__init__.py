@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shiftcli.nmr.assignment import compare
     from shiftcli.nmr.averaging import average
     from shiftcli.nmr.calibration import calibrate
-    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.experiment_files import read_experiment
     from shiftcli.nmr.ranking import rank
     from shiftcli.nmr.shifts import References, parse_references
     from shiftcli.nmr.spectrum.correlation import correlate_nuclei
@@ -74,7 +74,7 @@ _HOMES = {
     "predict_many": "pipeline.workers",
     "rank": "nmr.ranking",
     "read": "readers",
-    "read_experiment": "nmr.experiment",
+    "read_experiment": "nmr.experiment_files",
     "refit": "training.refits",
     "reproduce": "benchmark.paper",
     "run_benchmark": "benchmark.suites",

@@ -52,7 +52,7 @@ def calibrate(
     Example: shiftcli calibrate a.cif b.cif --experiment a.csv --experiment b.csv -o refs.toml
     """
     from shiftcli.nmr.calibration import calibrate
-    from shiftcli.nmr.experiment import read_experiment
+    from shiftcli.nmr.experiment_files import read_experiment
     from shiftcli.nmr.stated import stated_or_refused
     from shiftcli.results.comparisons import calibration_table
     from shiftcli.views import provenance

@@ -450,7 +450,7 @@ class ExperimentOptions:
         UsageError
             If nothing is left.
         """
-        from shiftcli.nmr.experiment import read_experiment
+        from shiftcli.nmr.experiment_files import read_experiment
 
         alone = nuclei[0] if nuclei and len(nuclei) == 1 else ""
         measured = read_experiment(self.experiment, alone)

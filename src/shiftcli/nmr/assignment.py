@@ -209,7 +209,7 @@ def compare(
     groups : sequence of SitePrediction
         From `shiftcli.nmr.averaging.average`.
     experiment : Experiment
-        From `shiftcli.nmr.experiment.read_experiment`. A peak without labels belongs to one group
+        From `shiftcli.read_experiment`. A peak without labels belongs to one group
         that no other peak belongs to; one that names several groups is at their mean.
     references : References, optional
         Elements with a reference have that offset. For the others the offset is fitted, with

@@ -241,7 +241,7 @@ def rank(
         taken one by one and need not be in memory together, but for those before the one that
         labels are from.
     experiment : Experiment
-        From `shiftcli.nmr.experiment.read_experiment`. Peaks without labels are assigned anew in
+        From `shiftcli.read_experiment`. Peaks without labels are assigned anew in
         every candidate.
     labels_from : Crystal, optional
         The structure whose atoms the experiment names; without it the first candidate that has

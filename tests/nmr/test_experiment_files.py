@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shiftcli.errors import ExperimentError
-from shiftcli.nmr.experiment import Experiment, Peak, read_experiment
+from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.experiment_files import read_experiment
 from shiftcli.structure.crystal import Crystal
 
 HEADER = "site,species,shift,uncertainty\n"

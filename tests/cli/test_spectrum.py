@@ -62,6 +62,27 @@ def test_one_bad_file_spoils_nothing(main, urea_path, tmp_path):
     assert "bad.cif" in done.stderr
 
 
+def test_a_measurement_behind_it(main, urea_path, tmp_path):
+    """Peaks change the picture; what cannot be drawn so is refused."""
+    pytest.importorskip("matplotlib")
+    peaks = tmp_path / "peaks.txt"
+    peaks.write_text("13C\n161.5\n")
+    options = ("--references", "probasn", "--experiment", peaks)
+    out = tmp_path / "c.svg"
+    done = main("spectrum", urea_path, *options, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert b"grey: measured" in out.read_bytes()
+    for wrong, words in (
+        (("--references", "H:30", *options[2:], "-o", out), "the axis of 13C of shieldings"),
+        (options, "give -o FILE.svg"),
+        ((*options, "-o", tmp_path / "c.csv"), "give -o FILE.svg"),
+        ((*options[:3], tmp_path / "none.csv", "-o", out), "none.csv"),
+    ):
+        failed = main("spectrum", urea_path, *wrong)
+        assert failed.returncode in (1, 2)
+        assert words in failed.stderr.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -2,19 +2,21 @@
 
 import itertools
 import math
+import sys
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from shiftcli.errors import StructureError, UsageError
+from shiftcli.errors import ExperimentError, StructureError, UsageError
 from shiftcli.nmr.shifts import References, parse_references
 from shiftcli.nmr.spectrum import (
     DEFAULT_WIDTHS,
     SHAPES,
     Axis,
     Lines,
+    Measured,
     Settings,
     correlate_nuclei,
     find_peaks,
@@ -23,12 +25,13 @@ from shiftcli.nmr.spectrum import (
     parse_field,
     parse_ranges,
     parse_widths,
+    read_measured,
     short_names,
     simulate_spectra,
     spread,
 )
 from shiftcli.prediction.predictor import Prediction, SitePrediction
-from shiftcli.results.spectra import cross_peak_document, point_document
+from shiftcli.results.spectra import cross_peak_document, measured_notes, point_document
 from shiftcli.structure.crystal import Crystal
 from shiftcli.views.spreadsheets import write_csv
 
@@ -344,3 +347,89 @@ def test_csv_of_cross_peaks(prediction):
     assert float(rows[0]["15N_MS_shielding/ppm"]) == 139
     assert float(rows[1]["1H_MS_shift/ppm"]) == pytest.approx(7.71, abs=0.01)
     assert float(rows[0]["1H_MS_shielding_uncertainty/ppm"]) == 0.5
+
+
+TRACE = "ppm,intensity\n" + "".join(f"{0.5 * k},{100 * (k % 7)}\n" for k in range(40))
+
+
+def test_a_measured_trace(tmp_path):
+    """With and without a header, comma, spaces or a spreadsheet's decimal commas."""
+    for text in (
+        TRACE,
+        TRACE.partition("\n")[2],
+        TRACE.replace(",", " "),
+        "# note\n" + TRACE.replace(",", ";").replace(".", ","),
+    ):
+        (tmp_path / "t.csv").write_text(text)
+        (found,) = read_measured(str(tmp_path / "t.csv"), ("C",))
+        assert (found.element, found.intensity.max()) == ("C", 1.0)
+        np.testing.assert_allclose(found.shifts, 0.5 * np.arange(40))
+    positions, heights = found.on(Axis("C", REFERENCES), 1.0, 2.5)
+    np.testing.assert_allclose(positions, [1.0, 1.5, 2.0, 2.5])
+    np.testing.assert_allclose(heights, np.array([2, 3, 4, 5]) / 5)
+    with pytest.raises(ExperimentError, match="does not say its nucleus"):
+        read_measured(str(tmp_path / "t.csv"), ("C", "H"))
+    flat = TRACE.partition("\n")[0] + "\n" + "1,0\n" * 20
+    (tmp_path / "t.csv").write_text(flat)
+    with pytest.raises(ExperimentError, match="without intensity"):
+        read_measured(str(tmp_path / "t.csv"), ("C",))
+    with pytest.raises(ExperimentError):
+        read_measured(str(tmp_path / "none.csv"))
+
+
+def test_measured_peaks(tmp_path):
+    (tmp_path / "p.txt").write_text("13C\n170.2 55\n1H\n7.1\n")
+    carbon, proton = read_measured(str(tmp_path / "p.txt"))
+    assert (carbon.element, carbon.shifts.tolist(), carbon.intensity) == ("C", [170.2, 55], None)
+    assert proton.shifts.tolist() == [7.1]
+    field = Axis("H", REFERENCES, 9.4)
+    positions, heights = proton.on(field, 0.0, 1e5)
+    assert positions[0] == pytest.approx(7.1 * larmor_frequency("H", 9.4))
+    assert heights.tolist() == [1.0]
+
+
+JCAMP = """##TITLE= made
+##JCAMP-DX= 5.00
+##DATA TYPE= NMR SPECTRUM
+##.OBSERVE FREQUENCY= 100.0
+##.OBSERVE NUCLEUS= ^13C
+##XUNITS= HZ
+##YUNITS= ARBITRARY UNITS
+##FIRSTX= 17000.0
+##LASTX= 15000.0
+##XFACTOR= 1.0
+##YFACTOR= 1.0
+##NPOINTS= 21
+##FIRSTY= 0
+##XYDATA= (X++(Y..Y))
+17000 0 0 0 0 0 0 0 0 0 0 5
+15900 0 0 0 0 0 0 0 0 0 0
+##END=
+"""
+
+
+def test_jcamp_through_nmrglue(tmp_path, monkeypatch):
+    path = tmp_path / "c.jdx"
+    path.write_text(JCAMP)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "nmrglue", None)
+        with pytest.raises(UsageError, match="nmrglue, which is not installed"):
+            read_measured(str(path))
+    pytest.importorskip("nmrglue")
+    (found,) = read_measured(str(path))
+    assert found.element == "C"
+    assert found.shifts[found.intensity.argmax()] == pytest.approx(160.0)
+    path.write_text(JCAMP.replace("##FIRSTX= 17000.0\n", ""))
+    with pytest.raises(ExperimentError, match="not readable as JCAMP-DX: no FIRSTX"):
+        read_measured(str(path))
+
+
+def test_what_of_a_measurement_is_not_seen_is_said(urea):
+    spectra = simulate_spectra([predicted(urea, SHIELDINGS)], ("C",), Settings(REFERENCES))
+    inside = 168.64 - 5.5
+    measured = [Measured("C", np.array([inside, 500.0])), Measured("H", np.array([7.0]))]
+    assert measured_notes(spectra, measured) == [
+        "1 measured peaks of 13C are out of range", "1H was measured, but is not drawn",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="the axis of 15N of shieldings"):
+        Settings(REFERENCES).refuse_shieldings(["C", "N"])

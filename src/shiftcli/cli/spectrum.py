@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shiftcli.files import Chunks
-    from shiftcli.nmr.spectrum import Correlation, Settings, Spectrum
+    from shiftcli.nmr.spectrum import Correlation, Measured, Settings, Spectrum
     from shiftcli.results.tables import Table
 
 #: Suffixes of what is not a picture.
@@ -71,6 +71,10 @@ class SpectrumOptions:
         "", "Magnetic field, 9.4T, or as the frequency of 1H, 400MHz: axes in Hz from the "
         "reference.", metavar="FIELD", shown="axes in ppm", panel=_PANEL,
     )  # fmt: skip
+    experiment: str = option(
+        "", "Draw this behind: measured peaks, as compare takes them, or a trace, CSV of ppm and "
+        "intensity or JCAMP-DX.", metavar="FILE", shown="none", panel=_PANEL,
+    )  # fmt: skip
     area: Literal["cell", "nucleus"] | None = option(
         None, "Area of a spectrum: the number of nuclei in the cell, or 1",
         shown="cell for one structure, nucleus for several", panel=_PANEL,
@@ -110,6 +114,25 @@ class SpectrumOptions:
         ranges = parse_ranges(self.limits, drawn or ELEMENTS)
         return drawn, Settings(references, tesla, lines, ranges, shifts.average, self.area)
 
+    def measured(self, output: Path | None, nuclei: tuple[str, ...] | None) -> list[Measured]:
+        """What is drawn behind the spectra.
+
+        Raises
+        ------
+        UsageError
+            If no picture of spectra is drawn.
+        """
+        from shiftcli.nmr.spectrum import read_measured
+
+        if not self.experiment:
+            return []
+        if output is None or output.suffix.lower() in _TEXTS or self.correlate is not None:
+            raise UsageError(
+                "--experiment is drawn behind spectra of one nucleus: give -o FILE.svg",
+                hint="shiftcli compare holds numbers against each other",
+            )
+        return read_measured(self.experiment, nuclei or ())
+
 
 @command
 def spectrum(
@@ -145,8 +168,12 @@ def spectrum(
     from shiftcli.views.terminal import show_document_notes
 
     _check_suffix(output)
-    paths = find_inputs(files, shifts.files, outputs=[output, page.checked()])
+    inputs = [*shifts.files, *filter(None, [drawing.experiment])]
+    paths = find_inputs(files, inputs, outputs=[output, page.checked()])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
+    if measured := drawing.measured(output, nuclei):
+        nuclei = nuclei or tuple(own.element for own in measured)
+        settings.refuse_shieldings([own.element for own in measured])
     batch = Batch.of(paths, networks, structures, many, nuclei, shifts=shifts)
     batch.show_references(settings.references)
     predictions, failures = batch.split()
@@ -163,7 +190,7 @@ def spectrum(
         _show_correlations(made, output, precision, look)
     elif predictions:
         made = simulate_spectra(predictions, nuclei, settings)
-        _show_spectra(made, output, precision, look)
+        _show_spectra(made, measured, output, precision, look)
     if made:
         page.write(partial(spectrum_page, results, settings, made), networks.weights)
     if failures:
@@ -182,17 +209,21 @@ def _check_suffix(output: Path | None) -> None:
 
 
 def _show_spectra(
-    spectra: Sequence[Spectrum], output: Path | None, precision: int, look: Look
+    spectra: Sequence[Spectrum],
+    measured: Sequence[Measured],
+    output: Path | None,
+    precision: int,
+    look: Look,
 ) -> None:
-    from shiftcli.results.spectra import axis_notes, peak_tables, point_document
+    from shiftcli.results.spectra import axis_notes, measured_notes, peak_tables, point_document
     from shiftcli.views.plots import plot_spectra
     from shiftcli.views.spreadsheets import write_csv
     from shiftcli.views.terminal import show_notes
 
-    show_notes("", axis_notes(spectra))
+    show_notes("", [*axis_notes(spectra), *measured_notes(spectra, measured)])
     tables = partial(peak_tables, spectra, precision)
     text = partial(write_csv, point_document(spectra))
-    _emit(output, tables, text, partial(plot_spectra, spectra, look=look))
+    _emit(output, tables, text, partial(plot_spectra, spectra, look=look, measured=measured))
 
 
 def _show_correlations(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shiftcli.nmr.spectrum import Axis, Correlation, Spectrum
+from shiftcli.nmr.spectrum import Axis, Correlation, Measured, Spectrum
 from shiftcli.results.predictions import about, describe
 from shiftcli.results.tables import Column, Document, Entries, Entry, Table
-from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.crystal import SPECIES, Crystal
 
 #: Significant digits of positions and intensities.
 _DIGITS = 7
@@ -97,6 +97,22 @@ def cross_peak_document(spectra: Sequence[Correlation], precision: int = 2) -> D
         return Entry(about(s.crystal), (table,))
 
     return Document({}, Entries(spectra, entry), "correlations")
+
+
+def measured_notes(spectra: Sequence[Spectrum], measured: Sequence[Measured]) -> list[str]:
+    """What of a measurement is not seen in a picture of spectra."""
+    shown = {spectrum.axis.element: spectrum for spectrum in spectra}
+    notes = []
+    for own in measured:
+        spectrum = shown.get(own.element)
+        if spectrum is None:
+            notes.append(f"{SPECIES[own.element]} was measured, but is not drawn")
+        elif own.intensity is None:
+            low, high = spectrum.positions[[0, -1]]
+            out = len(own.shifts) - len(own.on(spectrum.axis, low, high)[0])
+            if out:
+                notes.append(f"{out} measured peaks of {spectrum.axis.species} are out of range")
+    return notes
 
 
 def axis_notes(spectra: Sequence[Spectrum | Correlation]) -> list[str]:

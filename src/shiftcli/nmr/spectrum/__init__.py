@@ -4,6 +4,7 @@ from shiftcli.nmr.spectrum.axes import Axis, larmor_frequency, parse_field
 from shiftcli.nmr.spectrum.correlation import Correlation, CrossPeak, correlate_nuclei
 from shiftcli.nmr.spectrum.labels import spread
 from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS, SHAPES, Shape, line_shape
+from shiftcli.nmr.spectrum.measured import Measured, read_measured
 from shiftcli.nmr.spectrum.options import parse_ranges, parse_widths
 from shiftcli.nmr.spectrum.simulate import (
     Lines,
@@ -24,6 +25,7 @@ __all__ = [
     "Correlation",
     "CrossPeak",
     "Lines",
+    "Measured",
     "Peak",
     "Settings",
     "Shape",
@@ -37,6 +39,7 @@ __all__ = [
     "parse_field",
     "parse_ranges",
     "parse_widths",
+    "read_measured",
     "short_names",
     "simulate_spectra",
     "spread",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,6 +165,15 @@ class Settings:
     ranges: Mapping[str, Range] = dataclasses.field(default_factory=dict)
     exchange: Collection[str] = DEFAULT_EXCHANGE
     area: Area | None = None
+
+    def refuse_shieldings(self, elements: Iterable[str]) -> None:
+        """Raise `UsageError` where the axis of one would be of shieldings: none was measured."""
+        for element in elements:
+            if (axis := self.axis(element)).quantity == "shielding":
+                raise UsageError(
+                    f"--experiment is of shifts, the axis of {axis.species} of shieldings",
+                    hint=f"--references {element}:VALUE or a named set, such as probasn",
+                )
 
     def axis(self, element: str) -> Axis:
         """The axis of an element."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shiftcli.nmr.spectrum import Axis, Correlation, Spectrum, short_names, spread
+from shiftcli.nmr.spectrum import Axis, Correlation, Measured, Spectrum, short_names, spread
 from shiftcli.results.look import Look
 from shiftcli.views.plots.figure import label_room, name_lines, nuclide, picture, plain
 
@@ -24,11 +24,15 @@ _CONTOURS = 0.08 * 1.5 ** np.arange(7)
 
 
 def plot_spectra(
-    spectra: Sequence[Spectrum], output: Path | None = None, look: Look | None = None
+    spectra: Sequence[Spectrum],
+    output: Path | None = None,
+    look: Look | None = None,
+    measured: Sequence[Measured] = (),
 ) -> Figure:
     """Draw one-dimensional spectra: panels of the nuclei below each other, crystals as lines.
 
-    Spectra of one nucleus share an axis. Raises as `picture`.
+    Spectra of one nucleus share an axis; what was measured of it is drawn in grey behind, as high as
+    the highest line. Raises as `picture`.
     """
     by_nucleus: dict[str, list[Spectrum]] = {}
     for spectrum in spectra:
@@ -38,6 +42,9 @@ def plot_spectra(
     with picture(output, look, rows=len(by_nucleus), title=title) as (figure, axes):
         for panel, own in zip(axes, by_nucleus.values(), strict=True):
             _draw_lines(figure, panel, own, label_room(figure, len(by_nucleus)))
+            for trace in measured:
+                if trace.element == own[0].axis.element:
+                    _draw_measured(panel, own, trace)
     return figure
 
 
@@ -147,6 +154,21 @@ def _draw_lines(
     own = nuclide(axis.species)
     of = own if spectra[0].area == "cell" else f"part of the {own}"
     panel.set_ylabel(f"{of} per {axis.column.partition('/')[2]}")
+
+
+def _draw_measured(panel: Axes, spectra: Sequence[Spectrum], measured: Measured) -> None:
+    """A trace as an area, peaks as sticks, in grey behind the predicted lines."""
+    low, high = spectra[0].positions[[0, -1]]
+    positions, heights = measured.on(spectra[0].axis, low, high)
+    heights = heights * max(spectrum.intensity.max() for spectrum in spectra)
+    if measured.intensity is None:
+        panel.vlines(positions, 0.0, heights, color="0.6", linewidth=1.0, zorder=1)
+    else:
+        panel.fill_between(positions, heights, color="0.82", linewidth=0, zorder=1)
+    panel.text(
+        0.01, 0.98, "grey: measured", transform=panel.transAxes, ha="left", va="top",
+        fontsize="x-small", color="0.4",
+    )  # fmt: skip
 
 
 def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float, width: float) -> None:

@@ -31,7 +31,7 @@ def plot_spectra(
 ) -> Figure:
     """Draw one-dimensional spectra: panels of the nuclei below each other, crystals as lines.
 
-    Spectra of one nucleus share an axis; what was measured of it is drawn in grey behind, as high as
+    Spectra of one nucleus share an axis; what was measured of it is in grey behind, as high as
     the highest line. Raises as `picture`.
     """
     by_nucleus: dict[str, list[Spectrum]] = {}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import ExperimentError, ReadError, UsageError, install
-from shiftcli.nmr.experiment import read_experiment
+from shiftcli.nmr.experiment_files import read_experiment
 from shiftcli.nmr.spectrum.axes import Axis
 from shiftcli.readers.sources import load, safe_text
 from shiftcli.structure.nuclei import find_element
@@ -58,7 +58,7 @@ def read_measured(path: str, elements: tuple[str, ...] = ()) -> list[Measured]:
     Parameters
     ----------
     path : str
-        A list or CSV of peaks, as `shiftcli.nmr.experiment.read_experiment` takes; a CSV with two
+        A list or CSV of peaks, as `shiftcli.read_experiment` takes; a CSV with two
         columns, ppm and intensity; or JCAMP-DX, for which nmrglue is needed.
     elements : tuple of str
         Those that are drawn: one, where the file does not say its nucleus.

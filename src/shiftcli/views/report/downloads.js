@@ -58,8 +58,9 @@ function drawingSvg(svg) {
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
-  const root = getComputedStyle(document.documentElement);
-  const rules = [...document.styleSheets[0].cssRules]
+  // The first rule has the light colours, which paper needs whatever the screen shows.
+  const [{ style: root }, ...others] = document.styleSheets[0].cssRules;
+  const rules = others
     .filter((rule) => rule.selectorText?.includes("svg."))
     .map((rule) => rule.cssText.replace(/var\((--[a-z]+)\)/g, (_, name) => root.getPropertyValue(name)));
   const style = document.createElementNS("http://www.w3.org/2000/svg", "style");

@@ -23,6 +23,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -247,6 +248,31 @@ def test_pictures_are_small_and_all_shown():
     assert set(kept) == {name for page in PAGES for name in pictures(page)}
     assert max(kept.values()) < 60_000
     assert sum(kept.values()) < 400_000
+
+
+def commands_beside_other_tools():
+    """What stands in the table of `from-other-tools.md`."""
+    page = (ROOT / "docs" / "from-other-tools.md").read_text().partition("## Side by side")[2]
+    found = re.findall(r"^\|[^|]*\| `(shiftcli [^`|]*)` \|", page, re.MULTILINE)
+    assert len(found) > 15
+    return found
+
+
+def test_the_table_beside_other_tools_knows_the_options():
+    from typer.main import get_command
+
+    from shiftcli.cli.app import app
+
+    for line in commands_beside_other_tools():
+        _, name, *words = shlex.split(line)
+        own = {o for parameter in get_command(app).commands[name].params for o in parameter.opts}
+        assert {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)} <= own
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("standins")
+def test_the_table_beside_other_tools_runs(shiftcli):
+    run("\n".join(commands_beside_other_tools()), shiftcli)
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "cli/batch.py": "cli/test_predict_batch.py",
     "cli/errors.py": "cli/test_app.py",
     "cli/options.py": "cli/test_command.py",
+    "cli/words.py": "cli/test_rank.py",
     "nmr/candidates.py": "nmr/test_ranking.py",
     "nmr/experiment.py": "nmr/test_experiment_files.py",
     "nmr/naming.py": "nmr/test_assignment.py",

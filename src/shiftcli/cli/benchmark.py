@@ -9,7 +9,8 @@ from typing import Literal
 
 from shiftcli.cli.batch import make_predictor
 from shiftcli.cli.command import command
-from shiftcli.cli.options import RunningOptions, parse_counts
+from shiftcli.cli.options import RunningOptions
+from shiftcli.cli.words import parse_counts
 from shiftcli.errors import UsageError
 from shiftcli.options import option
 

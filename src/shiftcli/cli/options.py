@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from shiftcli.cli.words import (
+    parse_allow,
+    parse_exchange,
+    parse_nuclei,
+    parse_reference_words,
+    parse_theory_errors,
+    words_of,
+)
 from shiftcli.errors import UsageError
 from shiftcli.options import Disorder, Hydrogens, TableFormat, option
 from shiftcli.pipeline.shards import Shard, parse_shard
-from shiftcli.structure.nuclei import ELEMENTS, find_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,125 +34,10 @@ Files = Annotated[
     typer.Argument(metavar="STRUCTURES...", help="Files, directories, globs, or - for stdin."),
 ]
 
-#: No error of a method is as large as this (ppm).
-_LARGEST_ERROR = 1000.0
-
 #: Headings in ``--help``, in the order in which commands mostly have them.
 STRUCTURES, SHIFTS, NETWORKS, MANY = (
     "Structures", "Shifts", "Networks and device", "Many structures"
 )  # fmt: skip
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def parse_nuclei(text: str, option: str = "--nucleus") -> tuple[str, ...]:
-    """Read ``H,C`` or ``1H,13C`` or ``proton``.
-
-    Raises
-    ------
-    UsageError
-        If a nucleus is unknown or there is none.
-    """
-    found = {word: find_element(word) for word in _words(text)}
-    elements = tuple(dict.fromkeys(element for element in found.values() if element))
-    if None in found.values() or not elements:
-        raise UsageError(f"{option}: '{text}' is not a list of {', '.join(ELEMENTS)}")
-    return elements
-
-
-def parse_pair(text: str) -> tuple[str, str]:
-    """Read ``C,H`` or ``H,H``, two nuclei."""
-    first, second, *more = (*map(find_element, _words(text)), None, None)
-    if first is None or second is None or len(more) != 2:
-        raise UsageError(f"--correlate: '{text}' is not two nuclei, such as C,H or H,H")
-    return first, second
-
-
-def parse_exchange(text: str) -> tuple[str, ...]:
-    """Read ``CH3,NH3`` or ``none``.
-
-    Raises
-    ------
-    UsageError
-        If a word is not an exchange that is known.
-    """
-    from shiftcli.nmr.averaging import EXCHANGE, FRAMES
-
-    words, known = _words(text), (*EXCHANGE, FRAMES)
-    if words == ("none",):
-        return ()
-    if not words or any(word not in known for word in words):
-        raise UsageError(f"--average: '{text}' is not none or a list of {', '.join(known)}")
-    return words
-
-
-def parse_allow(text: str) -> tuple[str, ...]:
-    """Read ``elements,hydrogens``.
-
-    Raises
-    ------
-    UsageError
-        If a word is not one of the refusals that can be overridden.
-    """
-    from shiftcli.structure.checks import OVERRIDES
-
-    unknown = [word for word in _words(text) if word not in OVERRIDES]
-    if unknown:
-        raise UsageError(f"--allow: '{unknown[0]}' is none of {', '.join(OVERRIDES)}")
-    return _words(text)
-
-
-def parse_theory_errors(text: str) -> dict[str, float]:
-    """Read ``H:0.4,C:2.2`` or ``none``; the defaults where nothing was given, or not all.
-
-    Raises
-    ------
-    UsageError
-        If an item is not ``element:number``, or negative.
-    """
-    from shiftcli.nmr.assignment import GIPAW_ERRORS
-
-    if text.strip() == "none":
-        return {}
-    errors = dict(GIPAW_ERRORS)
-    for item in _words(text):
-        name, _, number = item.partition(":")
-        element = find_element(name)
-        try:
-            value = float(number)
-        except ValueError:
-            value = -1.0
-        if element is None or not 0 <= value < _LARGEST_ERROR:
-            raise UsageError(f"--theory-error: cannot read '{item}'", hint="write it like H:0.4")
-        errors[element] = value
-    return errors
-
-
-def parse_reference_words(text: str) -> str:
-    """The references as they were written; ``list`` shows the named sets and ends there."""
-    if text.strip() != "list":
-        return text
-    import typer
-
-    from shiftcli.nmr.shifts import describe_named
-
-    for name, values, source in describe_named():
-        typer.echo(f"{name}: {values}\n    {source}")
-    raise typer.Exit
-
-
-def parse_counts(text: str, least: int = 2) -> tuple[int, ...]:
-    """Read ``100,200``, numbers of crystals."""
-    words = _words(text)
-    if not words:
-        raise UsageError("--crystals names no number of crystals")
-    if not all(w.isascii() and w.isdecimal() and least <= int(w[:9]) for w in words):
-        raise UsageError(
-            f"--crystals: '{text}' is not a list of numbers of crystals from {least} on"
-        )
-    return tuple(int(word[:9]) for word in words)
 
 
 @dataclass(frozen=True)
@@ -346,7 +238,7 @@ class ReferenceOptions(AverageOptions):
     @property
     def files(self) -> list[str]:
         """Files among the references."""
-        return [word for word in _words(self.references) if word.lower().endswith(".toml")]
+        return [word for word in words_of(self.references) if word.lower().endswith(".toml")]
 
 
 @dataclass(frozen=True)
@@ -463,6 +355,9 @@ class ExperimentOptions:
 class RankingOptions:
     """How candidates are made comparable."""
 
+    assignment: Literal["given", "best"] = option(
+        "given", "Labels of the experiment, or the best sites for all peaks"
+    )
     labels_from: str = option(
         "", "The structure whose atoms the experiment names.", panel=SHIFTS, metavar="FILE",
         shown="the first candidate with all labels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,6 +24,12 @@ from shiftcli.cli.options import (
 from shiftcli.errors import counted
 from shiftcli.results.look import Look
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from shiftcli.nmr.experiment import Experiment
+    from shiftcli.structure.crystal import Crystal
+
 #: Candidates differ in the third decimal of their RMSE.
 _PRECISE = TableOptions(precision=3)
 
@@ -37,10 +43,6 @@ def rank(
     picture: PlotOptions,
     look: Look,
     page: ReportOptions,
-    assignment: Annotated[
-        Literal["given", "best"],
-        typer.Option(help="Labels of the experiment, or the best sites for all peaks."),
-    ] = "given",
     shifts: ComparisonOptions,
     comparing: RankingOptions,
     structures: StructureOptions,
@@ -51,10 +53,9 @@ def rank(
 
     Example: shiftcli rank candidates/ --experiment shifts.csv --plot ranking.svg
     """
-    from shiftcli.nmr.candidates import check_labels, find_naming, unassigned
+    from shiftcli.nmr.candidates import unassigned
     from shiftcli.nmr.kinds import widening
     from shiftcli.nmr.ranking import rank
-    from shiftcli.readers import STDIN
     from shiftcli.results.pages import ranking_page
     from shiftcli.results.predictions import Results
     from shiftcli.results.rankings import ranking_document
@@ -66,21 +67,15 @@ def rank(
     paths = find_inputs(candidates, inputs, outputs=[to.output, plot, page.checked()])
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
-    experiment = unassigned(experiment) if assignment == "best" else experiment
+    experiment = unassigned(experiment) if comparing.assignment == "best" else experiment
     batch = Batch.of(paths, networks, structures, many, experiment.elements, shifts=shifts)
     batch.show_references(fixed)
-    naming = find_naming(
-        paths, experiment, labels_from=comparing.labels_from, exchange=shifts.average,
-        **structures.reading,
-    )  # fmt: skip
-    check = partial(check_labels, experiment=experiment, naming=naming, exchange=shifts.average)
-    is_read_once = naming is None and STDIN in paths  # its labels are found in what is predicted
-    outcomes = batch.predict(before=None if is_read_once else check)
+    outcomes, reference = _predicted(batch, experiment, comparing, shifts.average)
     # A page shows the structures; without one they are taken one by one.
     kept = [] if page.report is None else list(outcomes)
     ranking = rank(
         kept or outcomes, experiment,
-        labels_from=None if naming is None else naming.crystal, references=fixed,
+        labels_from=reference, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
         factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
         beside=networks.beside,
@@ -97,3 +92,20 @@ def rank(
         page.write(shown, networks.weights)
     if ranking.failures:
         raise typer.Exit(1)
+
+
+def _predicted(
+    batch: Batch, experiment: Experiment, comparing: RankingOptions, exchange: Sequence[str]
+) -> tuple[Iterator[Any], Crystal | None]:
+    """Candidates as they are predicted, and the structure whose atoms the experiment names."""
+    from shiftcli.nmr.candidates import check_labels, find_naming
+    from shiftcli.readers import STDIN
+
+    naming = find_naming(
+        batch.files, experiment, labels_from=comparing.labels_from, exchange=exchange,
+        **batch.reading,
+    )  # fmt: skip
+    if naming is None and STDIN in batch.files:
+        return batch.predict(), None  # it is read once: labels are found in what is predicted
+    before = partial(check_labels, experiment=experiment, naming=naming, exchange=exchange)
+    return batch.predict(before=before), None if naming is None else naming.crystal

@@ -18,8 +18,8 @@ from shiftcli.cli.options import (
     RunOptions,
     ShieldingOptions,
     StructureOptions,
-    parse_pair,
 )
+from shiftcli.cli.words import parse_pair
 from shiftcli.errors import UsageError
 from shiftcli.options import option
 from shiftcli.results.look import Look

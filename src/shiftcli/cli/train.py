@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shiftcli.cli.command import command
-from shiftcli.cli.options import DeviceOptions, NucleiOptions, PlotOptions, parse_counts
+from shiftcli.cli.options import DeviceOptions, NucleiOptions, PlotOptions
+from shiftcli.cli.words import parse_counts
 from shiftcli.errors import UsageError
 from shiftcli.options import option, options_of
 from shiftcli.training.config import Configuration

@@ -5,7 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from shiftcli.benchmark.paper import REPRODUCTIONS, Result, Setting, learning, tables
+from shiftcli.benchmark import packing
+from shiftcli.benchmark.paper import REPRODUCTIONS, Result, Setting, learning, rankings, tables
 from shiftcli.benchmark.paper.components import classify
 from shiftcli.density.environments import FAR, Environments
 from shiftcli.errors import UsageError
@@ -117,6 +118,29 @@ def test_figure5_explains_the_variance(setting):
     _, clusters = result.series["clusters"]
     # Both N–H of urea point at oxygens of its neighbours.
     assert clusters[0][:3] == ("N–H", 16, 16)
+
+
+def test_ranking_predicts_its_candidates_once(setting, monkeypatch):
+    """Ureas that have lost their symmetry: two molecules each, packed anew."""
+    monkeypatch.setattr(packing, "_MOVES", 50)
+    monkeypatch.setattr(packing, "_STARTS", 1)
+    monkeypatch.setattr(
+        rankings, "_QUICK", (2, 40, ("near copy", "packing"), {"all": 1, "half": 1, "none": 1}, 2)
+    )
+    result = REPRODUCTIONS["ranking"](setting)
+    assert [row[:3] for row in result.rows] == [
+        (nuclei, labels, 2)
+        for nuclei in ("1H", "13C", "1H+13C")
+        for labels in ("all", "half", "none")
+    ]
+    assert any(text.startswith("of near copies 2 of 2") for text in result.differs)
+    assert any("constants of today: 1H ln P" in text for text in result.differs)
+    assert any(text.startswith("2 candidates of 16 atoms") for text in result.differs)
+    lines = (setting.folder / "candidates" / "manifest.jsonl").read_bytes()
+    assert lines.count(b"\n") == 1 + 2 * 3
+    again = REPRODUCTIONS["ranking"](setting)
+    assert again.rows == result.rows
+    assert (setting.folder / "candidates" / "manifest.jsonl").read_bytes().startswith(lines)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The likelihood of measured shifts against integrals and sums made otherwise."""
 
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -79,10 +80,9 @@ def test_samples_have_the_mean_of_all(sizes, monkeypatch):
         assert found.log_likelihood == pytest.approx(exact.log_likelihood, abs=4 * found.error)
 
 
-def test_without_a_common_share_the_sum_is_a_permanent(monkeypatch):
+def test_without_a_common_share_the_sum_is_a_permanent():
     """Ryser's formula, for normal errors (ν without end) and a known offset."""
-    monkeypatch.setattr(likelihood, "FREEDOM", 1e7)
-    own = nucleus(11, 11, common=0.0, offset=30.7)
+    own = replace(nucleus(11, 11, common=0.0, offset=30.7), freedom=1e7)
     variance = own.noise[:, None] + own.widths**2
     square = (30.7 + own.predicted - own.shifts[:, None]) ** 2 / variance
     matrix = np.exp(-0.5 * square) / np.sqrt(2 * np.pi * variance)

@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shiftcli.benchmark.rankings import CandidateSet, Constants, Tally, pose_all
 from shiftcli.errors import StructureError
 from shiftcli.nmr.averaging import average
 from shiftcli.nmr.candidates import unassigned
 from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.kinds import WIDTH_FACTORS
+from shiftcli.nmr.likelihood import COMMON, FREEDOM
 from shiftcli.nmr.ranking import CREDIBLE, rank
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.structure.bonds import find_bonds
@@ -335,25 +338,22 @@ def test_twenty_known_crystals(published, predicted):
 
 
 @pytest.mark.slow
-def test_the_common_share_helps(published, predicted, monkeypatch):
+def test_the_common_share_helps(published, predicted):
     """The constants that ship, among others, on the crystals that ν was chosen on."""
-    from shiftcli.nmr import likelihood, question
-
     predictions = predicted(CHOSEN_ON)
+    sets = [
+        CandidateSet(published[k], tuple(own), (), (), tuple(range(len(own))))
+        for k, own in predictions.items()
+    ]
+    posed = pose_all(sets, tuple(NOISE), 5, WIDTH_FACTORS)
     scores = {}
-    for freedom in (3.0, likelihood.FREEDOM, 1e6):
+    for freedom in (3.0, FREEDOM, 1e6):
         for factor in (0.0, 1.0):
-            monkeypatch.setattr(likelihood, "FREEDOM", freedom)
-            common = {e: factor * c for e, c in likelihood.COMMON.items()}
-            monkeypatch.setattr(question, "COMMON", common)
-            summary = Summary(published, rank_all(published, predictions, 5))
-            scores[freedom, factor] = summary.log_score
-            print(
-                f"nu {freedom:g}, common share {factor:g} of COMMON: ln P(true) "
-                f"{summary.log_score:.3f}, in the set {summary.covered:.0%}"
-            )
-    monkeypatch.undo()
-    assert scores[likelihood.FREEDOM, 1.0] > scores[1e6, 0.0]
+            constants = Constants(freedom, {e: factor * c for e, c in COMMON.items()})
+            tally = Tally([questions.outcome(constants) for questions in posed])
+            scores[freedom, factor] = tally.mean_log
+            print(f"nu {freedom:g}, share {factor:g} of COMMON: ln P {tally.mean_log:.3f}")
+    assert scores[FREEDOM, 1.0] > scores[1e6, 0.0]
 
 
 @pytest.mark.slow

@@ -27,8 +27,11 @@ def reproduce(
             "figure4",
             "figure5",
             "geometry",
+            "ranking",
         ],
-        typer.Argument(help="Table or figure of Liu et al. 2019, or errors against displacement."),
+        typer.Argument(
+            help="Table or figure of Liu et al. 2019, errors against displacement, or rankings."
+        ),
     ],
     data: Annotated[
         list[str] | None,

@@ -82,6 +82,8 @@ class Nucleus:
         b in ppm where it is fixed.
     guess, spread : float
         About where a fitted offset is, and its uncertainty, in ppm.
+    freedom : float
+        Degrees of freedom ν.
     """
 
     places: tuple[int, ...]
@@ -96,6 +98,7 @@ class Nucleus:
     offset: float | None = None
     guess: float = 0.0
     spread: float = 1.0
+    freedom: float = FREEDOM
 
     def log_likelihood(self, taken: np.ndarray) -> np.ndarray:
         """ln L of whole assignments.
@@ -126,24 +129,24 @@ class Nucleus:
             ones = ones - load**2 / rank
             cross, squares = cross - load * toward / rank, squares - toward**2 / rank
             log_volume += np.log(rank)
-        freedom = len(self.places)
+        number = len(self.places)
         if self.offset is None:
-            freedom -= 1
+            number -= 1
             distance = squares - cross**2 / ones
             log_volume = log_volume + np.log(ones)
         else:
             distance = squares - 2 * self.offset * cross + self.offset**2 * ones
-        half = 0.5 * (FREEDOM + freedom)
-        constant = math.lgamma(half) - math.lgamma(0.5 * FREEDOM)
-        constant -= 0.5 * freedom * math.log(FREEDOM * math.pi)
+        half = 0.5 * (self.freedom + number)
+        constant = math.lgamma(half) - math.lgamma(0.5 * self.freedom)
+        constant -= 0.5 * number * math.log(self.freedom * math.pi)
         found = constant - 0.5 * log_volume
-        return np.asarray(found - half * np.log1p(np.maximum(0.0, distance) / FREEDOM))
+        return np.asarray(found - half * np.log1p(np.maximum(0.0, distance) / self.freedom))
 
     def single_densities(self, peaks: np.ndarray, offset: float) -> np.ndarray:
         """Logarithms of the densities of single peaks at all columns, shape (peaks, m)."""
         variance = self.noise[peaks, None] + self.widths**2
         square = (offset + self.predicted - self.shifts[peaks, None]) ** 2 / variance
-        logs = -0.5 * (FREEDOM + 1) * np.log1p(square / FREEDOM) - 0.5 * np.log(variance)
+        logs = -0.5 * (self.freedom + 1) * np.log1p(square / self.freedom) - 0.5 * np.log(variance)
         return np.asarray(logs)
 
 

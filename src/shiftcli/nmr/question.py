@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,32 @@ if TYPE_CHECKING:
 Columns = Sequence[tuple[int, ...]]
 
 
-def hold_against(
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A candidate and measured shifts, before assignments are summed over.
+
+    Attributes
+    ----------
+    question : Question
+        What the likelihood depends on.
+    comparison : Comparison
+        With the first way to carry the labels over, peaks without labels assigned one by one.
+    hold : callable
+        The comparison with other columns.
+    first : sequence of tuple of int
+        Columns of the first way.
+    linked : collection of int
+        Peaks whose sites the others decide.
+    """
+
+    question: Question
+    comparison: Comparison
+    hold: Callable[[Columns], Comparison]
+    first: Columns
+    linked: Collection[int]
+
+
+def pose(
     groups: Sequence[SitePrediction],
     surroundings: Sequence[Surrounding],
     experiment: Experiment,
@@ -32,8 +58,8 @@ def hold_against(
     places: Sequence[int],
     references: References,
     theory_errors: Mapping[str, float],
-) -> tuple[Comparison, Total]:
-    """Hold a candidate against measured shifts.
+) -> Posed:
+    """What the likelihood of a candidate depends on.
 
     Parameters
     ----------
@@ -49,13 +75,6 @@ def hold_against(
         Place in the molecule of each group, from `shiftcli.nmr.labels.find_places`.
     references, theory_errors
         As for `shiftcli.nmr.assignment.compare`.
-
-    Returns
-    -------
-    comparison : Comparison
-        With the likeliest way, and the likeliest assignment of the other peaks.
-    total : Total
-        The likelihood, summed over all.
 
     Raises
     ------
@@ -73,23 +92,47 @@ def hold_against(
     question = _pose(
         groups, surroundings, experiment, ways, places, references, theory_errors, comparison
     )
-    total = sum_over_assignments(question)
-    if not math.isfinite(total.log_likelihood):
-        raise ExperimentError(
-            "no assignment has all cross peaks between neighbours", where=experiment.source
-        )
     linked = {k for pair in (*experiment.bonded, *experiment.near) for k in pair}
     if len(set(places)) < len(groups):
         # The likeliest one peak by peak would choose the best of several copies for each.
         linked = set(range(len(experiment.peaks)))
-    if len(ways) == 1 and not linked:
-        return comparison, total
+    return Posed(question, comparison, hold, ways[0], linked)
+
+
+def hold_against(posed: Posed, source: str) -> tuple[Comparison, Total]:
+    """Hold a candidate against measured shifts.
+
+    Parameters
+    ----------
+    posed : Posed
+        From `pose`.
+    source : str
+        Of the experiment, for messages.
+
+    Returns
+    -------
+    comparison : Comparison
+        With the likeliest way, and the likeliest assignment of the other peaks.
+    total : Total
+        The likelihood, summed over all.
+
+    Raises
+    ------
+    ExperimentError
+        If no assignment is possible.
+    """
+    question, linked = posed.question, posed.linked
+    total = sum_over_assignments(question)
+    if not math.isfinite(total.log_likelihood):
+        raise ExperimentError("no assignment has all cross peaks between neighbours", where=source)
+    if len(question.ways) == 1 and not linked:
+        return posed.comparison, total
     best = []
     for place, column in enumerate(total.best):
-        is_known = bool(ways[0][place]) or place in linked
+        is_known = bool(posed.first[place]) or place in linked
         nucleus = next(n for n in question.nuclei if place in n.places)
         best.append(nucleus.columns[column] if is_known else ())
-    return hold(best), total
+    return posed.hold(best), total
 
 
 def compare_described(
@@ -102,7 +145,7 @@ def compare_described(
 ) -> Comparison:
     """`shiftcli.nmr.assignment.compare`, with cross peaks between neighbours.
 
-    Arguments as of `hold_against`; labels are those of the structure.
+    Arguments as of `pose`; labels are those of the structure.
     """
     if not (experiment.bonded or experiment.near):
         return compare(
@@ -110,11 +153,11 @@ def compare_described(
             surroundings=surroundings,
         )  # fmt: skip
     own = [match(groups, peak, experiment.source) for peak in experiment.peaks]
-    comparison, _ = hold_against(
+    posed = pose(
         groups, surroundings, experiment, [own], places=range(len(groups)),
         references=references or References(), theory_errors=theory_errors,
     )  # fmt: skip
-    return comparison
+    return hold_against(posed, experiment.source)[0]
 
 
 def _pose(
@@ -162,9 +205,9 @@ def _pose(
                 kinds,
                 _slots(places, columns, slots),
                 COMMON[element],
-                offset,
-                fit.offset,
-                max(fit.offset_error or 0.0, shared),
+                offset=offset,
+                guess=fit.offset,
+                spread=max(fit.offset_error or 0.0, shared),
             )
         )
     return Question(

@@ -42,7 +42,7 @@ from shiftcli.nmr.families import (
 from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
 from shiftcli.nmr.labels import find_places
 from shiftcli.nmr.likelihood import FREEDOM, Total
-from shiftcli.nmr.question import hold_against
+from shiftcli.nmr.question import Posed, hold_against, pose
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.stated import stated_beside
 from shiftcli.notebook import Result
@@ -273,6 +273,10 @@ def rank(
             f"shifts of {len(names)} structures; a ranking is by those of one",
             where=experiment.source,
         )
+    options = {
+        "references": references, "exchange": exchange, "theory_errors": theory_errors,
+        "factors": factors,
+    }  # fmt: skip
     naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
     candidates: list[Candidate] = []
     failures: list[Failure] = []
@@ -290,10 +294,8 @@ def rank(
         if naming is not None:
             for at, own in waiting:
                 made = attempt(
-                    partial(_candidate, own, naming, references, exchange, theory_errors,
-                            factors),
-                    own.crystal.source, own.crystal.where,
-                )  # fmt: skip
+                    partial(_candidate, own, naming, options), own.crystal.source, own.crystal.where
+                )
                 if isinstance(made, Failure):
                     failures.append(made)
                 else:
@@ -330,30 +332,53 @@ def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[s
     yield from (f"shieldings of the files: {text}" for text in _notes(stated.candidates))
 
 
-def _candidate(
+def pose_candidate(
     item: Prediction,
     naming: Naming,
-    references: References | None,
-    exchange: Collection[str],
-    theory_errors: Mapping[str, float],
-    factors: Mapping[str, float],
-) -> Candidate:
-    crystal, experiment = item.crystal, naming.experiment
+    *,
+    references: References | None = None,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+    theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+    factors: Mapping[str, float] = WIDTH_FACTORS,
+) -> tuple[Posed, tuple[str, ...]]:
+    """What the likelihood of a candidate depends on, and notes on its labels.
+
+    Parameters
+    ----------
+    item : Prediction
+        The candidate.
+    naming : Naming
+        The experiment, and the atoms that it names.
+    references, exchange, theory_errors, factors
+        As for `rank`.
+
+    Raises
+    ------
+    ExperimentError
+        If the peaks cannot belong to it.
+    """
     rows = known_rows(average(item, exchange))
-    labellings = naming.carry(crystal, rows)
-    around = describe(crystal, rows, near=bool(experiment.near), factors=factors)
-    comparison, total = hold_against(
-        rows, around, experiment, labellings.columns,
-        places=find_places(crystal, row_of_atom(rows), len(rows)),
+    labellings = naming.carry(item.crystal, rows)
+    around = describe(item.crystal, rows, near=bool(naming.experiment.near), factors=factors)
+    posed = pose(
+        rows, around, naming.experiment, labellings.columns,
+        places=find_places(item.crystal, row_of_atom(rows), len(rows)),
         references=references or References(), theory_errors=theory_errors,
     )  # fmt: skip
+    return posed, labellings.notes
+
+
+def _candidate(item: Prediction, naming: Naming, options: Mapping[str, Any]) -> Candidate:
+    crystal = item.crystal
+    posed, notes = pose_candidate(item, naming, **options)
+    comparison, total = hold_against(posed, naming.experiment.source)
     return Candidate(
         crystal.source,
         crystal.name,
         crystal.formula,
         comparison,
         total.log_likelihood,
-        warnings=(*crystal.warnings, *labellings.notes, *_sampling(total)),
+        warnings=(*crystal.warnings, *notes, *_sampling(total)),
         log_likelihood_error=total.error,
         moved=crystal.moved is not None,
         fingerprint=fingerprint(crystal),

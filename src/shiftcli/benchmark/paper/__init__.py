@@ -9,6 +9,7 @@ from shiftcli.benchmark.paper.densities import figure1
 from shiftcli.benchmark.paper.errors import figure4
 from shiftcli.benchmark.paper.geometry import geometry
 from shiftcli.benchmark.paper.learning import figure3a, figure3b
+from shiftcli.benchmark.paper.rankings import ranking
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.benchmark.paper.tables import table1, table2, table3, table4
@@ -28,6 +29,7 @@ REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
         figure4,
         figure5,
         geometry,
+        ranking,
     )
 }
 

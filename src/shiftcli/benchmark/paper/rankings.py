@@ -1,0 +1,235 @@
+"""Stated against observed probabilities of rankings, and what other constants would do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from shiftcli.benchmark.accuracy import find_seen
+from shiftcli.benchmark.packing import KINDS
+from shiftcli.benchmark.paper.result import Result, Value
+from shiftcli.benchmark.paper.setting import Setting
+from shiftcli.benchmark.rankings import (
+    CandidateSet,
+    Constants,
+    Questions,
+    Tally,
+    experiment_of,
+    make_set,
+    measure_rankings,
+    pose_all,
+)
+from shiftcli.errors import TrainingError
+from shiftcli.nmr.kinds import widening
+from shiftcli.nmr.ranking import rank
+from shiftcli.pipeline import StoredPredictor
+from shiftcli.prediction.predictor import Predictor
+from shiftcli.structure.crystal import SPECIES, Crystal
+from shiftcli.training import is_validation
+
+#: Crystals, most distinct hydrogens and carbons of one, candidates beside it, draws of the noise
+#: by labels, candidates that are timed: in full, and quick.
+_FULL = (16, 40, (*KINDS, "packing"), {"all": 6, "half": 2, "none": 1}, 1000)
+_QUICK = (2, 40, KINDS[::3], {"all": 1, "half": 1, "none": 1}, 10)
+
+#: Values of the constants that are tried.
+_FREEDOM = (3.0, 5.0, 10.0, 30.0, 1e6)
+_COMMON = (0.0, 0.2, 0.45, 0.65, 0.85)
+_WIDTHS = (0.7, 0.85, 1.0, 1.2, 1.5)
+
+#: No share common to like environments, normal errors.
+_INDEPENDENT = Constants(1e6, {"H": 0.0, "C": 0.0})
+
+
+def ranking(setting: Setting) -> Result:
+    """Rankings of known crystals among other structures of their molecules.
+
+    Parameters
+    ----------
+    setting : Setting
+        The data, of which validation crystals are taken that no network has learned from, and the
+        networks. Predictions are kept in ``candidates`` below its folder.
+
+    Returns
+    -------
+    Result
+        For each nucleus and share of labels how often the true family is first; stated against
+        observed probabilities, and constants of the model fitted on one half of the crystals and
+        tried on the other, as remarks and series.
+
+    Raises
+    ------
+    TrainingError
+        If the data hold no such crystal.
+    """
+    number, sites, kinds, draws, timed = _QUICK if setting.quick else _FULL
+    predictor = StoredPredictor(
+        setting.folder / "candidates", setting.weights, nuclei=("H", "C"),
+        device=setting.device, dtype="auto", hydrogens="keep",
+    )  # fmt: skip
+    factors = widening(predictor)
+    with predictor.store:
+        sets = _make_sets(setting, predictor, number, sites, kinds)
+    tallies = measure_rankings(sets, draws, factors, setting.note)
+    rows: list[tuple[Value, ...]] = [
+        ("+".join(SPECIES[e] for e in elements), word, len(tally.outcomes), *tally.figures())
+        for (elements, word), tally in tallies.items()
+    ]
+    every = Tally([o for tally in tallies.values() for o in tally.outcomes])
+    bins = list(every.bins())
+    constants = _try_constants(sets, draws["all"], factors) if len(sets) > 1 else []
+    copies = [
+        (s.crystal.name, *row)
+        for s in sets
+        for row in zip(s.kinds, s.distances, s.families[1:], strict=True)
+    ]
+    near = [family == 0 for _, kind, _, family in copies if kind == "near copy"]
+    far = [family == 0 for _, kind, _, family in copies if kind != "near copy"]
+    return Result(
+        "ranking", "Known crystals among other structures of their molecules",
+        ("nuclei", "labels", "rankings", "first", "stated", "in set", "size", "of", "ln P",
+         "chance"),
+        tuple(rows),
+        (
+            f"{len(sets)} crystals that no network has learned from, {len(copies)} other "
+            "structures; shifts are GIPAW's with 0.4 (1H) and 2.2 ppm (13C) of noise",
+            f"of near copies {sum(near)} of {len(near)} are in the family of their crystal, of "
+            f"the others {sum(far)} of {len(far)}",
+            "of the true family: how often it is first, and in the set that cannot be told apart, "
+            "which is of so many families; ln P, and that of an even guess",
+            *(
+                f"stated {low:g} to {high:g}: {stated:.3f}, observed {observed:.3f}, "
+                f"standard error {error:.3f} ({count} families)"
+                for low, high, stated, observed, error, count in bins
+            ),
+            *(f"{words}: {figures}" for words, figures in constants),
+            _time(sets[-1], timed, factors),
+        ),
+        {
+            "bins": (("from", "to", "stated", "observed", "standard error", "families"), bins),
+            "candidates": (
+                ("crystal", "kind", "distance/Å", "family"), copies,
+            ),
+        },
+    )  # fmt: skip
+
+
+def _make_sets(
+    setting: Setting, predictor: Predictor, number: int, sites: int, kinds: Sequence[str]
+) -> list[CandidateSet]:
+    labelled = setting.labelled
+    crystals = {
+        k: c for k, c in labelled.main.items()
+        if is_validation(labelled.families[k]) and _size(c) <= sites
+    }  # fmt: skip
+    for k in find_seen(predictor, crystals) or ():
+        del crystals[k]
+    sets: list[CandidateSet] = []
+    for k, crystal in crystals.items():
+        if len(sets) == number:
+            break
+        made = make_set(crystal, kinds, predictor, k)
+        if made is not None:
+            sets.append(made)
+            setting.note(f"{crystal.name}: {len(made.candidates)} structures predicted")
+    if not sets:
+        raise TrainingError("no validation crystal of molecules that the networks do not know")
+    return sets
+
+
+def _size(crystal: Crystal) -> int:
+    return sum(site.element in ("H", "C") for site in crystal.sites)
+
+
+def _try_constants(
+    sets: Sequence[CandidateSet], draws: int, factors: Mapping[str, float]
+) -> list[tuple[str, str]]:
+    """Mean ln P and coverage with labels: constants of today, others, and fitted ones.
+
+    Fitted constants are those of the half of the crystals that a set is not in.
+    """
+    single = {e: pose_all(sets, (e,), draws, factors) for e in ("H", "C")}
+    both = pose_all(sets, ("H", "C"), draws, factors)
+    experiments = {"1H": single["H"], "13C": single["C"], "1H+13C": both}
+    halves = [[s.crystal.name for s in sets[k::2]] for k in (0, 1)]
+    fitted = [
+        _fit({e: [q for q in own if q.crystal in half] for e, own in single.items()})
+        for half in halves
+    ]
+    found: list[tuple[str, Callable[[Questions], Constants]]] = [
+        ("constants of today", lambda q: Constants()),
+        ("power 0.7", lambda q: Constants(power=0.7)),
+        ("power 0.4", lambda q: Constants(power=0.4)),
+        ("independent normal errors", lambda q: _INDEPENDENT),
+        ("the same, power 0.4", lambda q: replace(_INDEPENDENT, power=0.4)),
+        ("fitted on the other half", lambda q: fitted[q.crystal in halves[0]]),
+    ]
+    rows = []
+    for words, choose in found:
+        figures = []
+        for name, questions in experiments.items():
+            tally = Tally([q.outcome(choose(q)) for q in questions])
+            _, _, inside, size, *_ = tally.figures()
+            figures.append(f"{name} ln P {tally.mean_log:.3f}, {inside:.0%} in {size:.1f}")
+        rows.append((words, "; ".join(figures)))
+    for k, constants in enumerate(fitted):
+        words = ", ".join(
+            f"{SPECIES[e]} c {constants.common[e]:g} widths ×{constants.widths[e]:g}"
+            for e in ("H", "C")
+        )
+        rows.append((f"fitted on half {k + 1}", f"ν {constants.freedom:g}, {words}"))
+    return rows
+
+
+def _fit(single: Mapping[str, Sequence[Questions]]) -> Constants:
+    """Constants under which the errors of the true structures are likeliest."""
+    best: dict[float, tuple[float, dict[str, tuple[float, float]]]] = {}
+    for freedom in _FREEDOM:
+        total, chosen = 0.0, {}
+        for element, questions in single.items():
+            values = {
+                (c, w): sum(
+                    Constants(freedom, {element: c}, {element: w}).log_likelihood(
+                        q.questions[0], q.elements
+                    )
+                    for q in questions
+                )
+                for c, w in product(_COMMON, _WIDTHS)
+            }
+            chosen[element] = max(values, key=values.__getitem__)
+            total += values[chosen[element]]
+        best[freedom] = total, chosen
+    freedom = max(best, key=lambda f: best[f][0])
+    chosen = best[freedom][1]
+    return Constants(
+        freedom, {e: c for e, (c, _) in chosen.items()}, {e: w for e, (_, w) in chosen.items()}
+    )
+
+
+def _time(own: CandidateSet, number: int, factors: Mapping[str, float]) -> str:
+    """How long it takes to rank copies of a crystal with shieldings made up."""
+    rng = np.random.default_rng(0)
+    item = own.candidates[0]
+    experiment = experiment_of(own.crystal, ("H", "C"), 1.0, (0, 0))
+    copies = (
+        replace(
+            item,
+            crystal=replace(item.crystal, name=str(k)),
+            sites=tuple(
+                replace(row, shielding=row.shielding + row.uncertainty * rng.normal())
+                for row in item.sites
+            ),
+        )
+        for k in range(number)
+    )
+    start = time.perf_counter()
+    made = rank(copies, experiment, labels_from=own.crystal, factors=factors)
+    seconds = time.perf_counter() - start
+    return (
+        f"{len(made.candidates)} candidates of {len(own.crystal)} atoms with "
+        f"{len(experiment.peaks)} labelled peaks, once predicted, are ranked in {seconds:.1f} s"
+    )

@@ -1,0 +1,374 @@
+"""How right the probabilities of `shiftcli.nmr.ranking` are, on candidate sets of known crystals.
+
+The experiment is the crystal's GIPAW shieldings as shifts, with the error of GIPAW against
+experiment as normal noise; the candidates are the crystal and other structures of its molecules
+(`shiftcli.benchmark.packing`). They are predicted once; only likelihoods are made anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
+
+import numpy as np
+
+from shiftcli.benchmark.packing import Packer
+from shiftcli.errors import StructureError
+from shiftcli.nmr.assignment import GIPAW_ERRORS
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.candidates import Naming
+from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.families import difference, find_families, fingerprint
+from shiftcli.nmr.likelihood import COMMON, FREEDOM, Question, sum_over_assignments
+from shiftcli.nmr.ranking import Ranking, pose_candidate, rank
+from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
+from shiftcli.structure.crystal import Crystal
+
+#: References (ppm) that the rankings are not told.
+REFERENCES = {"H": 30.6, "C": 169.5}
+
+#: Nuclei that are measured, and the share of the peaks that have labels.
+NUCLEI = (("H",), ("C",), ("H", "C"))
+LABELLED = {"all": 1.0, "half": 0.5, "none": 0.0}
+
+#: Edges of bins of stated probabilities.
+BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateSet:
+    """A known crystal and other structures of its molecules.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        With its shieldings.
+    candidates : tuple of Prediction
+        Itself first.
+    kinds : tuple of str
+        Of the others, out of `shiftcli.benchmark.packing.KINDS`.
+    distances : tuple of float
+        How far the others are from the crystal in Å, see `shiftcli.nmr.families.difference`.
+    families : tuple of int
+        Family of each candidate; the crystal's is 0.
+    """
+
+    crystal: Crystal
+    candidates: tuple[Prediction, ...]
+    kinds: tuple[str, ...]
+    distances: tuple[float, ...]
+    families: tuple[int, ...]
+
+
+def make_set(
+    crystal: Crystal, kinds: Sequence[str], predictor: Predictor, number: int
+) -> CandidateSet | None:
+    """Make and predict the candidates of a crystal.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        With its shieldings.
+    kinds : sequence of str
+        What to make; where no bond can be turned, a packing.
+    predictor : Predictor
+        The networks.
+    number : int
+        Of the crystal, which the candidates are made by.
+
+    Returns
+    -------
+    CandidateSet or None
+        None where its molecules cannot be packed.
+    """
+    try:
+        packer = Packer(crystal)
+    except StructureError:
+        return None
+    made = [(kind, packer.make(kind, (number, k))) for k, kind in enumerate(kinds)]
+    made = [
+        (kind, own) if own is not None else ("packing", packer.make("packing", (number, k)))
+        for k, (kind, own) in enumerate(made)
+    ]
+    others = [(kind, own) for kind, own in made if own is not None]
+    structures = [crystal, *(own for _, own in others)]
+    prints = [fingerprint(one) for one in structures]
+    return CandidateSet(
+        crystal,
+        tuple(predictor.predict_crystal(one) for one in structures),
+        tuple(kind for kind, _ in others),
+        tuple(difference(prints[0], one) for one in prints[1:]),
+        tuple(find_families(prints)),
+    )
+
+
+def experiment_of(
+    crystal: Crystal, elements: Sequence[str], labelled: float, seed: Sequence[int]
+) -> Experiment:
+    """Known shieldings as measured shifts: exchange averaged, noise added.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        With its shieldings.
+    elements : sequence of str
+        What is measured.
+    labelled : float
+        Share of the peaks that keep their labels.
+    seed : sequence of int
+        Of the noise, and of the choice of those peaks.
+
+    Returns
+    -------
+    Experiment
+    """
+    rng = np.random.default_rng(seed)
+    known = crystal.shieldings
+    rows = tuple(
+        SitePrediction(site, float(np.nanmean(known[site.atoms])), 0.0, 0.0)
+        for site in crystal.sites
+        if known is not None and np.isfinite(known[site.atoms]).any()
+    )
+    peaks = []
+    for row in average(Prediction(crystal, rows)):
+        # The noise of a nucleus and a draw is the same whatever else is measured.
+        noise, chance = rng.normal(), rng.random()
+        if row.site.element in elements:
+            shift = (
+                REFERENCES[row.site.element]
+                - row.shielding
+                + GIPAW_ERRORS[row.site.element] * noise
+            )
+            labels = row.labels if chance < labelled else ()
+            peaks.append(Peak(labels, row.site.species, shift))
+    return Experiment(tuple(peaks), crystal.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a ranking says of families of candidates, the true one known.
+
+    Attributes
+    ----------
+    crystal : str
+        The crystal.
+    probabilities : numpy.ndarray
+        Of each family, the best first.
+    true : int
+        Position of the family that holds the crystal.
+    alike : int
+        Families that cannot be told apart from the best.
+    """
+
+    crystal: str
+    probabilities: np.ndarray
+    true: int
+    alike: int
+
+    @classmethod
+    def of(cls, ranking: Ranking, name: str) -> Outcome:
+        """Of the ranking of a crystal with this name."""
+        first = {c.family: c for c in reversed(ranking.candidates)}
+        families = [first[k] for k in sorted(first)]
+        true = next(c.family for c in ranking.candidates if c.name == name) - 1
+        return cls(
+            name,
+            np.array([c.family_probability for c in families]),
+            true,
+            sum(c.indistinguishable for c in families),
+        )
+
+
+@dataclass
+class Tally:
+    """How often rankings are right, and whether they say so.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        Draws of the noise for one crystal are not independent: standard errors count crystals.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def figures(self) -> tuple[float, float, float, float, float, float, float]:
+        """Means over the rankings.
+
+        Returns
+        -------
+        tuple of float
+            How often the true family is first, the probability stated of the first, how often
+            the true one is among those that cannot be told apart, families there, families in
+            all, ln P of the true one, and that of an even guess.
+        """
+        return (
+            self._mean(o.true == 0 for o in self.outcomes),
+            self._mean(o.probabilities[0] for o in self.outcomes),
+            self._mean(o.true < o.alike for o in self.outcomes),
+            self._mean(o.alike for o in self.outcomes),
+            self._mean(len(o.probabilities) for o in self.outcomes),
+            self.mean_log,
+            -self._mean(math.log(len(o.probabilities)) for o in self.outcomes),
+        )
+
+    @property
+    def mean_log(self) -> float:
+        """Mean ln P of the true family."""
+        return self._mean(
+            math.log(max(float(o.probabilities[o.true]), 1e-300)) for o in self.outcomes
+        )
+
+    def _mean(self, values: Iterable[float]) -> float:
+        return float(np.mean(list(values)))
+
+    def bins(self) -> Iterator[tuple[float, float, float, float, float, int]]:
+        """Stated against observed: edges, mean stated, observed, standard error, and families.
+
+        The standard error is that of the stated probabilities if they are right, with as many
+        independent draws as there are families of different crystals in the bin.
+        """
+        stated = np.concatenate([o.probabilities for o in self.outcomes])
+        true = np.concatenate([np.arange(len(o.probabilities)) == o.true for o in self.outcomes])
+        names = np.concatenate([np.full(len(o.probabilities), o.crystal) for o in self.outcomes])
+        for low, high in pairwise(BINS):
+            here = (stated >= low) & ((stated < high) | (high == BINS[-1]))
+            if here.any():
+                own = stated[here]
+                error = math.sqrt(float((own * (1 - own)).mean()) / len(np.unique(names[here])))
+                yield low, high, float(own.mean()), float(true[here].mean()), error, int(here.sum())
+
+
+def measure_rankings(
+    sets: Sequence[CandidateSet],
+    draws: Mapping[str, int],
+    factors: Mapping[str, float],
+    on_note: Callable[[str], None] = lambda text: None,
+) -> dict[tuple[tuple[str, ...], str], Tally]:
+    """Rank every set by every kind of experiment.
+
+    Parameters
+    ----------
+    sets : sequence of CandidateSet
+        From `make_set`.
+    draws : mapping of str to int
+        Draws of the noise for each of `LABELLED`.
+    factors : mapping of str to float
+        As for `shiftcli.nmr.ranking.rank`.
+    on_note : callable
+        Told how it goes.
+
+    Returns
+    -------
+    dict
+        By nuclei and share of labels.
+    """
+    tallies: dict[tuple[tuple[str, ...], str], Tally] = {}
+    for number, own in enumerate(sets, 1):
+        for elements, (word, share) in product(NUCLEI, LABELLED.items()):
+            for draw in range(draws[word]):
+                experiment = experiment_of(own.crystal, elements, share, (number, draw))
+                ranking = rank(own.candidates, experiment, labels_from=own.crystal, factors=factors)
+                tally = tallies.setdefault((elements, word), Tally())
+                tally.outcomes.append(Outcome.of(ranking, own.crystal.name))
+        on_note(f"{own.crystal.name}: ranked, {number} of {len(sets)}")
+    return tallies
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Constants of the model of errors, see `shiftcli.nmr.likelihood`.
+
+    Attributes
+    ----------
+    freedom : float
+        Degrees of freedom ν.
+    common : mapping of str to float
+        Share c, by element.
+    widths : mapping of str to float
+        Factor on the uncertainties of predictions, by element.
+    power : float
+        f, which ln L is multiplied by.
+    """
+
+    freedom: float = FREEDOM
+    common: Mapping[str, float] = field(default_factory=lambda: COMMON)
+    widths: Mapping[str, float] = field(default_factory=dict)
+    power: float = 1.0
+
+    def log_likelihood(self, question: Question, elements: Sequence[str]) -> float:
+        """f·ln L of the answer to a question, whose nuclei are of these elements."""
+        nuclei = tuple(
+            replace(
+                own, freedom=self.freedom, common=self.common[element],
+                widths=own.widths * self.widths.get(element, 1.0),
+            )
+            for own, element in zip(question.nuclei, elements, strict=True)
+        )  # fmt: skip
+        return self.power * sum_over_assignments(replace(question, nuclei=nuclei)).log_likelihood
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """What the likelihoods of a set of candidates depend on, for one labelled experiment.
+
+    Attributes
+    ----------
+    crystal : str
+        The crystal.
+    elements : tuple of str
+        What is measured, in the order of the nuclei of the questions.
+    questions : tuple of Question
+        One for each candidate.
+    families : tuple of int
+        Family of each; 0 is the true one.
+    """
+
+    crystal: str
+    elements: tuple[str, ...]
+    questions: tuple[Question, ...]
+    families: tuple[int, ...]
+
+    def outcome(self, constants: Constants) -> Outcome:
+        """The ranking with other constants."""
+        logs = np.array([constants.log_likelihood(q, self.elements) for q in self.questions])
+        numbers = np.array(self.families)
+        weights = np.exp(logs - logs.max())
+        means = np.bincount(numbers, weights) / np.bincount(numbers)
+        order = np.argsort(-means, kind="stable")
+        stated = means[order] / means.sum()
+        alike = int(np.searchsorted(np.cumsum(stated), 0.95)) + 1
+        return Outcome(self.crystal, stated, int(np.flatnonzero(order == 0)[0]), alike)
+
+
+def pose_all(
+    sets: Sequence[CandidateSet],
+    elements: tuple[str, ...],
+    draws: int,
+    factors: Mapping[str, float],
+) -> list[Questions]:
+    """Questions of all sets, with labels.
+
+    Parameters
+    ----------
+    sets, draws, factors
+        As for `measure_rankings`.
+    elements : tuple of str
+        What is measured.
+
+    Returns
+    -------
+    list of Questions
+    """
+    found = []
+    for number, own in enumerate(sets, 1):
+        for draw in range(draws):
+            experiment = experiment_of(own.crystal, elements, 1.0, (number, draw))
+            naming = Naming(own.crystal, experiment, DEFAULT_EXCHANGE)
+            questions = tuple(
+                pose_candidate(item, naming, factors=factors)[0].question for item in own.candidates
+            )
+            order = naming.experiment.elements
+            found.append(Questions(own.crystal.name, tuple(order), questions, own.families))
+    return found

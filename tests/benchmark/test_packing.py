@@ -59,7 +59,7 @@ def test_candidates_are_sound(crystal, made, kind):
     assert all(len(set(copies[site.atoms].tolist())) == 1 for site in found.sites)
     assert fingerprint(found).keys() == fingerprint(crystal).keys()
     volume = abs(np.linalg.det(found.cell) / np.linalg.det(crystal.cell))
-    assert volume == pytest.approx(1) if kind == "near copy" else volume < 1
+    assert volume == pytest.approx(1, abs=0.05) if kind == "near copy" else volume < 1
 
 
 def test_what_is_rigid_stays_so(crystal, made):

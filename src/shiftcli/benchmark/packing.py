@@ -17,11 +17,12 @@ from shiftcli.errors import StructureError
 from shiftcli.structure.bonds import Bonds, find_bonds
 from shiftcli.structure.checks import check
 from shiftcli.structure.crystal import Crystal
-from shiftcli.structure.molecules import molecules
+from shiftcli.structure.molecules import SAME_PLACE, molecules
 from shiftcli.structure.neighbours import periodic_images
 from shiftcli.structure.symmetry import SYMMETRY_TOLERANCE, search_symmetry
 
-#: What a candidate may be: the crystal with its atoms rattled; its molecules moved a little; one
+#: What a candidate may be: the crystal with its molecules moved by hundredths of an Å, as by
+#: another way to relax it, or by tenths; one
 #: bond of each molecule turned; other places and directions of the molecules; both of these.
 KINDS = ("near copy", "moved", "conformer", "packing", "conformer, packing")
 
@@ -30,15 +31,13 @@ KINDS = ("near copy", "moved", "conformer", "packing", "conformer, packing")
 _LEAST = np.array(
     [[2.1, 2.65, 2.4, 2.1], [2.65, 3.25, 3.0, 2.5], [2.4, 3.0, 2.6, 1.7], [2.1, 2.5, 1.7, 2.0]]
 )
+_LEAST_SQUARES = _LEAST**2
 
 #: Distance (Å) up to which contacts are looked for.
 _REACH = 3.6
 
 #: A hydrogen bond longer than the first (Å) costs, up to the second; in ln V for each Å.
 _BOND, _FREE, _PULL = 1.9, 3.4, 0.1
-
-#: Displacement (Å, root mean square) of the atoms of a near copy.
-_RATTLE = 0.04
 
 #: Shortest bond (Å) of two heavy atoms that is turned: no double bond, no amide, no ester.
 _SINGLE = 1.40
@@ -158,16 +157,20 @@ class Packer:
         positions = self.crystal_of(made, "").positions
         centres = np.concatenate([copies[0] for copies in self.copies])
         points, origin = periodic_images(made.cell, positions, _REACH)
-        low, high = positions[centres].min(axis=0) - _REACH, positions[centres].max(axis=0) + _REACH
-        near = ((points > low) & (points < high)).all(axis=1)
+        own = positions[centres]
+        near = np.ones(len(points), dtype=bool)
+        for axis in range(3):
+            near &= points[:, axis] > own[:, axis].min() - _REACH
+            near &= points[:, axis] < own[:, axis].max() + _REACH
         points, origin = points[near], origin[near]
-        squares = ((positions[centres][:, None] - points) ** 2).sum(axis=2)
+        squares = np.zeros((len(own), len(points)))
+        for axis in range(3):
+            squares += np.subtract.outer(own[:, axis], points[:, axis]) ** 2
         # Molecules are in one piece, so an atom of the same one is where it was placed.
-        is_own = ((points - positions[origin]) ** 2).sum(axis=1) < 1e-6
-        own = (self._home[centres][:, None] == self._home[origin]) & is_own
-        squares[own] = np.inf
+        is_placed = np.abs(points - positions[origin]).max(axis=1) < SAME_PLACE
+        squares[np.equal.outer(self._home[centres], self._home[origin]) & is_placed] = np.inf
         kinds, others = self._kinds[centres], self._kinds[origin]
-        if (squares < _LEAST[kinds][:, others] ** 2).any():
+        if (squares < _LEAST_SQUARES[kinds[:, None], others]).any():
             return float("inf")
         cost = float(np.log(made.volume))
         polar = kinds == 3
@@ -266,8 +269,7 @@ class Packer:
     def _arrange(self, kind: str, rng: np.random.Generator) -> Arrangement | None:
         made = self.start
         if kind == "near copy":
-            units = (u + _RATTLE * rng.normal(size=u.shape) / np.sqrt(3) for u in made.units)
-            return replace(made, units=tuple(units))
+            return self._moved(made, 1.0, 0.05, 0.003, rng)
         if kind == "moved":
             return self.press(self._moved(made, 15.0, 0.6, 0.02, rng), _SETTLING, rng)
         if kind.startswith("conformer"):

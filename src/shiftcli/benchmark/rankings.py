@@ -347,6 +347,8 @@ def pose_all(
     elements: tuple[str, ...],
     draws: int,
     factors: Mapping[str, float],
+    *,
+    only_true: bool = False,
 ) -> list[Questions]:
     """Questions of all sets, with labels.
 
@@ -356,10 +358,8 @@ def pose_all(
         As for `measure_rankings`.
     elements : tuple of str
         What is measured.
-
-    Returns
-    -------
-    list of Questions
+    only_true : bool
+        Whether to leave all candidates out but the crystals themselves.
     """
     found = []
     for number, own in enumerate(sets, 1):
@@ -367,8 +367,10 @@ def pose_all(
             experiment = experiment_of(own.crystal, elements, 1.0, (number, draw))
             naming = Naming(own.crystal, experiment, DEFAULT_EXCHANGE)
             questions = tuple(
-                pose_candidate(item, naming, factors=factors)[0].question for item in own.candidates
+                pose_candidate(item, naming, factors=factors)[0].question
+                for item in own.candidates[: 1 if only_true else None]
             )
             order = naming.experiment.elements
-            found.append(Questions(own.crystal.name, tuple(order), questions, own.families))
+            families = own.families[: len(questions)]
+            found.append(Questions(own.crystal.name, tuple(order), questions, families))
     return found

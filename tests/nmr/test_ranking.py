@@ -207,6 +207,17 @@ def test_labels_are_carried_by_the_molecule():
         rank([straight[0]], measured(), labels_from=unnamed.crystal)
 
 
+def test_labels_of_another_molecule():
+    """Each candidate of other molecules is refused in a line, those of the reference are ranked."""
+    other = other_molecule()
+    items = [candidate("good", PROTONS), other]
+    ranking = rank(items, measured(), labels_from=other.crystal)
+    assert [c.name for c in ranking.candidates] == ["other"]
+    (refused,) = (str(f.error) for f in ranking.failures)
+    assert refused.startswith("a.xyz: good: no molecule is C3 H5 O2 bonded as in a.xyz: other")
+    assert "\n" not in refused
+
+
 def test_labels_that_nobody_has():
     unnamed = candidate("unnamed", PROTONS, labels=[f"Q{k}" for k in range(8)])
     ranking = rank([unnamed, unnamed], measured())

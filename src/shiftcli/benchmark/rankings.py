@@ -18,11 +18,11 @@ from shiftcli.benchmark.packing import Packer
 from shiftcli.errors import StructureError
 from shiftcli.nmr.assignment import GIPAW_ERRORS
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
-from shiftcli.nmr.candidates import Naming
+from shiftcli.nmr.candidates import Naming, pose_candidate
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.families import difference, find_families, fingerprint
 from shiftcli.nmr.likelihood import COMMON, FREEDOM, Question, sum_over_assignments
-from shiftcli.nmr.ranking import Ranking, pose_candidate, rank
+from shiftcli.nmr.ranking import Ranking, rank
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.structure.crystal import Crystal
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from shiftcli.errors import ExperimentError, ReadError, ShiftcliError
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
+from shiftcli.nmr.assignment import GIPAW_ERRORS
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
-from shiftcli.nmr.kinds import row_of_atom
-from shiftcli.nmr.labels import CarriedLabels, Labellings
+from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
+from shiftcli.nmr.labels import CarriedLabels, Labellings, find_places
 from shiftcli.nmr.naming import match, merge_named
+from shiftcli.nmr.question import Posed, pose
+from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
 from shiftcli.readers import STDIN, iter_structures
 from shiftcli.structure.crystal import Crystal
@@ -94,6 +97,42 @@ class Naming:
                     where=self.experiment.source,
                 )
         return found
+
+
+def pose_candidate(
+    item: Prediction,
+    naming: Naming,
+    *,
+    references: References | None = None,
+    exchange: Collection[str] = DEFAULT_EXCHANGE,
+    theory_errors: Mapping[str, float] = GIPAW_ERRORS,
+    factors: Mapping[str, float] = WIDTH_FACTORS,
+) -> tuple[Posed, tuple[str, ...]]:
+    """What the likelihood of a candidate depends on, and notes on its labels.
+
+    Parameters
+    ----------
+    item : Prediction
+        The candidate.
+    naming : Naming
+        The experiment, and the atoms that it names.
+    references, exchange, theory_errors, factors
+        As for `shiftcli.nmr.ranking.rank`.
+
+    Raises
+    ------
+    ExperimentError
+        If the peaks cannot belong to it.
+    """
+    rows = known_rows(average(item, exchange))
+    labellings = naming.carry(item.crystal, rows)
+    around = describe(item.crystal, rows, near=bool(naming.experiment.near), factors=factors)
+    posed = pose(
+        rows, around, naming.experiment, labellings.columns,
+        places=find_places(item.crystal, row_of_atom(rows), len(rows)),
+        references=references or References(), theory_errors=theory_errors,
+    )  # fmt: skip
+    return posed, labellings.notes
 
 
 def find_reference(

@@ -29,8 +29,8 @@ import numpy as np
 
 from shiftcli.errors import ExperimentError, attempt, counted, shortened
 from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison
-from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
-from shiftcli.nmr.candidates import Naming, find_reference
+from shiftcli.nmr.averaging import DEFAULT_EXCHANGE
+from shiftcli.nmr.candidates import Naming, find_reference, pose_candidate
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.families import (
     TOLERANCE,
@@ -39,10 +39,9 @@ from shiftcli.nmr.families import (
     find_families,
     fingerprint,
 )
-from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
-from shiftcli.nmr.labels import find_places
+from shiftcli.nmr.kinds import WIDTH_FACTORS
 from shiftcli.nmr.likelihood import FREEDOM, Total
-from shiftcli.nmr.question import Posed, hold_against, pose
+from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.stated import stated_beside
 from shiftcli.notebook import Result
@@ -330,42 +329,6 @@ def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[s
     for failure in stated.failures[:3]:
         yield f"shieldings of the file: {failure.error}"
     yield from (f"shieldings of the files: {text}" for text in _notes(stated.candidates))
-
-
-def pose_candidate(
-    item: Prediction,
-    naming: Naming,
-    *,
-    references: References | None = None,
-    exchange: Collection[str] = DEFAULT_EXCHANGE,
-    theory_errors: Mapping[str, float] = GIPAW_ERRORS,
-    factors: Mapping[str, float] = WIDTH_FACTORS,
-) -> tuple[Posed, tuple[str, ...]]:
-    """What the likelihood of a candidate depends on, and notes on its labels.
-
-    Parameters
-    ----------
-    item : Prediction
-        The candidate.
-    naming : Naming
-        The experiment, and the atoms that it names.
-    references, exchange, theory_errors, factors
-        As for `rank`.
-
-    Raises
-    ------
-    ExperimentError
-        If the peaks cannot belong to it.
-    """
-    rows = known_rows(average(item, exchange))
-    labellings = naming.carry(item.crystal, rows)
-    around = describe(item.crystal, rows, near=bool(naming.experiment.near), factors=factors)
-    posed = pose(
-        rows, around, naming.experiment, labellings.columns,
-        places=find_places(item.crystal, row_of_atom(rows), len(rows)),
-        references=references or References(), theory_errors=theory_errors,
-    )  # fmt: skip
-    return posed, labellings.notes
 
 
 def _candidate(item: Prediction, naming: Naming, options: Mapping[str, Any]) -> Candidate:

@@ -2,7 +2,7 @@
 
 One program makes a slab of one environment's grid, for all elements. Only CUDA devices run it;
 `voxelizer.voxelize` chooses. Its products stay in float32, on the ordinary units, not in the ten
-bits of the tensor cores: see the estimate in docs/performance.md.
+bits of the tensor cores: see the estimate in docs/benchmark.md.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ _LOWEST_EXPONENT = -25.0
 _SEGMENT_SIZES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 #: Atom coordinates worked on at once: small enough for a core's cache, large for a GPU.
-_CHUNK = {"cpu": 4096, "cuda": 1 << 19}
+_CHUNK = {"cpu": 1024, "cuda": 1 << 19}
 
 
 def grid_axis(edge: float, **like: Any) -> torch.Tensor:
@@ -127,26 +127,19 @@ def _densities_by_products(
     # A Gaussian writes every voxel once; the other kernels add up, in float32.
     working = dtype if kernel == "gaussian" else torch.float32
     volume = torch.zeros(n * planes, VOXELS**3, dtype=working, device=positions.device)
-    atoms = positions.reshape(-1, 3)
-    row = torch.arange(n, device=positions.device)[:, None]
-    segments = torch.where(channels < 0, -1, row * planes + channels).reshape(-1)
-    extent = torch.where(segments < 0, math.inf, atoms.abs().amax(dim=1))
-    for g in sorted(range(len(grids)), key=lambda k: -grids[k]):
-        # From the largest grid down, so that each search starts from the survivors.
-        seen = (extent < grids[g] / 2 + _reach(kernel)).nonzero()[:, 0]
-        atoms, segments, extent = atoms[seen], segments[seen], extent[seen]
-        plane = segments + g * elements
-        if kernel == "slater":
-            _add_slater(volume, atoms, plane, grids[g])
-        else:
-            for element, weight, inverse_width in _gaussians(kernel):
-                own = slice(None) if element is None else plane % elements == element
-                sums = _gaussian_sums(atoms[own], plane[own], len(volume), grids[g], inverse_width)
-                for part, density in sums:
-                    if kernel == "gaussian":
-                        volume[part] = density.to(dtype)
-                    else:
-                        volume[part] += weight * density
+    atoms, segments = _seen_atoms(positions, channels, grids, _reach(kernel))
+    steps = torch.tensor(grids, dtype=torch.float32, device=atoms.device) / (VOXELS - 1)
+    place = torch.arange(len(volume), device=atoms.device).view(n, len(grids), elements)
+    place = place.transpose(0, 1).flatten()  # of each segment in the volume
+    if kernel == "slater":
+        _add_slater(volume, atoms, segments, steps, place)
+    for element, weight, inverse_width in _gaussians(kernel):
+        own = slice(None) if element is None else segments % elements == element
+        for part, density in _gaussian_sums(atoms[own], segments[own], steps, n, inverse_width):
+            if kernel == "gaussian":
+                volume[place[part]] = density.to(dtype)
+            else:
+                volume[place[part]] += weight * density
     # One transposition of flat voxels is several times faster than a permutation of axes.
     flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
     return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
@@ -187,6 +180,8 @@ def _reach(kernel: str) -> float:
 
 def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
     """Element (None: all), weight and 1/σ² in 1/Å² of every Gaussian in a kernel."""
+    if kernel == "slater":
+        return []
     if kernel == "gaussian":
         return [(None, 1.0, 1.0 / SIGMA_SQUARED)]
     import gemmi
@@ -203,64 +198,107 @@ def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
     return result
 
 
+def _seen_atoms(
+    positions: torch.Tensor, channels: torch.Tensor, grids: Sequence[float], reach: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Atoms that each grid sees, shape (s, 3), and the segment of each, shape (s,), ascending.
+
+    A segment is the atoms of one element in one environment on one grid: its number is
+    (grid · n + environment) · 4 + element.
+    """
+    n, elements = len(positions), len(ELEMENTS)
+    atoms = positions.reshape(-1, 3)
+    row = torch.arange(n, device=atoms.device)[:, None]
+    of_atom = (row * elements + channels).reshape(-1)
+    x, y, z = positions.abs().unbind(2)
+    extent = torch.maximum(torch.maximum(x, y), z).masked_fill(channels < 0, math.inf).flatten()
+    edges = torch.tensor(grids, dtype=torch.float32, device=atoms.device)
+    grid, seen = (extent < edges[:, None] / 2 + reach).nonzero().unbind(1)
+    return atoms[seen], grid * (n * elements) + of_atom[seen]
+
+
 def _segment_batches(
     atoms: torch.Tensor, segments: torch.Tensor, total: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Group atoms by segment, in batches of segments padded to about the same size.
 
-    Yields (segment numbers (s,), coordinates (s, k, 3)), padding far away. `segments` must
-    be sorted, as the caller's selection from sorted rows leaves it.
+    Yields (segment numbers (s,), coordinates (3, s, k)), padding far away. `segments` must
+    be sorted.
     """
     counts = torch.bincount(segments, minlength=total)
     starts = torch.cumsum(counts, 0) - counts
-    far = atoms.new_full((1, 3), 1.0e4)
-    source = torch.cat([atoms, far])
     sizes = torch.tensor(_SEGMENT_SIZES, device=atoms.device)
     bucket = torch.bucketize(counts, sizes)
-    bucket[counts == 0] = -1
-    for b in bucket.unique().tolist():
-        if b < 0:
-            continue
-        members = (bucket == b).nonzero()[:, 0]
-        size = _SEGMENT_SIZES[b] if b < len(_SEGMENT_SIZES) else int(counts[members].max())
-        offset = torch.arange(size, device=atoms.device)
-        for part in members.split(max(1, _CHUNK[atoms.device.type] // size)):
-            index = starts[part, None] + offset
-            index = torch.where(offset < counts[part, None], index, len(atoms))
-            yield part, source[index]
+    largest = torch.full_like(sizes[:1], max([_SEGMENT_SIZES[-1], *counts.tolist()]))
+    padded = torch.cat([sizes, largest])[bucket].where(counts > 0, 0)
+    order = torch.argsort(padded, stable=True)
+    ends = torch.cumsum(padded[order], 0)
+    offset = torch.empty_like(starts)
+    offset[order] = ends - padded[order]
+    place = torch.arange(len(atoms), device=atoms.device) + (offset - starts)[segments]
+    coordinates = atoms.new_full((3, int(padded.sum())), 1.0e4)
+    coordinates[:, place] = atoms.t()
+    start = 0
+    for size, members in zip(*padded[order].unique_consecutive(return_counts=True), strict=True):
+        own, order = order.tensor_split([int(members)])
+        for part in own.split(max(1, _CHUNK[atoms.device.type] // int(size))) if size else ():
+            stop = start + len(part) * int(size)
+            yield part, coordinates[:, start:stop].view(3, len(part), -1)
+            start = stop
 
 
 def _gaussian_sums(
-    atoms: torch.Tensor, segments: torch.Tensor, total: int, edge: float, inverse_width: float
+    atoms: torch.Tensor, segments: torch.Tensor, steps: torch.Tensor, n: int, inverse_width: float
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Sum exp(−r²/σ²) over the atoms of each segment, on one grid.
+    """Sum exp(−r²/σ²) over the atoms of each segment of n environments, on its grid.
 
     Yields (segment numbers (s,), densities (s, 4096)). The Gaussian is separable: 48
     exponentials an atom, and the sum over a segment's atoms is the matrix product
-    (X ⊗ Y)^T Z.
+    X^T (Y ⊗ Z). Lengths are in `steps`, the distances of each grid's voxels in Å.
     """
-    scale = math.sqrt(inverse_width)
-    axis = grid_axis(edge, dtype=torch.float32, device=atoms.device) * scale
-    for part, coordinates in _segment_batches(atoms * scale, segments, total):
-        # Each axis in one piece of memory: the products below read them in order.
-        factors = coordinates.permute(2, 0, 1)[..., None] - axis
-        factors.mul_(factors).neg_().clamp_(min=_LOWEST_EXPONENT).exp_()
-        x, y, z = factors.unbind(0)
-        xy = (x[..., :, None] * y[..., None, :]).flatten(2)
-        yield part, torch.bmm(xy.transpose(1, 2), z).flatten(1)
+    kinds = n * len(ELEMENTS)
+    axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
+    kept: dict[str, torch.Tensor] = {}  # memory for the largest arrays stays in the cache
+    for part, coordinates in _segment_batches(atoms, segments, len(steps) * kinds):
+        step = steps[part // kinds][:, None]
+        factors = (coordinates / step)[..., None] - axis
+        factors.mul_(factors).mul_((-inverse_width * step**2)[..., None])
+        x, y, z = factors.clamp_(min=_LOWEST_EXPONENT).exp_().unbind(0)
+        yz = _memory(kept, "yz", atoms, (*y.shape, VOXELS))
+        torch.mul(y[..., :, None], z[..., None, :], out=yz)
+        density = _memory(kept, "density", atoms, (len(part), VOXELS, VOXELS**2))
+        torch.bmm(x.transpose(1, 2), yz.flatten(2), out=density)
+        yield part, density.flatten(1)
+
+
+def _memory(
+    kept: dict[str, torch.Tensor], name: str, like: torch.Tensor, shape: tuple[int, ...]
+) -> torch.Tensor:
+    """An array of a shape with arbitrary values, in memory kept from one call to the next."""
+    size = math.prod(shape)
+    if name not in kept or kept[name].numel() < size:
+        kept[name] = like.new_empty(size)
+    return kept[name][:size].view(shape)
 
 
 def _add_slater(
-    volume: torch.Tensor, atoms: torch.Tensor, segments: torch.Tensor, edge: float
+    volume: torch.Tensor,
+    atoms: torch.Tensor,
+    segments: torch.Tensor,
+    steps: torch.Tensor,
+    place: torch.Tensor,
 ) -> None:
     """Add r·exp(−ζr) of every atom to its segment's row of (segments, 4096)."""
-    axis = grid_axis(edge, dtype=torch.float32, device=atoms.device)
+    axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
     points = torch.cartesian_prod(axis, axis, axis)
+    kinds = len(volume) // len(steps)
     zeta = torch.tensor(SLATER_ZETA, device=atoms.device)
     for part, coordinates in _segment_batches(atoms, segments, len(volume)):
-        for one, own in zip(part.tolist(), coordinates, strict=True):
-            for some in own.split(256):
+        for k, one in enumerate(part.tolist()):
+            for some in coordinates[:, k].t().split(256):
                 # Without |a|² + |b|² − 2ab, which is 0.003 Å off near a nucleus.
-                r = torch.cdist(points, some, compute_mode="donot_use_mm_for_euclid_dist")
+                r = torch.cdist(
+                    points * steps[one // kinds], some, compute_mode="donot_use_mm_for_euclid_dist"
+                )
                 slater = r * torch.exp(-zeta[one % len(ELEMENTS)] * r)
-                volume[one] += slater.sum(dim=1)
+                volume[place[one]] += slater.sum(dim=1)

@@ -39,7 +39,8 @@ class FoldedNet:
     ) -> None:
         self.architecture = network.architecture
         like = {"device": device, "dtype": dtype}
-        first, *others = network.features
+        features: list[Any] = list(network.features)
+        first, *others = features
         patches = first[0].kernel_size == first[0].stride
         self.stem = (_PatchStem if patches else _OverlappingStem)(first, like)
         rest = [_layers(module, like) for module in others]
@@ -59,7 +60,8 @@ class FoldedNet:
 
     def hidden(self, volume: torch.Tensor) -> torch.Tensor:
         """The last hidden layer, from which shieldings are linear, shape (n, 128)."""
-        return self._behind_stem(next(self.stem.hands(self.stem.read(volume))), len(volume))
+        read: Any = self.stem.read(volume)
+        return self._behind_stem(next(self.stem.hands(read)), len(volume))
 
     def hands(self, read: Any, n: int) -> torch.Tensor:
         """Scaled shieldings of n densities and of their mirror images, shape (2, n).

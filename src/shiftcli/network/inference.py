@@ -137,8 +137,9 @@ def view_statistics(
     def run(part: slice) -> None:
         row = rows[part]
         volume = densities(networks[0], held[row], turned.rotations[row, columns[part]], dtype)
-        if symmetries == _HANDS and all(isinstance(network, FoldedNet) for network in networks):
-            outputs[..., part] = with_mirror_images(networks, volume).double().cpu().numpy()
+        folded = [network for network in networks if isinstance(network, FoldedNet)]
+        if symmetries == _HANDS and len(folded) == len(networks):
+            outputs[..., part] = with_mirror_images(folded, volume).double().cpu().numpy()
             return
         for k, symmetry in enumerate(symmetries):
             seen = apply_octahedral(volume, symmetry)

@@ -58,51 +58,18 @@ def predict_into(
     """Predict many files into the predictor's folder, leaving out what is finished.
 
     Finished is an input all of whose structures were predicted with these networks, options and
-    program version, whose content has not changed since, and whose results are there.
+    program version, whose content has not changed since, and whose results are there. `render`
+    makes the text of a result file, which ends in `suffix`; `options` are everything else that
+    decides what stands in it; the rest is as in `predict_in_processes`.
 
-    Parameters
-    ----------
-    predictor : StoredPredictor
-        Networks, options and folder.
-    files : sequence of str
-        Files, as `shiftcli.readers.find_files` lists them. Results of the folder among them are
-        left out.
-    render : callable
-        Makes the text of a result file of a prediction.
-    suffix : str
-        Suffix of the result files, such as ``.csv``.
-    options : mapping
-        Everything else that decides what stands in the results.
-    jobs, **reading
-        As in `predict_in_processes`.
-
-    Yields
-    ------
-    Finished
-        One for each input that is left out.
-    Prediction or Failure
-        One for each structure of the others, in order; a prediction once its file is in place.
-
-    Raises
-    ------
-    UsageError
-        If the folder holds inputs that are no results of it.
-    StoreError
-        If the folder cannot be written.
+    Yields a `Finished` for each input that is left out, then a prediction, once its file is in
+    place, or a failure for each structure of the others, in order. `UsageError` if the folder holds
+    inputs that are no results of it, `StoreError` if it cannot be written.
     """
     decisive = json.dumps([predictor.run, dict(options), reading], sort_keys=True, default=str)
     run = hashlib.sha256(decisive.encode()).hexdigest()
     store = predictor.store
-    files = distinct(files)
-    inside = {file for file in files if _lies_in(file, store.folder)}
-    listed = {name: entry for entry in store.entries.values() for name in entry.results}
-    ours = {f for f in inside if _is_result(os.path.basename(f), listed, store)}
-    if inside - ours:
-        raise UsageError(
-            f"the results would lie among the structures in '{store.folder}'",
-            hint="give them a folder of their own",
-        )
-    files = [file for file in files if file not in ours]
+    files = _without_results(distinct(files), store)
     places = {file: file if file == STDIN else os.path.realpath(file) for file in files}
     names = names_of([places[file] for file in files], store.entries, _plain)
     if store.shard is not None:  # names are given in the light of all files
@@ -168,8 +135,20 @@ class _Writer:
         return digest_of(path) == hashlib.sha256(data).hexdigest()
 
 
-def _is_result(name: str, listed: Mapping[str, Entry], store: Store) -> bool:
-    return name in listed and store.is_ours(name, listed[name])
+def _without_results(files: Sequence[str], store: Store) -> list[str]:
+    """The files that are no results of the folder; others in it are refused."""
+    listed = {name: entry for entry in store.entries.values() for name in entry.results}
+    left = []
+    for file in files:
+        name = os.path.basename(file)
+        if not _lies_in(file, store.folder):
+            left.append(file)
+        elif name not in listed or not store.is_ours(name, listed[name]):
+            raise UsageError(
+                f"the results would lie among the structures in '{store.folder}'",
+                hint="give them a folder of their own",
+            )
+    return left
 
 
 def _lies_in(file: str, folder: Path) -> bool:

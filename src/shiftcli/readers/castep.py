@@ -23,24 +23,10 @@ _ROW = re.compile(r"^\s*\|\s+(\S+)\s+(\d+)\s+(\S+)\s+(\S+)\s", re.MULTILINE)
 
 
 def read_castep(text: str, source: str) -> Iterator[AtomTable | ReadError]:
-    """Read the structure and shieldings of a run of CASTEP.
+    """Read the structure and shieldings of a run of CASTEP, of several in a file the last.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file; of several runs in it the last with shieldings.
-    source : str
-        Name of the file, for messages.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        Those of a run without shieldings are as ASE reads them.
-
-    Raises
-    ------
-    ReadError
-        If the file has shieldings, but no structure that they are of.
+    A run without shieldings is as ASE reads it. `ReadError` if there are shieldings, but no
+    structure that they are of.
     """
     tables = list(_TABLE.finditer(text))
     if not tables:

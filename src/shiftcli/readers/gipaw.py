@@ -39,22 +39,8 @@ _MOST, _LARGEST, _SUFFIXES = 50, 100_000_000, (".out", ".pwo", ".log", ".txt")
 def read_gipaw(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     """Read the shieldings of a run of gipaw.x, and the crystal of the run of pw.x before it.
 
-    Parameters
-    ----------
-    text : str
-        Contents of the file, an output of gipaw.x, perhaps with that of pw.x.
-    source : str
-        Name of the file, for messages and to find the output of pw.x.
-
-    Yields
-    ------
-    AtomTable or ReadError
-        Outputs of pw.x alone are as ASE reads them.
-
-    Raises
-    ------
-    ReadError
-        If the shieldings cannot be read, or no cell is there for them.
+    That stands in the same file or in one beside it; outputs of pw.x alone are as ASE reads them.
+    `ReadError` if the shieldings cannot be read, or no cell is there for them.
     """
     titles = list(_TITLE.finditer(text))
     where = visible(source)

@@ -44,26 +44,11 @@ def half_protons(rows: AtomTable, is_whole: np.ndarray) -> np.ndarray:
 def place_protons(
     rows: AtomTable, images: np.ndarray, site: np.ndarray, is_half: np.ndarray
 ) -> np.ndarray:
-    """Choose which copies of half-occupied hydrogens are there.
+    """Choose which copies of half-occupied hydrogens are there: atoms that stay, shape (atoms,).
 
-    Parameters
-    ----------
-    rows : AtomTable
-        The sites.
-    images, site : numpy.ndarray
-        Fractional coordinates of all atoms of the cell, shape (atoms, 3), and their rows.
-    is_half : numpy.ndarray
-        Rows of `half_protons`.
-
-    Returns
-    -------
-    numpy.ndarray
-        True for the atoms that stay, shape (atoms,).
-
-    Raises
-    ------
-    ReadError
-        If no choice gives every molecule the hydrogens that its occupancies add up to.
+    `images` and `site` are fractional coordinates of all atoms of the cell, shape (atoms, 3), and
+    their rows; `is_half` are the rows of `half_protons`. `ReadError` if no choice gives every
+    molecule the hydrogens that its occupancies add up to.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array

@@ -18,24 +18,11 @@ _CUTOFF = 4.0
 
 
 def write_chemiscope(results: Results) -> str:
-    """Write predictions as a chemiscope data set.
+    """Write predictions as a chemiscope data set, coloured by shielding.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted.
-
-    Returns
-    -------
-    str
-        JSON with one structure a prediction, one environment an atom that was predicted
-        (copies too), coloured by shielding. A quantity that some of them lack, such as a
-        shift without a reference, is left out.
-
-    Raises
-    ------
-    UsageError
-        If no atom was predicted.
+    One structure a prediction, one environment an atom that was predicted (copies too). A quantity
+    that some of them lack, such as a shift without a reference, is left out. `UsageError` if no
+    atom was predicted.
     """
     if not results.predictions:
         return ""  # everything failed, which is reported by itself

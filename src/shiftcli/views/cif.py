@@ -42,22 +42,9 @@ _SAME_PLACE = 0.05
 def write_cif(results: Results) -> str:
     """Write predictions as the data blocks of a CIF.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted.
-
-    Returns
-    -------
-    str
-        A block each: cell, symmetry and asymmetric unit as they were read, the geometry
-        that was predicted, and the columns in `TAGS`. Where the symmetry is not known, or
-        disorder has lowered it, all atoms of the cell in P 1.
-
-    Raises
-    ------
-    UsageError
-        If a structure has no unit cell.
+    A block each: cell, symmetry and asymmetric unit as they were read, the geometry that was
+    predicted, and the columns in `TAGS`. Where the symmetry is not known, or disorder has lowered
+    it, all atoms of the cell in P 1. `UsageError` if a structure has no unit cell.
     """
     import gemmi
 

@@ -16,17 +16,9 @@ from shiftcli.views.labels import BLANKS, as_words
 def write_xyz(results: Results) -> str:
     """Write predictions as extended XYZ, for OVITO, chemiscope, ASE and shiftcli itself.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted.
-
-    Returns
-    -------
-    str
-        One frame a prediction: all atoms with their labels (blanks become ``_``) and, as
-        columns, the numbers of `Results.table` in ppm, NaN where an atom was not predicted,
-        and flags. Notes, and that these are predictions, stand in the header.
+    One frame a prediction: all atoms with their labels (blanks become ``_``) and, as columns, the
+    numbers of `Results.table` in ppm, NaN where an atom was not predicted, and flags. Notes, and
+    that these are predictions, stand in the header.
     """
     from ase.io.extxyz import write_extxyz
 

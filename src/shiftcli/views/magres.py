@@ -18,25 +18,12 @@ _COMMENT = "isotropic shieldings only: each tensor is the isotropic shielding ti
 
 
 def write_magres(results: Results) -> str:
-    """Write one prediction as magres.
+    """Write one prediction of all atoms as magres; notes and flags are comments.
 
-    Parameters
-    ----------
-    results : Results
-        With one prediction of all atoms, or with none.
-
-    Returns
-    -------
-    str
-        All atoms of the cell; notes and flags are comments. An atom's label is that of its
-        site, its index counts the copies of that label from 1. Characters of a label that the
-        format cannot hold are replaced by ``_``.
-
-    Raises
-    ------
-    UsageError
-        If there are several predictions, or one without the shieldings of all atoms: the
-        readers refuse a file in which an atom has no tensor.
+    An atom's label is that of its site, its index counts the copies of that label from 1.
+    Characters of a label that the format cannot hold are replaced by ``_``. `UsageError` if there
+    are several predictions, or one without the shieldings of all atoms: the readers refuse a file
+    in which an atom has no tensor.
     """
     prediction = only_prediction(results, "magres")
     if prediction is None:

@@ -16,24 +16,11 @@ _UNIT = "ppm"
 
 
 def write_mrsimulator(results: Results) -> str:
-    """Write predictions as a list of spin systems.
+    """Write predictions, with references, as a list of spin systems.
 
-    Parameters
-    ----------
-    results : Results
-        What was predicted, with references.
-
-    Returns
-    -------
-    str
-        JSON: an uncoupled spin system of one site for each symmetry-distinct atom whose
-        element has a reference, with its isotropic shift in ppm and, as abundance in %, its
-        share of the sites of that nuclide. Flags and notes stand in the descriptions.
-
-    Raises
-    ------
-    UsageError
-        If no atom has a shift.
+    JSON: an uncoupled spin system of one site for each symmetry-distinct atom whose element has a
+    reference, with its isotropic shift in ppm and, as abundance in %, its share of the sites of
+    that nuclide. Flags and notes stand in the descriptions. `UsageError` if no atom has a shift.
     """
     systems = []
     for prediction in results.predictions:

@@ -18,24 +18,12 @@ _BRACES = str.maketrans("{}", "()")
 
 
 def write_simpson(results: Results) -> str:
-    """Write one prediction as a ``spinsys`` block.
+    """Write one prediction, with references, as a ``spinsys`` block.
 
-    Parameters
-    ----------
-    results : Results
-        With one prediction, or with none, and references.
-
-    Returns
-    -------
-    str
-        One spin for each symmetry-distinct atom whose element has a reference: isotropic
-        shifts in ppm, no anisotropy and no couplings. A comment names the spins; what has
-        no reference is left out, and another comment says so.
-
-    Raises
-    ------
-    UsageError
-        If there are several predictions, or no atom has a shift.
+    One spin for each symmetry-distinct atom whose element has a reference: isotropic shifts in ppm,
+    no anisotropy and no couplings. A comment names the spins; what has no reference is left out,
+    and another comment says so. `UsageError` if there are several predictions, or no atom has a
+    shift.
     """
     prediction = only_prediction(results, "SIMPSON")
     if prediction is None:

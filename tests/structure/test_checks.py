@@ -70,6 +70,7 @@ CROWDED = [[1, 1, 1], [1.9, 1, 1], [0.4, 1.7, 1], [0.4, 0.5, 1.6], [1, 1, 0.1]]
         (make("O H H H", [*WATER, [1.96, 1.4, 1]]), "H1 and H3 are closer than 0.6", "overlaps", 3),
         (make("C H H O", SHORT), r"C0, O3 closer .* 1\.08 Å: .*symbols", "overlaps", 3),
         (make("O H H H H", CROWDED), "atom O0 has 4 bonds", "valence", 1),
+        (make("H O O", WATER), "atom H0 has 2 bonds", "valence", 1),
     ],
 )
 def test_refusals_name_their_override_which_marks_the_rows(crystal, match, key, flagged):

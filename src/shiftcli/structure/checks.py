@@ -44,6 +44,10 @@ SPACE, SPACE_OF_OTHERS = (6.5, 14.0), 30.0
 #: More neighbours than this within bonding distance are disorder that the file does not mark.
 MOST_BONDS = {"C": 4, "N": 4, "O": 3}
 
+#: A hydrogen with two neighbours nearer (Å) than this is wrong: in the shortest hydrogen bonds,
+#: O···O of 2.39 Å, one of the two is at 1.19 and more.
+SHARED = 1.12
+
 
 def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
     """Refuse a crystal that the networks cannot know, or mark it where allowed.
@@ -281,7 +285,9 @@ def _count_once(crystal: Crystal) -> Crystal:
 def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
     counts = bonds.count(*ELEMENTS)
     most = np.array([MOST_BONDS.get(e, np.inf) for e in crystal.elements.tolist()])
-    crowded = np.flatnonzero(counts > most)
+    second = [np.linalg.norm(ways[1]) if len(ways) > 1 else np.inf for ways in bonds.vectors]
+    shared = (crystal.elements == "H") & (np.array(second) < SHARED)
+    crowded = np.flatnonzero((counts > most) | shared)
     if not len(crowded):
         return "", crowded
     first = int(crowded[0])

@@ -266,3 +266,25 @@ def test_a_name_of_no_sound_crystal_gives_way_only_to_one_that_is_proven():
         "21/c 1 in place of the space group P 1 21/a 1, which makes no sound crystal; the"
         in (one(methane(*ROOM_FOR_ONE, name)).warnings[0])
     )
+
+
+def test_a_cell_that_nearly_obeys_its_symmetry_is_told():
+    (note,) = one(urea(length_b="5.60")).warnings
+    assert note == "the cell obeys its symmetry only within 1.3 %: is it right?"
+    assert one(urea(length_b="5.566")).warnings == ()
+
+
+def test_tables_that_name_atoms_which_are_not_listed():
+    bonds = "loop_\n_geom_bond_atom_site_label_1\n_geom_bond_atom_site_label_2\nC1 N1\nN1 {}\n"
+    assert one(UREA + bonds.format("h1")).warnings == ()
+    assert one(UREA + bonds.format("Cg1")).warnings == ()  # a centroid
+    (note,) = one(UREA + bonds.format("H9")).warnings
+    assert note.startswith("other tables of the file name H9, not among its atoms")
+
+
+def test_a_file_that_ends_within_a_number(tmp_path):
+    path = tmp_path / "urea.cif"
+    for text, is_told in ((UREA, False), (UREA.rstrip(), False), (UREA.rstrip()[:-3], True)):
+        path.write_text(text)
+        (crystal,) = read(path)
+        assert any("is the file cut off?" in note for note in crystal.warnings) == is_told

@@ -6,6 +6,7 @@ displaced copies of published ones, without symmetry; the table by kind is print
 """
 
 import os
+import re
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -28,7 +29,7 @@ GOOD = ("2007300", "2010359", "2100348-benzene", "2202108", "2300214-r274507", "
 
 
 def outcome(path):
-    """What is predicted of a file, and its notes; None where it is refused."""
+    """What is predicted of a file, and kinds of its notes; None where it is refused."""
     try:
         (crystal,) = read(path)
         crystal = prepare(crystal)
@@ -36,7 +37,9 @@ def outcome(path):
         return None
     volume = 0.0 if crystal.cell is None else round(abs(np.linalg.det(crystal.cell)), 1)
     bonds = tuple(sorted(Counter(find_bonds(crystal).coordination.tolist()).items()))
-    return (crystal.formula, volume, bonds), crystal.warnings
+    # A note that was there may go: its kind counts, not how many there are.
+    notes = {re.sub(r"[-+\d.]+", "#", note)[:40] for note in crystal.warnings}
+    return (crystal.formula, volume, bonds), notes
 
 
 def delete(block, rng, rows):
@@ -175,7 +178,7 @@ def test_damage_is_refused_or_told(tmp_path):
             table[kind]["refused"] += 1
         elif after[0] == before:
             table[kind]["the same crystal"] += 1
-        elif len(after[1]) > len(notes):
+        elif after[1] - notes:
             table[kind]["told"] += 1
         else:
             table[kind]["silent"] += 1

@@ -12,7 +12,14 @@ from shiftcli import limits
 from shiftcli.errors import ReadError, UsageError, visible
 from shiftcli.options import Disorder as Disorder
 from shiftcli.readers.registry import Format, format_of_name, format_of_text, named, titles
-from shiftcli.readers.sources import STDIN, find_files, load, refuse_too_large, safe_text
+from shiftcli.readers.sources import (
+    STDIN,
+    cut_short,
+    find_files,
+    load,
+    refuse_too_large,
+    safe_text,
+)
 from shiftcli.structure.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -62,6 +69,7 @@ def iter_structures(
     try:
         text = load(path)
         kind, note = (named(format), "") if format else _format_of(text, source)
+        note = "; ".join(filter(None, (note, cut_short(text))))
         found = read_text(
             text, kind.name, source, disorder=disorder, shielding_column=shielding_column, note=note
         )

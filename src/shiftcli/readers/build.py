@@ -17,6 +17,7 @@ from shiftcli.readers.disorder import is_disordered, keep_major_component
 from shiftcli.readers.formula import compare, mass, parse_formula, same_heavy_atoms, units_in_cell
 from shiftcli.readers.occupancies import refuse_above_one, refuse_lost_atoms
 from shiftcli.readers.sources import safe_text
+from shiftcli.readers.symmetry import METRIC_ROUNDING, metric_misfit
 from shiftcli.structure.checks import odd_shape, odd_space
 from shiftcli.structure.crystal import Crystal
 
@@ -157,6 +158,9 @@ def _build(table: AtomTable, disorder: str) -> Crystal:
         expected = {e: n * z for e, n in unit.items()} if z else {}
     if is_disordered(chosen.given).any():
         refuse_lost_atoms(chosen.given, chosen.symmetry, chosen.counts, expected)
+    misfit = metric_misfit(chosen.symmetry, table.cell)
+    if misfit > METRIC_ROUNDING:
+        notes.append(f"the cell obeys its symmetry only within {100 * misfit:.1f} %: is it right?")
     notes += _odd_contents(table.formula if unit else "", z, expected, chosen.counts)
     notes += _odd_volume(table, chosen.counts, bool(unit), expected)
     stated = len(chosen.symmetry) > 1 and not chosen.warning

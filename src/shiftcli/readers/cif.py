@@ -22,7 +22,7 @@ from shiftcli.readers.cif_text import Block, read_blocks
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
 from shiftcli.readers.spacegroups import stated
-from shiftcli.structure.crystal import PREDICTED_BY
+from shiftcli.structure.crystal import ELEMENTS, PREDICTED_BY
 
 _DUMMY_TYPES = {".", "X", "Q", "DU", "DUM", "BQ", "VA", "CG", "CNT"}
 _DUMMY_LABEL = re.compile(r"(X|Q|DUM|DU|BQ|CG|CNT)\d*", re.IGNORECASE)
@@ -40,6 +40,10 @@ _COLUMNS = (
 #: What tells the residues of an mmCIF file apart, and how many make a macromolecule.
 _RESIDUE = ("label_asym_id", "label_seq_id", "auth_seq_id")
 MAX_RESIDUES = 20
+#: Tables that name atoms of the list.
+_NAMING = (
+    "_atom_site_aniso_label", "_geom_bond_atom_site_label_1", "_geom_bond_atom_site_label_2",
+)  # fmt: skip
 _FORMULA = "_chemical_formula_sum"
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
@@ -106,7 +110,7 @@ def _read_block(block: Block, name: str, where: str) -> AtomTable:
         density=block.number("_exptl_crystal_density_diffrn"),
         name=name,
         info={PREDICTED_BY: made} if (made := block.value(PREDICTION)) else {},
-        warnings=(*warnings, *dropped, *_removed_solvent(block)),
+        warnings=(*warnings, *dropped, *_removed_solvent(block), *_unlisted(block)),
     )
 
 
@@ -139,6 +143,25 @@ def _removed_solvent(block: Block) -> list[str]:
     ):
         return ["solvent was removed from the file, as it says: it is not in the cell"]
     return []
+
+
+def _unlisted(block: Block) -> list[str]:
+    """A note where displacements or distances are given of atoms that are not in the list."""
+    labels = {label.upper() for label in block.column("_atom_site_label")}
+    named = dict.fromkeys(label for tag in _NAMING for label in block.column(tag))
+    # C1A may be the image of C1, Cg1 is the centre of a ring.
+    lost = [
+        label
+        for label in named
+        if not labels & {label.upper(), re.sub(r"(?<=\d)\D.*", "", label.upper())}
+        and element_of(label) in ELEMENTS
+        and not re.match(r"Cg\d", label, re.IGNORECASE)
+    ]
+    if not labels or not lost:
+        return []
+    return [
+        f"other tables of the file name {listed(lost)}, not among its atoms: is the list whole?"
+    ]
 
 
 def _cell(block: Block, where: str) -> tuple[np.ndarray | None, list[str]]:

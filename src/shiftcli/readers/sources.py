@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import gzip
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterable
@@ -168,3 +169,18 @@ def _decode(data: bytes, where: str) -> str:
             hint="convert it, for example with iconv -f latin1 -t utf-8",
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def cut_short(text: str) -> str:
+    """A note where a text ends within a number: no line end, and decimals that those above have."""
+    *_, above, last = ["", *text[-2000:].rsplit("\n", 2)]
+    digits, usual = (line.split()[-1:] or [""] for line in (last, above))
+    missing = len(usual[0].partition(".")[2]) - len(digits[0].partition(".")[2])
+    is_row = len(last.split()) == len(above.split()) > 3
+    if not is_row or missing < 2 or not (_is_decimal(digits[0]) and _is_decimal(usual[0])):
+        return ""
+    return f"the last line ends with {digits[0]} and no line end: is the file cut off?"
+
+
+def _is_decimal(word: str) -> bool:
+    return re.fullmatch(r"[-+]?\d*\.\d*", word) is not None

@@ -22,6 +22,9 @@ SPECIAL_POSITION_TOLERANCE = 0.3
 #: Relative change of the metric up to which a cell counts as obeying its symmetry.
 METRIC_TOLERANCE = 0.03
 
+#: The same, up to which lengths and angles are only rounded; more is told.
+METRIC_ROUNDING = 0.003
+
 #: Origin of operations that the file lists itself.
 LISTED = "the file's operations"
 
@@ -155,13 +158,18 @@ def missing_operation(operations: list[gemmi.Op]) -> str:
     return ""
 
 
-def fits_cell(symmetry: Symmetry, cell: np.ndarray | None) -> bool:
-    """Whether all operations leave the cell's metric as it is."""
+def metric_misfit(symmetry: Symmetry, cell: np.ndarray | None) -> float:
+    """Largest relative change of the cell's metric under the operations."""
     assert cell is not None  # a molecule has no symmetry to be told
     metric = cell @ cell.T
     lengths = np.sqrt(np.diag(metric))
     turned = symmetry.rotations.transpose(0, 2, 1) @ metric @ symmetry.rotations
-    return bool((abs(turned - metric) / np.outer(lengths, lengths) < METRIC_TOLERANCE).all())
+    return float((abs(turned - metric) / np.outer(lengths, lengths)).max())
+
+
+def fits_cell(symmetry: Symmetry, cell: np.ndarray | None) -> bool:
+    """Whether all operations leave the cell's metric as it is."""
+    return metric_misfit(symmetry, cell) < METRIC_TOLERANCE
 
 
 def expand(

@@ -23,6 +23,7 @@ from shiftcli.cli.options import (
 )
 from shiftcli.errors import counted
 from shiftcli.results.look import Look
+from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +69,9 @@ def rank(
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     experiment = unassigned(experiment) if comparing.assignment == "best" else experiment
-    batch = Batch.of(paths, networks, structures, many, experiment.elements, shifts=shifts)
+    # Nuclei that were asked for and not measured say which to measure next; files hold all.
+    of_file = ELEMENTS if networks.shieldings == "file" else experiment.elements
+    batch = Batch.of(paths, networks, structures, many, networks.nuclei or of_file, shifts=shifts)
     batch.show_references(fixed)
     outcomes, reference = _predicted(batch, experiment, comparing, shifts.average)
     # A page shows the structures; without one they are taken one by one.

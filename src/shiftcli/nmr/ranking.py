@@ -41,6 +41,7 @@ from shiftcli.nmr.families import (
 )
 from shiftcli.nmr.kinds import WIDTH_FACTORS
 from shiftcli.nmr.likelihood import FREEDOM, Total
+from shiftcli.nmr.next_measurement import Measurement, next_measurements
 from shiftcli.nmr.question import hold_against
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.stated import stated_beside
@@ -61,6 +62,9 @@ _POOR, _FEW = 2.0, 4
 
 #: Standard error of ln L that is said.
 _UNCERTAIN = 0.3
+
+#: Candidates whose ln L is less by this cannot be among those left.
+_HELD = 20.0
 
 #: Relative difference of probabilities that says nothing.
 _TIE = 0.01
@@ -175,6 +179,8 @@ class Ranking(Result):
         Standard deviation in ppm of GIPAW shifts against experiment by element.
     notes : tuple of str
         What the reader of the ranking should know.
+    next : tuple of Measurement
+        What would tell most between the families left, best first.
     stated : Ranking or None
         The same by the shieldings in the files, where that was asked for.
     """
@@ -185,6 +191,7 @@ class Ranking(Result):
     theory_errors: Mapping[str, float] = field(default_factory=lambda: GIPAW_ERRORS)
     notes: tuple[str, ...] = ()
     stated: Ranking | None = None
+    next: tuple[Measurement, ...] = ()
 
     def __repr__(self) -> str:
         number, best = counted(len(self.candidates), "candidate"), ""
@@ -281,6 +288,8 @@ def rank(
     failures: list[Failure] = []
     waiting: list[tuple[int, Prediction]] = []
     others: list[Prediction] = []
+    held: dict[int, Prediction] = {}
+    best = -math.inf
     for place, item in enumerate(predictions):
         if isinstance(item, Failure):
             failures.append(item)
@@ -299,6 +308,9 @@ def rank(
                     failures.append(made)
                 else:
                     candidates.append(replace(made, place=at))
+                    best = max(best, made.log_likelihood)
+                    if made.log_likelihood > best - _HELD:
+                        held[at] = own
             waiting = []
     for _, own in waiting:  # no structure has the labels of the experiment
         why = attempt(
@@ -318,7 +330,11 @@ def rank(
             theory_errors=theory_errors, factors=factors,
         )  # fmt: skip
         notes = (*notes, *_notes_on_stated(ranked, stated))
-    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes, stated)
+    further = next_measurements(
+        ranked, held, naming.experiment if naming else experiment, exchange=exchange,
+        references=references or References(), theory_errors=theory_errors, factors=factors,
+    )  # fmt: skip
+    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes, stated, further)
 
 
 def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[str]:

@@ -13,6 +13,9 @@ from shiftcli.results.tables import Column, Document, Entry, Table
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import Predictor
 
+#: Further measurements that are listed.
+_NEXT = 10
+
 #: Significant digits of a probability.
 _DIGITS = 4
 
@@ -35,6 +38,16 @@ def ranking_document(ranking: Ranking, predictor: Predictor, precision: int = 3)
             if species in ranking.species
         },
         "notes": ranking.notes,
+        "next_measurements": [
+            {
+                "species": one.species,
+                "sites": one.sites,
+                "gain": round(one.gain, 3),
+                "open": round(one.open, 3),
+                "unit": "bit",
+            }
+            for one in ranking.next[:_NEXT]
+        ],
     }
     return Document(head, [Entry({}, (ranking_table(ranking, precision),))], "", ranking.failures)
 
@@ -165,6 +178,18 @@ def _percent(probability: float) -> str:
     return f"{percent:.1f} %" if percent >= 0.05 else "< 0.1 %"
 
 
+def _next_line(ranking: Ranking) -> str:
+    """What to measure next, in a line; empty where nothing would tell the families left apart."""
+    if not ranking.next:
+        return ""
+    one = ranking.next[0]
+    what = one.sites[0] if len(one.sites) == 1 else f"all {len(one.sites)} sites"
+    return (
+        f"to measure next: {one.species} of {what}, expected to tell {one.gain:.1f} of the "
+        f"{one.open:.1f} bits that are open between families"
+    )
+
+
 def _notes(ranking: Ranking) -> tuple[str, ...]:
     lines = [
         "RMSE and offset in ppm; * cannot be told apart: the fewest that hold "
@@ -186,4 +211,6 @@ def _notes(ranking: Ranking) -> tuple[str, ...]:
         best = ranking.candidates[0].expected_rmse
         expected = ", ".join(f"{species} {value:.2f}" for species, value in best.items())
         lines.append(f"RMSE that the errors of prediction and measurement lead to: {expected} ppm")
+    if line := _next_line(ranking):
+        lines.append(line)
     return tuple(lines)

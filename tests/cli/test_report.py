@@ -74,3 +74,18 @@ def test_spectrum_writes_a_report_besides(main, urea_path, tmp_path):
     assert "NMR spectra of urea" in text
     assert text.count("<title>Spectrum of 1H</title>") == 1
     assert "Hz" in text
+
+
+def test_spectrum_report_has_what_was_measured(main, urea_path, tmp_path):
+    measured, page = tmp_path / "shifts.csv", tmp_path / "report.html"
+    measured.write_text("species,shift\n1H,7.1\n1H,5.2\n")
+    common = ("spectrum", urea_path, "--nucleus", "H", "--references", "H:30.96",
+              "--report", page, "--experiment")  # fmt: skip
+    done = main(*common, measured)
+    assert done.returncode == 0, done.stderr
+    assert page.read_text(encoding="utf-8").count('<g class="measured"') == 2
+    trace = tmp_path / "trace.csv"
+    trace.write_text("".join(f"{k / 4},{1 / (1 + (k - 26) ** 2)}\n" for k in range(48)))
+    done = main(*common, trace)
+    assert done.returncode == 0, done.stderr
+    assert page.read_text(encoding="utf-8").count('<path class="trace"') == 1

@@ -114,7 +114,9 @@ class SpectrumOptions:
         ranges = parse_ranges(self.limits, drawn or ELEMENTS)
         return drawn, Settings(references, tesla, lines, ranges, shifts.average, self.area)
 
-    def measured(self, output: Path | None, nuclei: tuple[str, ...] | None) -> list[Measured]:
+    def measured(
+        self, output: Path | None, report: Path | None, nuclei: tuple[str, ...] | None
+    ) -> list[Measured]:
         """What is drawn behind the spectra.
 
         Raises
@@ -126,9 +128,10 @@ class SpectrumOptions:
 
         if not self.experiment:
             return []
-        if output is None or output.suffix.lower() in _TEXTS or self.correlate is not None:
+        is_drawn = output is not None and output.suffix.lower() not in _TEXTS
+        if self.correlate is not None or not (is_drawn or report is not None):
             raise UsageError(
-                "--experiment is drawn behind spectra of one nucleus: give -o FILE.svg",
+                "--experiment is drawn behind spectra of one nucleus: give -o FILE.svg or --report",
                 hint="shiftcli compare holds numbers against each other",
             )
         return read_measured(self.experiment, nuclei or ())
@@ -171,7 +174,7 @@ def spectrum(
     inputs = [*shifts.files, *filter(None, [drawing.experiment])]
     paths = find_inputs(files, inputs, outputs=[output, page.checked()])
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
-    if measured := drawing.measured(output, nuclei):
+    if measured := drawing.measured(output, page.report, nuclei):
         nuclei = nuclei or tuple(own.element for own in measured)
         settings.refuse_shieldings([own.element for own in measured])
     batch = Batch.of(paths, networks, structures, many, nuclei, shifts=shifts)
@@ -192,7 +195,8 @@ def spectrum(
         made = simulate_spectra(predictions, nuclei, settings)
         _show_spectra(made, measured, output, precision, look)
     if made:
-        page.write(partial(spectrum_page, results, settings, made), networks.weights)
+        shown = partial(spectrum_page, results, settings, made, measured=measured)
+        page.write(shown, networks.weights)
     if failures:
         raise typer.Exit(1)
 

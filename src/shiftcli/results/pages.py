@@ -30,8 +30,11 @@ from shiftcli.results.tables import Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from shiftcli.nmr.assignment import Comparison, Fit, Row
     from shiftcli.nmr.ranking import Ranking
+    from shiftcli.nmr.spectrum import Measured as MeasuredSpectrum
     from shiftcli.prediction.predictor import Prediction, Predictor
 
 #: Structures of a page at most: each takes some 100 kB of it.
@@ -53,11 +56,15 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """Spectra of one nucleus on one axis, one above the other, over what was measured."""
+    """Spectra of one nucleus on one axis, one above the other, over what was measured.
+
+    `trace` are positions and heights, up to 1, of a measured spectrum behind a single one.
+    """
 
     spectra: tuple[Spectrum, ...]
     names: tuple[str, ...] = ()
     measured: tuple[Measured, ...] = ()
+    trace: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,7 @@ def spectrum_page(
     settings: Settings,
     spectra: Sequence[Spectrum | Correlation],
     citations: Citations,
+    measured: Sequence[MeasuredSpectrum] = (),
 ) -> Page:
     """Spectra of structures: what a view draws of them.
 
@@ -198,6 +206,8 @@ def spectrum_page(
         Those of all structures together.
     citations : Citations
         What to cite.
+    measured : sequence of MeasuredSpectrum
+        What was measured, drawn on axes of shifts.
 
     Raises
     ------
@@ -214,6 +224,8 @@ def spectrum_page(
         for prediction in results.predictions:
             drawn = [s.axis.element for s in spectra if isinstance(s, Spectrum)]
             made = _structure(results, prediction, settings, drawn)
+            lanes = tuple(_behind(own, prediction, settings, measured) for own in made.spectra)
+            made = replace(made, spectra=lanes)
             for s in spectra:
                 if isinstance(s, Correlation) and s.crystal is prediction.crystal:
                     table = _cross_peak_table(s, results.precision)
@@ -452,6 +464,28 @@ def _wide(
     wider = replace(settings, ranges={element: ends or (low, high)})
     (spectrum,) = simulate_spectra(predictions, [element], wider)
     return spectrum
+
+
+def _behind(
+    lanes: Lanes,
+    prediction: Prediction,
+    settings: Settings,
+    measured: Sequence[MeasuredSpectrum],
+) -> Lanes:
+    """The spectrum of one structure over what was measured of its nucleus."""
+    (spectrum,) = lanes.spectra
+    axis = spectrum.axis
+    own = next((m for m in measured if m.element == axis.element), None)
+    if own is None or axis.quantity != "shift":
+        return lanes
+    if own.intensity is not None:
+        ends = float(spectrum.positions[0]), float(spectrum.positions[-1])
+        return Lanes((spectrum,), trace=own.on(axis, *ends))
+    marks = tuple(Measured(float(shift)) for shift in own.shifts)
+    if axis.element not in settings.ranges:
+        spectrum = _wide([prediction], axis.element, settings, marks)
+    low, high = float(spectrum.positions[0]), float(spectrum.positions[-1])
+    return Lanes((spectrum,), measured=tuple(m for m in marks if low <= m.shift <= high))
 
 
 def _candidates(

@@ -43,7 +43,7 @@ def spectra_svg(lanes: Lanes) -> str:
         in ``data-atoms`` where there is one spectrum.
     """
     one = len(lanes.spectra) == 1 and not lanes.names
-    drawn = _one(lanes.spectra[0], lanes.measured) if one else _several(lanes)
+    drawn = _one(lanes.spectra[0], lanes) if one else _several(lanes)
     return f"<figure>{drawn}</figure>"
 
 
@@ -56,14 +56,16 @@ def _across(spectrum: Spectrum) -> tuple[Callable[[float], float], float, float]
     return lambda value: _LEFT + (value - low) * scale, low, high
 
 
-def _one(spectrum: Spectrum, measured: Sequence[Measured]) -> str:
+def _one(spectrum: Spectrum, lanes: Lanes) -> str:
+    measured = lanes.measured
     across, low, high = _across(spectrum)
     base = _BASE + (_MEASURED if measured else 0.0)
     crowded = " crowded" if len(spectrum.peaks) > _FEW_LABELS else ""
     parts = [
         f'<svg viewBox="0 0 {_WIDTH:g} {base + _NUMBERS:g}" role="img" class="spectrum{crowded}">',
         f"<title>{plain(f'Spectrum of {spectrum.axis.species}')}</title>",
-        f'<path class="curve" d="{_curve(spectrum, across)}"/>',
+        *_trace(lanes.trace, across),
+        f'<path class="curve" d="{_curve(spectrum.positions, spectrum.intensity, across)}"/>',
         *_ticks(low, high, across, base),
         _axis_title(spectrum, base),
         *_measured(measured, across),
@@ -89,9 +91,11 @@ def _several(lanes: Lanes) -> str:
         )
     for k, (spectrum, name) in enumerate(zip(lanes.spectra, lanes.names, strict=True)):
         bottom = _ABOVE + _LANE * (k + 1)
+        points = spectrum.positions, spectrum.intensity
+        curve = _curve(*points, across, bottom - _LANE + 20, bottom)
         parts.append(
             f'<path class="lane" d="M{_LEFT:g},{bottom:g}H{_RIGHT:g}"/>'
-            f'<path class="curve" d="{_curve(spectrum, across, bottom - _LANE + 20, bottom)}"/>'
+            f'<path class="curve" d="{curve}"/>'
             f'<text class="title" x="{_LEFT:g}" y="{bottom - _LANE + 16:g}">{plain(name)}</text>'
         )
         for peak in spectrum.peaks:
@@ -195,14 +199,26 @@ def _number(value: float, decimals: int) -> str:
     return f"{value + 0.0:.{decimals}f}".replace("-", "−")
 
 
+def _trace(
+    trace: tuple[np.ndarray, np.ndarray] | None, across: Callable[[float], float]
+) -> Iterator[str]:
+    """A measured spectrum, behind the predicted one."""
+    if trace is not None and len(trace[0]):
+        yield f'<path class="trace" d="{_curve(*trace, across)}"/>'
+
+
 def _curve(
-    spectrum: Spectrum, across: Callable[[float], float], top: float = _TOP, base: float = _BASE
+    positions: np.ndarray,
+    intensity: np.ndarray,
+    across: Callable[[float], float],
+    top: float = _TOP,
+    base: float = _BASE,
 ) -> str:
     """The line through the highest point of each of many short pieces."""
-    step = math.ceil(len(spectrum.positions) / _MOST_POINTS)
-    count = len(spectrum.positions) // step * step
-    x = spectrum.positions[:count].reshape(-1, step).mean(axis=1)
-    y = spectrum.intensity[:count].reshape(-1, step).max(axis=1)
+    step = math.ceil(len(positions) / _MOST_POINTS)
+    count = len(positions) // step * step
+    x = positions[:count].reshape(-1, step).mean(axis=1)
+    y = intensity[:count].reshape(-1, step).max(axis=1)
     y = base - y / (y.max() or 1.0) * (base - top)
     points = " ".join(
         f"{across(a):.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True)

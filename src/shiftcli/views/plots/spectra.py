@@ -165,10 +165,8 @@ def _draw_measured(panel: Axes, spectra: Sequence[Spectrum], measured: Measured)
         panel.vlines(positions, 0.0, heights, color="0.6", linewidth=1.0, zorder=1)
     else:
         panel.fill_between(positions, heights, color="0.82", linewidth=0, zorder=1)
-    panel.text(
-        0.01, 0.98, "grey: measured", transform=panel.transAxes, ha="left", va="top",
-        fontsize="x-small", color="0.4",
-    )  # fmt: skip
+    # Above the panel, where no label of a peak stands.
+    panel.set_title("grey: measured", loc="right", fontsize="x-small", color="0.4")
 
 
 def _label_peaks(panel: Axes, spectrum: Spectrum, highest: float, width: float) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from shiftcli.errors import UsageError, WeightsError
-from shiftcli.nmr.averaging import FRAMES
 
 if TYPE_CHECKING:
     from shiftcli.cli.options import AverageOptions, RunningOptions, RunOptions, StructureOptions
@@ -118,6 +117,7 @@ class Batch:
         shifts: AverageOptions | None = None,
     ) -> Batch:
         """As the options say; results are kept in `folder`, or where ``--work`` says."""
+        from shiftcli.nmr.averaging import FRAMES
         from shiftcli.nmr.frames import over_frames
 
         average = () if shifts is None else shifts.average

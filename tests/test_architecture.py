@@ -47,6 +47,7 @@ ELSEWHERE = {
     "results/machine.py": "cli/test_env.py",
     "results/networks.py": "cli/test_weights.py",
     "results/pages.py": "views/test_report.py",
+    "results/sections.py": "views/test_report.py",
     "results/predictions.py": "cli/test_predict_formats.py",
     "results/provenance.py": "views/test_marks.py",
     "results/rankings.py": "cli/test_rank.py",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shiftcli.nmr.experiment import Experiment
     from shiftcli.nmr.shifts import References
     from shiftcli.results.citations import Citations
-    from shiftcli.results.pages import Page
+    from shiftcli.results.sections import Page
 
 #: Structures that a command takes.
 Files = Annotated[

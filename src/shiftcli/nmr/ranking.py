@@ -279,17 +279,15 @@ def rank(
             f"shifts of {len(names)} structures; a ranking is by those of one",
             where=experiment.source,
         )
-    options = {
+    options: dict[str, Any] = {
         "references": references, "exchange": exchange, "theory_errors": theory_errors,
         "factors": factors,
     }  # fmt: skip
     naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
-    candidates: list[Candidate] = []
-    failures: list[Failure] = []
+    gathered = _Gathered()
+    candidates, failures = gathered.candidates, gathered.failures
     waiting: list[tuple[int, Prediction]] = []
     others: list[Prediction] = []
-    held: dict[int, Prediction] = {}
-    best = -math.inf
     for place, item in enumerate(predictions):
         if isinstance(item, Failure):
             failures.append(item)
@@ -301,16 +299,7 @@ def rank(
             naming, labels_from = Naming(found, experiment, exchange), found
         if naming is not None:
             for at, own in waiting:
-                made = attempt(
-                    partial(_candidate, own, naming, options), own.crystal.source, own.crystal.where
-                )
-                if isinstance(made, Failure):
-                    failures.append(made)
-                else:
-                    candidates.append(replace(made, place=at))
-                    best = max(best, made.log_likelihood)
-                    if made.log_likelihood > best - _HELD:
-                        held[at] = own
+                gathered.add(at, own, naming, options)
             waiting = []
     for _, own in waiting:  # no structure has the labels of the experiment
         why = attempt(
@@ -325,16 +314,37 @@ def rank(
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
     stated = None
     if beside:
-        stated = rank(
-            others, experiment, labels_from=labels_from, references=references, exchange=exchange,
-            theory_errors=theory_errors, factors=factors,
-        )  # fmt: skip
+        stated = rank(others, experiment, labels_from=labels_from, **options)
         notes = (*notes, *_notes_on_stated(ranked, stated))
-    further = next_measurements(
-        ranked, held, naming.experiment if naming else experiment, exchange=exchange,
-        references=references or References(), theory_errors=theory_errors, factors=factors,
-    )  # fmt: skip
+    options["references"] = references or References()
+    asked = naming.experiment if naming else experiment
+    further = next_measurements(ranked, gathered.held, asked, **options)
     return Ranking(ranked, tuple(failures), experiment, theory_errors, notes, stated, further)
+
+
+class _Gathered:
+    """Candidates as they come, and predictions of those that may be among the likeliest."""
+
+    def __init__(self) -> None:
+        self.candidates: list[Candidate] = []
+        self.failures: list[Failure] = []
+        #: By the candidate's place.
+        self.held: dict[int, Prediction] = {}
+        self._best = -math.inf
+
+    def add(
+        self, place: int, prediction: Prediction, naming: Naming, options: Mapping[str, Any]
+    ) -> None:
+        crystal = prediction.crystal
+        work = partial(_candidate, prediction, naming, options)
+        made = attempt(work, crystal.source, crystal.where)
+        if isinstance(made, Failure):
+            self.failures.append(made)
+            return
+        self.candidates.append(replace(made, place=place))
+        self._best = max(self._best, made.log_likelihood)
+        if made.log_likelihood > self._best - _HELD:
+            self.held[place] = prediction
 
 
 def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[str]:

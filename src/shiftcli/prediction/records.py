@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,17 @@ class SitePrediction:
         return tuple(site.label for site in self.members) or (self.site.label,)
 
 
+def shielding_columns(rows: Sequence[SitePrediction]) -> dict[str, list[Any]]:
+    """The columns that every table of sites begins with, by the names of the CSV, unrounded."""
+    return {
+        "labels": [row.site.label for row in rows],
+        "species": [row.site.species for row in rows],
+        "multiplicity": [row.site.multiplicity for row in rows],
+        "MS_shielding/ppm": [row.shielding for row in rows],
+        "MS_shielding_uncertainty/ppm": [row.uncertainty for row in rows],
+    }
+
+
 @dataclass(frozen=True, repr=False)
 class Prediction(Result):
     """Predicted shieldings of one crystal.
@@ -87,11 +99,7 @@ class Prediction(Result):
         """Columns by the names of the CSV, one value a site, shieldings in ppm unrounded."""
         rows = self.sites
         return {
-            "labels": [row.site.label for row in rows],
-            "species": [row.site.species for row in rows],
-            "multiplicity": [row.site.multiplicity for row in rows],
-            "MS_shielding/ppm": [row.shielding for row in rows],
-            "MS_shielding_uncertainty/ppm": [row.uncertainty for row in rows],
+            **shielding_columns(rows),
             "MS_shielding_uncertainty95/ppm": [row.uncertainty95 for row in rows],
             "training_crystals": [row.training_crystals for row in rows],
             "flags": [" ".join(row.flags) for row in rows],

@@ -1,9 +1,9 @@
-"""What a page to send shows of a result: sections of a structure, its tables and its diagrams."""
+"""Pages to send of predictions, comparisons, rankings and spectra."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,12 @@ from shiftcli.results.comparisons import Comparisons, comparison_tables
 from shiftcli.results.predictions import Results
 from shiftcli.results.provenance import provenance
 from shiftcli.results.rankings import deciding_table, ranking_table, short_title
+from shiftcli.results.sections import Diagram, Lanes, Measured, Page, Point, Section
 from shiftcli.results.spectra import cross_peak_document
 from shiftcli.results.tables import Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from shiftcli.nmr.assignment import Comparison, Fit, Row
     from shiftcli.nmr.ranking import Ranking
     from shiftcli.nmr.spectrum import Measured as MeasuredSpectrum
@@ -42,108 +41,6 @@ MOST_STRUCTURES = 500
 
 #: Candidates of a ranking that get a section of their own, and spectra above each other at most.
 MOST_CANDIDATES, MOST_LANES = 20, 8
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A measured shift on the axis of a spectrum, and where its prediction is, if that is known."""
-
-    shift: float
-    label: str = ""
-    predicted: float | None = None
-    atoms: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Lanes:
-    """Spectra of one nucleus on one axis, one above the other, over what was measured.
-
-    `trace` are positions and heights, up to 1, of a measured spectrum behind a single one.
-    """
-
-    spectra: tuple[Spectrum, ...]
-    names: tuple[str, ...] = ()
-    measured: tuple[Measured, ...] = ()
-    trace: tuple[np.ndarray, np.ndarray] | None = None
-
-
-@dataclass(frozen=True)
-class Point:
-    """A point of a diagram: its error along the second axis, and 0, 1, 2: how odd it is."""
-
-    x: float
-    y: float
-    label: str
-    atoms: tuple[int, ...] = ()
-    error: float = 0.0
-    mark: int = 0
-
-
-@dataclass(frozen=True)
-class Diagram:
-    """Points over two axes, on the line where both are equal if `diagonal` is true."""
-
-    title: str
-    axes: tuple[str, str]
-    points: tuple[Point, ...]
-    diagonal: bool = False
-    falls: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a page.
-
-    Attributes
-    ----------
-    title, summary : str
-        What it is of.
-    notes : tuple of str
-        What the reader should know.
-    crystal : Crystal or None
-        The structure that is drawn.
-    tables : tuple of Table
-        The first is the one that matters.
-    diagrams, spectra
-        What is drawn of them.
-    note : str
-        What stands below the spectra.
-    """
-
-    title: str
-    summary: str = ""
-    notes: tuple[str, ...] = ()
-    crystal: Crystal | None = None
-    tables: tuple[Table, ...] = ()
-    diagrams: tuple[Diagram, ...] = ()
-    spectra: tuple[Lanes, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Page:
-    """All of it.
-
-    Attributes
-    ----------
-    title, summary : str
-        What it is of.
-    sections : iterable of Section
-        Of which one is seen at a time, made while the page is written.
-    overview : Section or None
-        What is seen always, above; the rows of its first table open the sections in order.
-    failures : sequence of Failure
-        What could not be done.
-    sources : sequence of (str, str)
-        Where the numbers are from, and what to cite.
-    """
-
-    title: str
-    summary: str
-    sections: Iterable[Section]
-    overview: Section | None = None
-    failures: Sequence[Failure] = ()
-    sources: Sequence[tuple[str, str]] = ()
 
 
 def prediction_page(results: Results, citations: Citations) -> Page:

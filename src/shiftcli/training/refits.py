@@ -90,13 +90,10 @@ def refit(
     UsageError
         If the variation is none with folds.
     """
-    how: dict[str, Any] = {
-        "resume": resume,
-        "device": device,
-        "on_epoch": on_epoch,
-        "on_note": on_note,
-    }
-    with begin(task, output, variation, **how) as work:
+    with begin(
+        task, output, variation,
+        resume=resume, device=device, on_epoch=on_epoch, on_note=on_note,
+    ) as work:  # fmt: skip
         if not work.variation.refit:
             raise UsageError("a refit needs a cross-validation: --folds K --refit")
         recipe, folder = work.task.configuration, work.folder

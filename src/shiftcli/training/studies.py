@@ -185,13 +185,10 @@ def study(
     TrainingError
         As `shiftcli.training.train`.
     """
-    how: dict[str, Any] = {
-        "resume": resume,
-        "device": device,
-        "on_epoch": on_epoch,
-        "on_note": on_note,
-    }
-    with begin(task, output, variation, **how) as work:
+    with begin(
+        task, output, variation,
+        resume=resume, device=device, on_epoch=on_epoch, on_note=on_note,
+    ) as work:  # fmt: skip
         results: list[_Result] = []
         for name, (configuration, paths) in work.run_all().items():
             results += _results(paths, name, configuration, work.watcher)

@@ -18,6 +18,7 @@ from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS, Shape, line_shape
 from shiftcli.nmr.spectrum.options import Range
 from shiftcli.notebook import Result
 from shiftcli.prediction.predictor import Prediction, SitePrediction
+from shiftcli.prediction.records import shielding_columns
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 
 #: What an area of 1 stands for: one nucleus of the cell, or all of the element in it.
@@ -99,11 +100,7 @@ class Spectrum(Result):
         """Its peaks by the names of the CSV, the last column their place on the axis."""
         rows = [peak.row for peak in self.peaks]
         return {
-            "labels": [row.site.label for row in rows],
-            "species": [row.site.species for row in rows],
-            "multiplicity": [row.site.multiplicity for row in rows],
-            "MS_shielding/ppm": [row.shielding for row in rows],
-            "MS_shielding_uncertainty/ppm": [row.uncertainty for row in rows],
+            **shielding_columns(rows),
             self.axis.column: [peak.position for peak in self.peaks],
         }
 

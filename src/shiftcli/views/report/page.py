@@ -14,8 +14,9 @@ from shiftcli import __version__
 from shiftcli.errors import Failure, UsageError
 from shiftcli.files import check_writable, write_text
 from shiftcli.results.citations import find_citations
-from shiftcli.results.pages import Page, prediction_page
+from shiftcli.results.pages import prediction_page
 from shiftcli.results.predictions import Results
+from shiftcli.results.sections import Page
 from shiftcli.results.tables import Column, Table
 from shiftcli.views.documents import html_table, plain
 from shiftcli.views.report.sections import overview_section, structure_data, structure_section

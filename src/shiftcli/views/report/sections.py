@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shiftcli.errors import visible
-from shiftcli.results.pages import Section
+from shiftcli.results.sections import Section
 from shiftcli.results.tables import Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 from shiftcli.views.documents import html_table, plain

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from shiftcli.nmr.spectrum import Spectrum, spread
-from shiftcli.results.pages import Diagram, Lanes, Measured, Point
+from shiftcli.results.sections import Diagram, Lanes, Measured, Point
 from shiftcli.views.documents import plain
 
 #: Places in the picture: width, the axis from left to right, top of lines, and baseline.

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.benchmark import measure_accuracy
-from shiftcli.benchmark.accuracy import find_seen
+from shiftcli.benchmark.accuracy import find_seen, measure_accuracy
 from shiftcli.benchmark.tables import accuracy_tables
 from shiftcli.errors import UsageError
 from shiftcli.network.calibration import Calibration
 from shiftcli.structure.fingerprint import fingerprint
-from shiftcli.training import load_labelled
+from shiftcli.training.sources import load_labelled
 
 
 @pytest.fixture(scope="module")

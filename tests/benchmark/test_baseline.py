@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.benchmark import baseline, measure_baseline, regression
+from shiftcli.benchmark import baseline, regression
 from shiftcli.benchmark.accuracy import Accuracy
+from shiftcli.benchmark.baseline import measure_baseline
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.training import load_labelled
 from shiftcli.training.atoms import PredictedAtoms, collect_atoms, measure_errors
+from shiftcli.training.sources import load_labelled
 
 
 @pytest.fixture(scope="module")

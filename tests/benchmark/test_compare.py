@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shiftcli.benchmark import compare, load_benchmark
+from shiftcli.benchmark.compare import compare, load_benchmark
 from shiftcli.errors import UsageError
 
 OLD = {

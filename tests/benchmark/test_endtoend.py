@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from shiftcli.benchmark import endtoend, measure_end_to_end
+from shiftcli.benchmark import endtoend
+from shiftcli.benchmark.endtoend import measure_end_to_end
 from shiftcli.errors import ShiftcliError
 
 

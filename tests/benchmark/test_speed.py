@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from shiftcli.benchmark import benchmark_crystal, measure_speed
-from shiftcli.benchmark.speed import dense_voxelize
+from shiftcli.benchmark.speed import benchmark_crystal, dense_voxelize, measure_speed
 from shiftcli.density.environments import surroundings
 from shiftcli.density.voxelizer import voxelize
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shiftcli.benchmark import check_suite, run_benchmark
+from shiftcli.benchmark.suites import check_suite, run_benchmark
 from shiftcli.errors import UsageError
 
 

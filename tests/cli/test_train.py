@@ -11,7 +11,9 @@ import time
 import pytest
 
 from shiftcli.network.checkpoint import load
-from shiftcli.training import Configuration, loop, train
+from shiftcli.training import loop
+from shiftcli.training.config import Configuration
+from shiftcli.training.run import train
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

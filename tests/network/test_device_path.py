@@ -11,11 +11,12 @@ from shiftcli.density.environments import surroundings
 from shiftcli.density.orientations import local_frames
 from shiftcli.density.voxelizer import KERNELS, voxelize
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.training import Configuration, load_labelled
 from shiftcli.training.branch import Branch
+from shiftcli.training.config import Configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
+from shiftcli.training.sources import load_labelled
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from shiftcli.errors import ReadError, StoreError, UsageError
-from shiftcli.pipeline import Finished, is_folder, predict_into
+from shiftcli.pipeline.folder import Finished, is_folder, predict_into
 from shiftcli.pipeline.store import MANIFEST, Store, digest_of
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.readers import find_files, iter_structures

@@ -3,7 +3,7 @@
 import pytest
 
 from shiftcli.errors import UsageError
-from shiftcli.pipeline import Shard, parse_shard, shard_of_array
+from shiftcli.pipeline.shards import Shard, parse_shard, shard_of_array
 
 
 @pytest.mark.parametrize("n", [1, 3, 7, 12])

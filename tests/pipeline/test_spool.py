@@ -8,8 +8,8 @@ import pytest
 
 from shiftcli.errors import ShiftcliError
 from shiftcli.nmr.shifts import parse_references
-from shiftcli.pipeline import Spool
 from shiftcli.pipeline import spool as module
+from shiftcli.pipeline.spool import Spool
 from shiftcli.prediction.predictor import Prediction, SitePrediction
 from shiftcli.views import Results, render
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import UsageError
-from shiftcli.pipeline import StoredPredictor
 from shiftcli.pipeline.store import MANIFEST as NAME
+from shiftcli.pipeline.stored import StoredPredictor
 from shiftcli.prediction.predictor import Predictor
 
 

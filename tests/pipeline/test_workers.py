@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shiftcli.errors import UsageError, WeightsError
-from shiftcli.pipeline import predict_in_processes, predict_many
+from shiftcli.pipeline.workers import predict_in_processes, predict_many
 from shiftcli.prediction.predictor import Failure, Predictor
 
 

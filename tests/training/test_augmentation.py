@@ -7,9 +7,10 @@ import torch
 from shiftcli.density.environments import FAR, Environments
 from shiftcli.density.orientations import MAX_FRAMES, Frames, uniform_rotations
 from shiftcli.density.voxelizer import voxelize
-from shiftcli.training import Configuration, load_labelled
 from shiftcli.training.augmentation import Augmentation
+from shiftcli.training.config import Configuration
 from shiftcli.training.data import collect_samples
+from shiftcli.training.sources import load_labelled
 
 N = 40
 

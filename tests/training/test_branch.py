@@ -8,11 +8,13 @@ import torch
 
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load, read_tensors
-from shiftcli.training import load_labelled, make_configuration, train
 from shiftcli.training.branch import Branch, choose_shares
+from shiftcli.training.config import make_configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
+from shiftcli.training.run import train
+from shiftcli.training.sources import load_labelled
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

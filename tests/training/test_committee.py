@@ -13,9 +13,9 @@ from shiftcli.network.checkpoint import Metadata, amend, load, load_folded, read
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.prediction.committee import predict_committee
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.training import load_labelled
 from shiftcli.training.atoms import collect_atoms
 from shiftcli.training.committee import calibrate, judge, store_calibration
+from shiftcli.training.sources import load_labelled
 
 CPU = torch.device("cpu")
 RMSE = (3.0, 4.0)

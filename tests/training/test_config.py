@@ -8,8 +8,7 @@ from shiftcli.errors import UsageError
 from shiftcli.network.densenet import PRESETS
 from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.training import Configuration, make_configuration
-from shiftcli.training.config import EPOCHS
+from shiftcli.training.config import EPOCHS, Configuration, make_configuration
 from shiftcli.training.folder import Task, parse_task, write_task
 
 

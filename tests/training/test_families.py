@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from shiftcli.errors import UsageError
-from shiftcli.training import Configuration, load_levels
+from shiftcli.training.config import Configuration
 from shiftcli.training.data import split_crystals
 from shiftcli.training.families import family_name, find_lookalikes, number_families
 from shiftcli.training.report import describe
 from shiftcli.training.run import gather
+from shiftcli.training.sources import load_levels
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from torch import nn
 from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.network.checkpoint import read_tensors, write_tensors
 from shiftcli.network.inference import Held, densities
-from shiftcli.training import Configuration, load_labelled, make_configuration
 from shiftcli.training.branch import Branch, LevelledNetwork
+from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
 from shiftcli.training.run import gather
+from shiftcli.training.sources import load_labelled
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

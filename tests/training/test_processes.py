@@ -12,9 +12,10 @@ from torch import distributed, nn
 
 from shiftcli.errors import TrainingError
 from shiftcli.network.checkpoint import load
-from shiftcli.training import Configuration, train
 from shiftcli.training import processes as processes_module
+from shiftcli.training.config import Configuration
 from shiftcli.training.processes import Processes, launched
+from shiftcli.training.run import train
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 
@@ -111,7 +112,10 @@ import sys
 from pathlib import Path
 from shiftcli.errors import TrainingError
 from shiftcli.network.densenet import PRESETS, Architecture
-from shiftcli.training import Configuration, Task, Variation, study, train
+from shiftcli.training.config import Configuration
+from shiftcli.training.folder import Task
+from shiftcli.training.run import train
+from shiftcli.training.studies import Variation, study
 from shiftcli.training.loop import Trainer
 
 data, folder, values = sys.argv[1], Path(sys.argv[2]), eval(sys.argv[3])

@@ -9,9 +9,13 @@ import pytest
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load
 from shiftcli.results.statistics import ALL
-from shiftcli.training import Configuration, Task, Variation, load_levels, refits
+from shiftcli.training import refits
 from shiftcli.training.atoms import collect_atoms
+from shiftcli.training.config import Configuration
+from shiftcli.training.folder import Task
 from shiftcli.training.refits import refit
+from shiftcli.training.sources import load_levels
+from shiftcli.training.studies import Variation
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

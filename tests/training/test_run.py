@@ -15,11 +15,14 @@ from shiftcli.network.checkpoint import amend, load, read_tensors
 from shiftcli.network.inference import densities
 from shiftcli.options import read_toml
 from shiftcli.prediction.predictor import Predictor
-from shiftcli.training import Configuration, load_labelled, loop, train
+from shiftcli.training import loop
 from shiftcli.training.branch import Branch
+from shiftcli.training.config import Configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes
+from shiftcli.training.run import train
+from shiftcli.training.sources import load_labelled
 from shiftcli.weights import find_networks
 
 pytestmark = pytest.mark.usefixtures("narrow")

@@ -5,8 +5,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.training import load_labelled, load_levels
-from shiftcli.training.sources import split_level
+from shiftcli.training.sources import load_labelled, load_levels, split_level
 
 UREA = Path(__file__).parents[2] / "examples" / "urea.cif"
 

@@ -8,7 +8,8 @@ import torch
 from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.network.checkpoint import Metadata, load, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
-from shiftcli.training import Configuration, train
+from shiftcli.training.config import Configuration
+from shiftcli.training.run import train
 from shiftcli.training.start import find_start
 from shiftcli.training.studies import Variation
 

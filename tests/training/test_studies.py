@@ -10,10 +10,11 @@ import pytest
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.training import Configuration, Task, Variation, make_configuration, study, train
+from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.data import split_crystals
-from shiftcli.training.run import Watcher
-from shiftcli.training.studies import without_augmentation
+from shiftcli.training.folder import Task
+from shiftcli.training.run import Watcher, train
+from shiftcli.training.studies import Variation, study, without_augmentation
 
 pytestmark = pytest.mark.usefixtures("narrow")
 

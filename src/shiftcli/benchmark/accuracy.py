@@ -15,15 +15,15 @@ from shiftcli.prediction.predictor import Predictor
 from shiftcli.readers import find_files
 from shiftcli.results.statistics import Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.training import is_validation, load_levels
 from shiftcli.training.atoms import (
     LabelledAtoms,
     PredictedAtoms,
     collect_atoms,
     measure_errors,
 )
+from shiftcli.training.data import is_validation
 from shiftcli.training.families import find_known
-from shiftcli.training.sources import split_level
+from shiftcli.training.sources import load_levels, split_level
 
 #: Parts of a data set.
 SPLITS = ("validation", "train", "all")

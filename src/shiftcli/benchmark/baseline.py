@@ -25,10 +25,10 @@ from shiftcli.benchmark.regression import (
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.results.statistics import Errors, Versus, compare_errors, summarise
 from shiftcli.structure.crystal import SPECIES, Crystal
-from shiftcli.training import is_validation, load_levels
 from shiftcli.training.atoms import LabelledAtoms, PredictedAtoms, collect_atoms
 from shiftcli.training.config import Configuration
-from shiftcli.training.data import H_RANGE, split_crystals
+from shiftcli.training.data import H_RANGE, is_validation, split_crystals
+from shiftcli.training.sources import load_levels
 
 #: Without a choice of the user's the learning curve has so many points, each half the next.
 _HALVINGS = 3

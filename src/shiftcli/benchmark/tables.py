@@ -9,9 +9,13 @@ from shiftcli.results.statistics import ALL
 from shiftcli.results.tables import Column, Table
 
 if TYPE_CHECKING:
-    from shiftcli.benchmark import Accuracy, Baseline, Comparison, Errors, Speed
+    from shiftcli.benchmark.accuracy import Accuracy
+    from shiftcli.benchmark.baseline import Baseline
+    from shiftcli.benchmark.compare import Comparison
     from shiftcli.benchmark.endtoend import EndToEnd
     from shiftcli.benchmark.paper import Result
+    from shiftcli.benchmark.speed import Speed
+    from shiftcli.results.statistics import Errors
     from shiftcli.training.refits import Refit
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shiftcli.cli.options import AverageOptions, RunningOptions, RunOptions, StructureOptions
     from shiftcli.errors import Failure
     from shiftcli.nmr.shifts import References
-    from shiftcli.pipeline import Shard
+    from shiftcli.pipeline.shards import Shard
     from shiftcli.prediction.predictor import Prediction, Predictor
 
 #: Structures whose prediction takes so long that it should not be lost.
@@ -55,7 +55,7 @@ def make_predictor(
     **kept: Any,
 ) -> Predictor:
     """The predictor that the options ask for, of `nuclei` where they are known otherwise."""
-    from shiftcli.pipeline import StoredPredictor
+    from shiftcli.pipeline.stored import StoredPredictor
     from shiftcli.prediction.predictor import Predictor
 
     elements = nuclei or options.nuclei
@@ -150,7 +150,8 @@ class Batch:
         before: Callable[..., None] | None,
     ) -> Iterator[Any]:
         from shiftcli.errors import counted
-        from shiftcli.pipeline import StoredPredictor, predict_many
+        from shiftcli.pipeline.stored import StoredPredictor
+        from shiftcli.pipeline.workers import predict_many
         from shiftcli.views.progress import progress
         from shiftcli.views.terminal import note
 
@@ -180,7 +181,8 @@ class Batch:
         options: Mapping[str, Any],
     ) -> list[Failure]:
         """Write a file a structure into the folder, see `pipeline.predict_into`; what failed."""
-        from shiftcli.pipeline import StoredPredictor, predict_into
+        from shiftcli.pipeline.folder import predict_into
+        from shiftcli.pipeline.stored import StoredPredictor
         from shiftcli.views.progress import follow, progress
 
         assert isinstance(self.predictor, StoredPredictor)

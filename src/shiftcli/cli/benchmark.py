@@ -57,7 +57,8 @@ def benchmark(*, what: BenchmarkOptions, networks: RunningOptions) -> None:
     """
     import json
 
-    from shiftcli.benchmark import check_suite, compare, load_benchmark, run_benchmark
+    from shiftcli.benchmark.compare import compare, load_benchmark
+    from shiftcli.benchmark.suites import check_suite, run_benchmark
     from shiftcli.benchmark.tables import comparison_table
     from shiftcli.files import check_outputs
     from shiftcli.views import choose_format

@@ -45,7 +45,7 @@ class PredictionOptions(OutputOptions):
     @property
     def folder(self) -> Path | None:
         """The output, where it is a folder."""
-        from shiftcli.pipeline import is_folder
+        from shiftcli.pipeline.folder import is_folder
 
         return self.output if self.output is not None and is_folder(self.output) else None
 
@@ -76,7 +76,7 @@ def predict(
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
-    from shiftcli.pipeline import Spool
+    from shiftcli.pipeline.spool import Spool
     from shiftcli.results.pages import prediction_page
     from shiftcli.results.predictions import Results, site_columns
     from shiftcli.views.formats import check_references, suffix_of

@@ -20,7 +20,8 @@ from shiftcli.options import option, options_of
 from shiftcli.training.config import Configuration
 
 if TYPE_CHECKING:
-    from shiftcli.training import Task, Variation
+    from shiftcli.training.folder import Task
+    from shiftcli.training.studies import Variation
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class TrainOptions:
     @builtins.property
     def variation(self) -> Variation | None:
         """What differs between the runs, if options say so."""
-        from shiftcli.training import Variation
+        from shiftcli.training.studies import Variation
 
         varied = (self.folds, self.seeds, self.crystals, self.fold_members)
         if not self.refit and varied == (None,) * 4:

@@ -37,7 +37,7 @@ def check_labels(
 ) -> None:
     """Refuse a candidate that labels cannot be carried to, before it is predicted.
 
-    Given to `shiftcli.pipeline.predict_many` as `before`, it saves the prediction. `naming` is that
+    Given to `shiftcli.predict_many` as `before`, it saves the prediction. `naming` is that
     of `find_naming`, `exchange` as for `rank`; raises `ExperimentError`.
     """
     settings = predictor.allow, predictor.hydrogens, predictor.symmetry_tolerance

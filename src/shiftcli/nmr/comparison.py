@@ -80,7 +80,7 @@ def compare_prediction(
 
     Notes
     -----
-    For many files, give it to `shiftcli.pipeline.predict_many` as `finish`.
+    For many files, give it to `shiftcli.predict_many` as `finish`.
     """
     groups = known_rows(average(prediction, exchange))
     own = merge_named(groups, experiment.of(prediction.crystal))

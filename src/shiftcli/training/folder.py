@@ -67,7 +67,7 @@ class Task:
                 raise UsageError(f"{name} = {text!r} is not a text")
 
     def load(self, on_note: Callable[[str], None]) -> Labelled:
-        """Read the data; see `shiftcli.training.load_levels`."""
+        """Read the data; see `shiftcli.training.sources.load_levels`."""
         return load_levels(
             self.data, on_note,
             shielding_column=self.shielding_column, family_key=self.family_key,

@@ -79,14 +79,14 @@ def refit(
     Parameters
     ----------
     task, output, resume, device, on_epoch, on_note
-        As in `shiftcli.training.study`.
+        As in `shiftcli.training.studies.study`.
     variation : Variation or None
         With ``folds`` and ``refit``.
 
     Raises
     ------
     TrainingError
-        As `shiftcli.training.train`.
+        As `shiftcli.training.run.train`.
     UsageError
         If the variation is none with folds.
     """

@@ -96,7 +96,7 @@ def train(
     ----------
     data : sequence of str or pathlib.Path
         Files or directories with structures that carry shieldings, see
-        `shiftcli.training.load_levels`.
+        `shiftcli.training.sources.load_levels`.
     output : str or pathlib.Path
         Run directory; made if it is not there.
     nuclei : sequence of str, optional

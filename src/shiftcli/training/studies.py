@@ -173,7 +173,7 @@ def study(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     on_epoch, on_note : callable, optional
-        As in `shiftcli.training.train`.
+        As in `shiftcli.training.run.train`.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def study(
     Raises
     ------
     TrainingError
-        As `shiftcli.training.train`.
+        As `shiftcli.training.run.train`.
     """
     with begin(
         task, output, variation,

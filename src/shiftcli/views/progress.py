@@ -27,7 +27,9 @@ from shiftcli.structure.crystal import SPECIES
 from shiftcli.views.terminal import note, show_notes, stderr
 
 if TYPE_CHECKING:
-    from shiftcli.pipeline import Finished, Outcome, Spool
+    from shiftcli.pipeline.folder import Finished
+    from shiftcli.pipeline.spool import Spool
+    from shiftcli.pipeline.workers import Outcome
     from shiftcli.training.loop import EpochReport
     from shiftcli.weights.download import Progress as Report
 
@@ -61,7 +63,7 @@ def follow(
     predictions : Spool, optional
         Takes the predictions. Without it they are in a folder, and the summary comes always.
     """
-    from shiftcli.pipeline import Finished
+    from shiftcli.pipeline.folder import Finished
 
     predicted, finished = 0, 0
     failures: list[Failure] = []

@@ -13,7 +13,7 @@ import numpy as np
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.training import Configuration, make_configuration
+from shiftcli.training.config import Configuration, make_configuration
 from shiftcli.training.folder import Task
 from shiftcli.training.studies import StudyRow, Variation, study
 

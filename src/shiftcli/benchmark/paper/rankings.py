@@ -26,10 +26,10 @@ from shiftcli.benchmark.rankings import (
 from shiftcli.errors import TrainingError, counted
 from shiftcli.nmr.kinds import widening
 from shiftcli.nmr.ranking import rank
-from shiftcli.pipeline import StoredPredictor
+from shiftcli.pipeline.stored import StoredPredictor
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.structure.crystal import SPECIES, Crystal
-from shiftcli.training import is_validation
+from shiftcli.training.data import is_validation
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ import numpy as np
 from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.training import load_levels
 from shiftcli.training.data import Samples
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.run import gather
-from shiftcli.training.sources import Labelled
+from shiftcli.training.sources import Labelled, load_levels
 
 #: RMSE of Table 2, of the KRR (Paruzzo 2018) and R², by nucleus.
 PAPER_RMSE = {"H": 0.37, "C": 3.3, "N": 10.2, "O": 15.3}
@@ -32,7 +31,7 @@ class Setting:
     Attributes
     ----------
     data : sequence of str
-        Labelled crystals, as `shiftcli.training.load_levels` takes them.
+        Labelled crystals, as `shiftcli.training.sources.load_levels` takes them.
     folder : pathlib.Path
         Where the files go; trained networks into ``runs`` below it.
     weights : str or pathlib.Path or None
@@ -71,7 +70,7 @@ class Setting:
 
     def samples(self, element: str, **changes: Any) -> tuple[Samples, Samples]:
         """Training and validation samples of a nucleus, gathered once."""
-        from shiftcli.training import make_configuration
+        from shiftcli.training.config import make_configuration
 
         if element not in self._samples:
             configuration = make_configuration("default", changes).for_element(element)

@@ -10,8 +10,7 @@ import numpy as np
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import PAPER_KRR, PAPER_R2, PAPER_RMSE, Setting
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
-from shiftcli.training import make_configuration
-from shiftcli.training.config import SCALES
+from shiftcli.training.config import SCALES, make_configuration
 from shiftcli.training.folder import Task
 from shiftcli.training.report import describe
 from shiftcli.training.studies import Variation, study

@@ -133,18 +133,10 @@ class StoreError(UsageError):
 
 @dataclass(frozen=True)
 class Failure:
-    """A structure that could not be predicted.
+    """A structure that could not be predicted."""
 
-    Attributes
-    ----------
-    file : str
-        Its file.
-    error : ShiftcliError
-        Why.
-    """
-
-    file: str
-    error: ShiftcliError
+    file: str  #: Its file.
+    error: ShiftcliError  #: Why.
 
 
 def attempt(work: Callable[[], T], file: str, where: str = "") -> T | Failure:

@@ -42,36 +42,16 @@ _LARGEST_FILE = 1_000_000
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option beside its type and default.
+    """What is known of an option beside its type and default."""
 
-    Attributes
-    ----------
-    help : str
-        What it does, in a sentence.
-    panel : str
-        Heading in ``--help`` under which it stands.
-    limits : (float, float)
-        Smallest and largest number.
-    metavar : str
-        Stands for the value in ``--help``.
-    shown : str
-        Stands for the default in ``--help`` where its value says nothing.
-    name : str
-        Long name, without dashes, where it is not the field's.
-    short : str
-        One letter.
-    parse : callable or None
-        Makes the value out of text.
-    """
-
-    help: str
-    panel: str = "Options"
-    limits: tuple[float, float] | None = None
-    metavar: str = ""
-    shown: str = ""
-    name: str = ""
-    short: str = ""
-    parse: Callable[[str], Any] | None = None
+    help: str  #: What it does, in a sentence.
+    panel: str = "Options"  #: Heading in ``--help`` under which it stands.
+    limits: tuple[float, float] | None = None  #: Smallest and largest number.
+    metavar: str = ""  #: Stands for the value in ``--help``.
+    shown: str = ""  #: Stands for the default in ``--help`` where its value says nothing.
+    name: str = ""  #: Long name, without dashes, where it is not the field's.
+    short: str = ""  #: One letter.
+    parse: Callable[[str], Any] | None = None  #: Makes the value out of text.
 
 
 def option(default: Any, help: str, **more: Any) -> Any:

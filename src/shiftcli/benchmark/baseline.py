@@ -36,90 +36,42 @@ _HALVINGS = 3
 
 @dataclass(frozen=True)
 class Seconds:
-    """What the parts of the baseline took: seconds of one process.
+    """What the parts of the baseline took: seconds of one process."""
 
-    Attributes
-    ----------
-    descriptors : float
-        SOAP of the training atoms, chosen cut-offs.
-    selection : float
-        Cross-validation of the hyperparameters.
-    training : float
-        Kernel and regression with the chosen ones.
-    prediction : float
-        SOAP of the validation atoms, kernel and prediction.
-    """
-
-    descriptors: float
-    selection: float
-    training: float
-    prediction: float
+    descriptors: float  #: SOAP of the training atoms, chosen cut-offs.
+    selection: float  #: Cross-validation of the hyperparameters.
+    training: float  #: Kernel and regression with the chosen ones.
+    prediction: float  #: SOAP of the validation atoms, kernel and prediction.
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The baseline trained on a number of crystals.
+    """The baseline trained on a number of crystals."""
 
-    Attributes
-    ----------
-    crystals : int
-        Training crystals drawn, those without this nucleus among them.
-    samples : int
-        Distinct training atoms.
-    chosen : Hyperparameters
-        By cross-validation over these crystals alone.
-    errors : Errors
-        On the validation crystals.
-    margin : Versus
-        The networks against it, on the same atoms.
-    seconds : Seconds
-        Time.
-    """
-
-    crystals: int
-    samples: int
-    chosen: Hyperparameters
-    errors: Errors
-    margin: Versus
-    seconds: Seconds
+    crystals: int  #: Training crystals drawn, those without this nucleus among them.
+    samples: int  #: Distinct training atoms.
+    chosen: Hyperparameters  #: By cross-validation over these crystals alone.
+    errors: Errors  #: On the validation crystals.
+    margin: Versus  #: The networks against it, on the same atoms.
+    seconds: Seconds  #: Time.
 
 
 @dataclass(frozen=True)
 class NucleusBaseline:
-    """Baseline and networks on one nucleus.
+    """Baseline and networks on one nucleus."""
 
-    Attributes
-    ----------
-    ours : Errors
-        Of the networks on the validation crystals.
-    ours_seconds : float
-        What their predictions took.
-    curve : tuple of CurvePoint
-        By number of training crystals, ascending; at least one.
-    """
-
-    ours: Errors
-    ours_seconds: float
-    curve: tuple[CurvePoint, ...]
+    ours: Errors  #: Of the networks on the validation crystals.
+    ours_seconds: float  #: What their predictions took.
+    curve: tuple[CurvePoint, ...]  #: By number of training crystals, ascending; at least one.
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """SOAP-KRR beside the networks.
+    """SOAP-KRR beside the networks."""
 
-    Attributes
-    ----------
-    source : str
-        The data.
-    validation_crystals : int
-        Crystals that the errors are counted on.
-    nuclei : dict of str to NucleusBaseline
-        By species.
-    """
-
-    source: str
-    validation_crystals: int
-    nuclei: dict[str, NucleusBaseline]
+    source: str  #: The data.
+    validation_crystals: int  #: Crystals that the errors are counted on.
+    nuclei: dict[str, NucleusBaseline]  #: By species.
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``soap_krr``, for JSON; times in seconds."""

@@ -24,17 +24,11 @@ _CONDITIONS = (
 
 @dataclass(frozen=True)
 class Change:
-    """One figure in two benchmarks.
+    """One figure in two benchmarks."""
 
-    Attributes
-    ----------
-    name : tuple of str
-        Keys that lead to it in the documents, such as ``("accuracy", "1H", "rmse")``.
-    old, new : float
-        Its values.
-    """
-
+    #: Keys that lead to it in the documents, such as ``("accuracy", "1H", "rmse")``.
     name: tuple[str, ...]
+    #: Its values.
     old: float
     new: float
 
@@ -61,20 +55,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All figures that two benchmarks have in common.
+    """All figures that two benchmarks have in common."""
 
-    Attributes
-    ----------
-    source : str
-        File of the old one.
-    changes : tuple of Change
-        In the order of the new one.
-    differences : tuple of str
-        What makes them hard to compare: other data, another machine; one line each.
-    """
-
-    source: str
-    changes: tuple[Change, ...]
+    source: str  #: File of the old one.
+    changes: tuple[Change, ...]  #: In the order of the new one.
+    #: What makes them hard to compare: other data, another machine; one line each.
     differences: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:

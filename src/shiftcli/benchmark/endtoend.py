@@ -37,53 +37,26 @@ _DISPLACEMENT = 0.02
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """Seconds from a structure to its shieldings.
+    """Seconds from a structure to its shieldings."""
 
-    Attributes
-    ----------
-    crystal : str
-        The crystal of the first three times.
-    distinct : int
-        Its distinct atoms that are predicted.
-    cold : float
-        A fresh process that reads the file, loads the networks and writes CSV.
-    warm : float
-        The same crystal with the networks in memory, median of repeats.
-    warm_spread : tuple of float
-        Fastest and slowest of the repeats.
-    batch : float
-        Crystals a second, one after the other, networks in memory.
-    atoms : tuple of int
-        Atoms in the cells of the size series; only oxygen is predicted.
-    sites : tuple of int
-        Oxygens predicted in each.
-    seconds : tuple of float
-        Time of each.
-    exponent : float or None
-        Slope of log time against log atoms: 1 is linear; None for a single cell.
-    peak_memory : float
-        Largest resident memory of this process so far in GB; on a GPU, of the device.
-    steps : dict of str to (float, float or None)
-        Seconds of each step in a fresh process, and the second time there (`benchmark.steps`).
-    core_hours : float
-        Hours of one processor core for a thousand such crystals, networks in memory.
-    kilowatt_hours : float or None
-        Energy of the whole machine's processors for them; None where it does not tell.
-    """
-
-    crystal: str
-    distinct: int
-    cold: float
-    warm: float
-    warm_spread: tuple[float, float]
-    batch: float
-    atoms: tuple[int, ...]
-    sites: tuple[int, ...]
-    seconds: tuple[float, ...]
+    crystal: str  #: The crystal of the first three times.
+    distinct: int  #: Its distinct atoms that are predicted.
+    cold: float  #: A fresh process that reads the file, loads the networks and writes CSV.
+    warm: float  #: The same crystal with the networks in memory, median of repeats.
+    warm_spread: tuple[float, float]  #: Fastest and slowest of the repeats.
+    batch: float  #: Crystals a second, one after the other, networks in memory.
+    atoms: tuple[int, ...]  #: Atoms in the cells of the size series; only oxygen is predicted.
+    sites: tuple[int, ...]  #: Oxygens predicted in each.
+    seconds: tuple[float, ...]  #: Time of each.
+    #: Slope of log time against log atoms: 1 is linear; None for a single cell.
     exponent: float | None
+    #: Largest resident memory of this process so far in GB; on a GPU, of the device.
     peak_memory: float
+    #: Seconds of each step in a fresh process, and the second time there (`benchmark.steps`).
     steps: dict[str, tuple[float, float | None]]
+    #: Hours of one processor core for a thousand such crystals, networks in memory.
     core_hours: float
+    #: Energy of the whole machine's processors for them; None where it does not tell.
     kilowatt_hours: float | None
 
     def to_dict(self) -> dict[str, Any]:

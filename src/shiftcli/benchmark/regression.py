@@ -42,24 +42,12 @@ _ENOUGH, _SEED = 2000, 2018
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What cross-validation over the training crystals chose.
+    """What cross-validation over the training crystals chose."""
 
-    Attributes
-    ----------
-    cutoffs : tuple of float
-        Cut-off radii in Å whose kernels are averaged.
-    zeta : int
-        Exponent of the kernel.
-    regularisation : float
-        Ridge λ.
-    rmse : float
-        Cross-validated RMSE in ppm.
-    """
-
-    cutoffs: tuple[float, ...]
-    zeta: int
-    regularisation: float
-    rmse: float
+    cutoffs: tuple[float, ...]  #: Cut-off radii in Å whose kernels are averaged.
+    zeta: int  #: Exponent of the kernel.
+    regularisation: float  #: Ridge λ.
+    rmse: float  #: Cross-validated RMSE in ppm.
 
 
 def all_cutoffs() -> list[float]:

@@ -80,30 +80,14 @@ def make_predictor(
 
 @dataclass
 class Batch:
-    """Files and how they are predicted.
+    """Files and how they are predicted."""
 
-    Attributes
-    ----------
-    predictor : Predictor
-        Networks and options; with a folder, a `StoredPredictor`.
-    files : list of str
-        All of them.
-    reading : dict
-        What the readers take.
-    jobs : int
-        Processes.
-    shard : Shard or None
-        The part that this run does.
-    source : Predictor
-        The same, perhaps averaging over the frames of a file.
-    """
-
-    predictor: Predictor
-    files: list[str]
-    reading: dict[str, Any]
-    jobs: int
-    shard: Shard | None
-    source: Predictor
+    predictor: Predictor  #: Networks and options; with a folder, a `StoredPredictor`.
+    files: list[str]  #: All of them.
+    reading: dict[str, Any]  #: What the readers take.
+    jobs: int  #: Processes.
+    shard: Shard | None  #: The part that this run does.
+    source: Predictor  #: The same, perhaps averaging over the frames of a file.
 
     @classmethod
     def of(

@@ -28,15 +28,9 @@ _LONGEST_NAME = 150
 
 @dataclass(frozen=True)
 class Finished:
-    """An input that an earlier run has finished.
+    """An input that an earlier run has finished."""
 
-    Attributes
-    ----------
-    file : str
-        The input.
-    """
-
-    file: str
+    file: str  #: The input.
 
 
 def is_folder(output: Path) -> bool:

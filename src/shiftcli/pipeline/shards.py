@@ -12,14 +12,9 @@ from shiftcli.errors import UsageError
 
 @dataclass(frozen=True)
 class Shard:
-    """The k-th of n parts of a run; every n-th file, from the k-th on.
+    """The k-th of n parts of a run; every n-th file, from the k-th on."""
 
-    Attributes
-    ----------
-    k, n : int
-        Which part, from 1, of how many.
-    """
-
+    #: Which part, from 1, of how many.
     k: int
     n: int
 

@@ -45,30 +45,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """What was made of one input.
+    """What was made of one input."""
 
-    Attributes
-    ----------
-    file : str
-        The input, its real path.
-    sha256 : str
-        Hash of its content before it was read; empty where it could not be.
-    run : str
-        Hash of options, networks and program version.
-    name : str
-        Name of its results, without number and suffix.
-    results : mapping of str to str
-        Files in the folder, in the order of the structures, with their hashes.
-    failures : list of str
-        What could not be predicted, and why.
-    """
-
-    file: str
-    sha256: str
-    run: str
-    name: str
+    file: str  #: The input, its real path.
+    sha256: str  #: Hash of its content before it was read; empty where it could not be.
+    run: str  #: Hash of options, networks and program version.
+    name: str  #: Name of its results, without number and suffix.
+    #: Files in the folder, in the order of the structures, with their hashes.
     results: Mapping[str, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)  #: What could not be predicted, and why.
 
     @classmethod
     def read(cls, values: Any) -> Entry | None:

@@ -22,36 +22,19 @@ METHOD, LEVEL, DATA, GEOMETRY, PROGRAMS = (
 
 @dataclass(frozen=True)
 class Citation:
-    """One publication.
+    """One publication."""
 
-    Attributes
-    ----------
-    key : str
-        Name in BibTeX.
-    reason : str
-        `METHOD`, `LEVEL`, `DATA`, `GEOMETRY` or `PROGRAMS`.
-    authors : tuple of str
-        ``Last, F.``; the last one is ``others`` where not all are named.
-    title, journal, volume, pages : str
-        As published; volume may be empty.
-    year : int
-        Of publication.
-    doi : str
-        Digital object identifier.
-    note : str
-        Licence of data, or another number of the paper.
-    """
-
-    key: str
-    reason: str
-    authors: tuple[str, ...]
+    key: str  #: Name in BibTeX.
+    reason: str  #: `METHOD`, `LEVEL`, `DATA`, `GEOMETRY` or `PROGRAMS`.
+    authors: tuple[str, ...]  #: ``Last, F.``; the last one is ``others`` where not all are named.
+    #: As published; volume may be empty.
     title: str
     journal: str
     volume: str
     pages: str
-    year: int
-    doi: str
-    note: str = ""
+    year: int  #: Of publication.
+    doi: str  #: Digital object identifier.
+    note: str = ""  #: Licence of data, or another number of the paper.
 
     def to_text(self) -> str:
         """One line."""

@@ -70,33 +70,15 @@ COLUMNS = ("file", "name", *(column.label for column in comparison_columns(2)), 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """What one run compared.
+    """What one run compared."""
 
-    Attributes
-    ----------
-    predictor : Predictor
-        The networks that were used.
-    experiment : Experiment
-        The measured shifts.
-    structures : sequence of StructureComparison
-        In the order of the input.
-    failures : sequence of Failure
-        What could not be compared, and why.
-    references : References
-        Fixed references, if any.
-    theory_errors : mapping of str to float
-        Errors of GIPAW against experiment in ppm by element.
-    precision : int
-        Decimals of every number in ppm.
-    """
-
-    predictor: Predictor
-    experiment: Experiment
-    structures: Sequence[StructureComparison]
-    failures: Sequence[Failure]
-    references: References
-    theory_errors: Mapping[str, float]
-    precision: int = 2
+    predictor: Predictor  #: The networks that were used.
+    experiment: Experiment  #: The measured shifts.
+    structures: Sequence[StructureComparison]  #: In the order of the input.
+    failures: Sequence[Failure]  #: What could not be compared, and why.
+    references: References  #: Fixed references, if any.
+    theory_errors: Mapping[str, float]  #: Errors of GIPAW against experiment in ppm by element.
+    precision: int = 2  #: Decimals of every number in ppm.
 
     def document(self) -> Document:
         """All of it, as the views take it."""

@@ -14,35 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a figure, a time above all, depends on beside the program and the networks.
+    """What a figure, a time above all, depends on beside the program and the networks."""
 
-    Attributes
-    ----------
-    python, torch, numpy : str
-        Versions.
-    platform : str
-        Operating system and its version.
-    cpu : str
-        Name of the processor, may be empty.
-    cores : int
-        Cores that this process may use.
-    threads : int
-        Threads that torch uses.
-    device : str
-        Where the networks run, such as ``cuda:0``.
-    gpu : str
-        Name of the GPU, empty without one.
-    """
-
+    #: Versions.
     python: str
     torch: str
     numpy: str
-    platform: str
-    cpu: str
-    cores: int
-    threads: int
-    device: str
-    gpu: str
+    platform: str  #: Operating system and its version.
+    cpu: str  #: Name of the processor, may be empty.
+    cores: int  #: Cores that this process may use.
+    threads: int  #: Threads that torch uses.
+    device: str  #: Where the networks run, such as ``cuda:0``.
+    gpu: str  #: Name of the GPU, empty without one.
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``machine``, for JSON."""

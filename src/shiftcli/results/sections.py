@@ -63,55 +63,29 @@ class Diagram:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page.
+    """A part of a page."""
 
-    Attributes
-    ----------
-    title, summary : str
-        What it is of.
-    notes : tuple of str
-        What the reader should know.
-    crystal : Crystal or None
-        The structure that is drawn.
-    tables : tuple of Table
-        The first is the one that matters.
-    diagrams, spectra
-        What is drawn of them.
-    note : str
-        What stands below the spectra.
-    """
-
+    #: What it is of.
     title: str
     summary: str = ""
-    notes: tuple[str, ...] = ()
-    crystal: Crystal | None = None
-    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()  #: What the reader should know.
+    crystal: Crystal | None = None  #: The structure that is drawn.
+    tables: tuple[Table, ...] = ()  #: The first is the one that matters.
+    #: What is drawn of them.
     diagrams: tuple[Diagram, ...] = ()
     spectra: tuple[Lanes, ...] = ()
-    note: str = ""
+    note: str = ""  #: What stands below the spectra.
 
 
 @dataclass(frozen=True)
 class Page:
-    """All of it.
+    """All of it."""
 
-    Attributes
-    ----------
-    title, summary : str
-        What it is of.
-    sections : iterable of Section
-        Of which one is seen at a time, made while the page is written.
-    overview : Section or None
-        What is seen always, above; the rows of its first table open the sections in order.
-    failures : sequence of Failure
-        What could not be done.
-    sources : sequence of (str, str)
-        Where the numbers are from, and what to cite.
-    """
-
+    #: What it is of.
     title: str
     summary: str
-    sections: Iterable[Section]
+    sections: Iterable[Section]  #: Of which one is seen at a time, made while the page is written.
+    #: What is seen always, above; the rows of its first table open the sections in order.
     overview: Section | None = None
-    failures: Sequence[Failure] = ()
-    sources: Sequence[tuple[str, str]] = ()
+    failures: Sequence[Failure] = ()  #: What could not be done.
+    sources: Sequence[tuple[str, str]] = ()  #: Where the numbers are from, and what to cite.

@@ -22,29 +22,16 @@ _COLUMNS = ("reference", "baseline", "weights", "crystals", "families")
 
 @dataclass(frozen=True, eq=False)
 class LabelledAtoms:
-    """Symmetry-distinct atoms of one nucleus with known shieldings.
+    """Symmetry-distinct atoms of one nucleus with known shieldings."""
 
-    Attributes
-    ----------
-    element : str
-        H, C, N or O.
-    parts : tuple of (Crystal, tuple of Site)
-        The crystals that have such atoms, and those atoms, in the order of the columns.
-    reference : numpy.ndarray
-        Known shieldings in ppm, averaged over symmetry copies, shape (n,).
-    baseline : numpy.ndarray
-        A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
-    weights : numpy.ndarray
-        Multiplicities, shape (n,).
-    crystals, families : numpy.ndarray
-        Number of the crystal of each, and of its family, shape (n,).
-    """
-
-    element: str
+    element: str  #: H, C, N or O.
+    #: The crystals that have such atoms, and those atoms, in the order of the columns.
     parts: tuple[tuple[Crystal, tuple[Site, ...]], ...]
-    reference: np.ndarray
+    reference: np.ndarray  #: Known shieldings in ppm, averaged over symmetry copies, shape (n,).
+    #: A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
     baseline: np.ndarray
-    weights: np.ndarray
+    weights: np.ndarray  #: Multiplicities, shape (n,).
+    #: Number of the crystal of each, and of its family, shape (n,).
     crystals: np.ndarray
     families: np.ndarray
 
@@ -98,24 +85,14 @@ class LabelledAtoms:
 
 @dataclass(frozen=True, eq=False)
 class PredictedAtoms:
-    """Labelled atoms of one nucleus, predicted.
+    """Labelled atoms of one nucleus, predicted."""
 
-    Attributes
-    ----------
-    atoms : LabelledAtoms
-        n of them.
-    shielding : numpy.ndarray
-        Predictions in ppm, shape (n,).
-    half68, half95 : numpy.ndarray
-        Half widths of their intervals in ppm, NaN where the networks give none, shape (n,).
-    seconds : float
-        What predicting took, environments included; NaN where nobody looked.
-    """
-
-    atoms: LabelledAtoms
-    shielding: np.ndarray
+    atoms: LabelledAtoms  #: n of them.
+    shielding: np.ndarray  #: Predictions in ppm, shape (n,).
+    #: Half widths of their intervals in ppm, NaN where the networks give none, shape (n,).
     half68: np.ndarray
     half95: np.ndarray
+    #: What predicting took, environments included; NaN where nobody looked.
     seconds: float = math.nan
 
     def of(self, crystals: Collection[int]) -> PredictedAtoms:

@@ -20,25 +20,14 @@ from shiftcli.training.atoms import LabelledAtoms
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Labelled atoms of one nucleus, predicted by a committee that never saw their crystals.
+    """Labelled atoms of one nucleus, predicted by a committee that never saw their crystals."""
 
-    Attributes
-    ----------
-    atoms : LabelledAtoms
-        n of them.
-    shielding : numpy.ndarray
-        Mean of the members in ppm, shape (n,).
-    between, within : numpy.ndarray
-        Variance between members, and between orientations, in ppm², shape (n,).
-    evidence : Evidence or None
-        What their structures say of them; None for none of them.
-    """
-
-    atoms: LabelledAtoms
-    shielding: np.ndarray
+    atoms: LabelledAtoms  #: n of them.
+    shielding: np.ndarray  #: Mean of the members in ppm, shape (n,).
+    #: Variance between members, and between orientations, in ppm², shape (n,).
     between: np.ndarray
     within: np.ndarray
-    evidence: Evidence | None
+    evidence: Evidence | None  #: What their structures say of them; None for none of them.
 
     @staticmethod
     def concatenate(parts: Sequence[Judged]) -> Judged:

@@ -29,33 +29,18 @@ _SUBSET_SEED = 2019
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Labelled atoms of one nucleus.
+    """Labelled atoms of one nucleus."""
 
-    Attributes
-    ----------
-    environments : Environments
-        Their surroundings, n of them.
-    frames : Frames
-        Their local frames.
-    targets : numpy.ndarray
-        Shieldings in ppm, averaged over symmetry copies, shape (n,).
-    weights : numpy.ndarray
-        Multiplicities, shape (n,).
-    crystals, families : numpy.ndarray
-        Number of the crystal of each, and of its family, shape (n,).
-    baseline : numpy.ndarray
-        A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
-    levels : numpy.ndarray
-        Level of theory of each: 0 for the one that the network shall predict, shape (n,).
-    """
-
-    environments: Environments
-    frames: Frames
-    targets: np.ndarray
-    weights: np.ndarray
+    environments: Environments  #: Their surroundings, n of them.
+    frames: Frames  #: Their local frames.
+    targets: np.ndarray  #: Shieldings in ppm, averaged over symmetry copies, shape (n,).
+    weights: np.ndarray  #: Multiplicities, shape (n,).
+    #: Number of the crystal of each, and of its family, shape (n,).
     crystals: np.ndarray
     families: np.ndarray
+    #: A second prediction that came with the data, in ppm, NaN where absent, shape (n,).
     baseline: np.ndarray
+    #: Level of theory of each: 0 for the one that the network shall predict, shape (n,).
     levels: np.ndarray
 
     def __len__(self) -> int:

@@ -32,27 +32,16 @@ _METRICS = tuple(f.name for f in fields(EpochReport))
 
 @dataclass(frozen=True)
 class Task:
-    """What a run is asked to do.
+    """What a run is asked to do."""
 
-    Attributes
-    ----------
-    data : tuple of str
-        Files or directories, perhaps with their level of theory (``LEVEL=PATH``).
-    nuclei : tuple of str or None
-        H, C, N, O; None for all that the data label.
-    configuration : Configuration
-        Hyperparameters.
-    shielding_column : str or None
-        Column of the shieldings in extended XYZ files; None for the usual names.
-    family_key : str or None
-        Key in the header of extended XYZ files that names the family of a crystal; None for its
-        name.
-    """
-
+    #: Files or directories, perhaps with their level of theory (``LEVEL=PATH``).
     data: tuple[str, ...]
-    nuclei: tuple[str, ...] | None
-    configuration: Configuration
+    nuclei: tuple[str, ...] | None  #: H, C, N, O; None for all that the data label.
+    configuration: Configuration  #: Hyperparameters.
+    #: Column of the shieldings in extended XYZ files; None for the usual names.
     shielding_column: str | None = None
+    #: Key in the header of extended XYZ files that names the family of a crystal; None for its
+    #: name.
     family_key: str | None = None
 
     def __post_init__(self) -> None:

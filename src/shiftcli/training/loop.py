@@ -30,48 +30,23 @@ from shiftcli.training.processes import Processes
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What a person watches: one row of ``metrics.csv``.
+    """What a person watches: one row of ``metrics.csv``."""
 
-    Attributes
-    ----------
-    nucleus : str
-        Element.
-    member : int
-        Number of the network in its committee, from 1.
-    epoch : int
-        Number of the epoch, from 1.
-    epochs : int
-        Epochs of the whole run.
-    loss : float
-        Weighted mean squared error of the scaled shieldings, all levels, dropout on.
-    train_rmse : float
-        Weighted RMSE over the epoch's training batches in ppm, main level, dropout on.
-    validation_rmse : float
-        Weighted RMSE on the validation crystals in ppm, one view; NaN without any.
-    baseline_rmse : float
-        The same for the second prediction that came with the data; NaN without one.
-    learning_rate : float
-        At the end of the epoch.
-    samples : int
-        Training samples of the epoch, all processes together.
-    samples_per_second : float
-        The same by the time of training, validation left out.
-    seconds : float
-        Wall time of the epoch.
-    """
-
-    nucleus: str
-    member: int
-    epoch: int
-    epochs: int
-    loss: float
+    nucleus: str  #: Element.
+    member: int  #: Number of the network in its committee, from 1.
+    epoch: int  #: Number of the epoch, from 1.
+    epochs: int  #: Epochs of the whole run.
+    loss: float  #: Weighted mean squared error of the scaled shieldings, all levels, dropout on.
+    #: Weighted RMSE over the epoch's training batches in ppm, main level, dropout on.
     train_rmse: float
+    #: Weighted RMSE on the validation crystals in ppm, one view; NaN without any.
     validation_rmse: float
+    #: The same for the second prediction that came with the data; NaN without one.
     baseline_rmse: float
-    learning_rate: float
-    samples: int
-    samples_per_second: float
-    seconds: float
+    learning_rate: float  #: At the end of the epoch.
+    samples: int  #: Training samples of the epoch, all processes together.
+    samples_per_second: float  #: The same by the time of training, validation left out.
+    seconds: float  #: Wall time of the epoch.
 
 
 class Trainer:

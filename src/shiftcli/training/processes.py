@@ -23,21 +23,11 @@ from shiftcli.network.devices import resolve_device
 
 @dataclass(frozen=True)
 class Processes:
-    """The place of this process among those of a run.
+    """The place of this process among those of a run."""
 
-    Attributes
-    ----------
-    rank : int
-        Number of this process, from 0.
-    count : int
-        Processes of the run, on all nodes.
-    device : torch.device
-        Where this process works.
-    """
-
-    rank: int
-    count: int
-    device: torch.device
+    rank: int  #: Number of this process, from 0.
+    count: int  #: Processes of the run, on all nodes.
+    device: torch.device  #: Where this process works.
 
     @property
     def is_writer(self) -> bool:

@@ -21,43 +21,22 @@ Part = Literal["training", "validation", "all"]
 
 @dataclass(frozen=True)
 class NucleusData:
-    """Atoms of one nucleus in one part of the data.
+    """Atoms of one nucleus in one part of the data."""
 
-    Attributes
-    ----------
-    level : str
-        Level of theory, may be empty for the main one.
-    part : {"training", "validation", "all"}
-        Training or validation crystals of the main level, or all of another.
-    species : str
-        Nuclide, such as ``13C``.
-    crystals : int
-        Crystals with such atoms.
-    atoms : int
-        Such atoms in their unit cells.
-    distinct : int
-        Symmetry-distinct ones among them.
-    labelled : int
-        Distinct atoms with a shielding.
-    unlabelled : int
-        Distinct atoms that are skipped, since they or one of their copies have none.
-    outliers : int
-        Labelled distinct atoms that are dropped: 1H outside `H_RANGE`, training crystals of
-        the main level only (paper, "Data").
-    lowest, highest, mean, std : float or None
-        Of the shieldings that remain, in ppm; mean and standard deviation count each
-        distinct atom with its multiplicity. None where none remains.
-    """
-
-    level: str
-    part: Part
-    species: str
-    crystals: int
-    atoms: int
-    distinct: int
-    labelled: int
+    level: str  #: Level of theory, may be empty for the main one.
+    part: Part  #: Training or validation crystals of the main level, or all of another.
+    species: str  #: Nuclide, such as ``13C``.
+    crystals: int  #: Crystals with such atoms.
+    atoms: int  #: Such atoms in their unit cells.
+    distinct: int  #: Symmetry-distinct ones among them.
+    labelled: int  #: Distinct atoms with a shielding.
+    #: Distinct atoms that are skipped, since they or one of their copies have none.
     unlabelled: int
+    #: Labelled distinct atoms that are dropped: 1H outside `H_RANGE`, training crystals of the main
+    #: level only (paper, "Data").
     outliers: int
+    #: Of the shieldings that remain, in ppm; mean and standard deviation count each distinct atom
+    #: with its multiplicity. None where none remains.
     lowest: float | None
     highest: float | None
     mean: float | None
@@ -66,44 +45,24 @@ class NucleusData:
 
 @dataclass(frozen=True)
 class Family:
-    """Crystals that stay on one side of every split though a split by crystal would part them.
+    """Crystals that stay on one side of every split though a split by crystal would part them."""
 
-    Attributes
-    ----------
-    name : str
-        What they have in common.
-    part : {"training", "validation"}
-        Where they are.
-    crystals : tuple of str
-        File and name of each.
-    """
-
-    name: str
-    part: Part
-    crystals: tuple[str, ...]
+    name: str  #: What they have in common.
+    part: Part  #: Where they are.
+    crystals: tuple[str, ...]  #: File and name of each.
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What a data set holds.
+    """What a data set holds."""
 
-    Attributes
-    ----------
-    main : str
-        Name of the main level of theory, may be empty.
-    rows : tuple of NucleusData
-        By level (the main one first), part, and nucleus in the order H, C, N, O; without
-        rows for nuclei that a part does not hold.
-    families : tuple of Family
-        Those that a split by crystal, every eighth one, would have torn.
-    problems : tuple of str
-        What was left out or is odd.
-    """
-
-    main: str
+    main: str  #: Name of the main level of theory, may be empty.
+    #: By level (the main one first), part, and nucleus in the order H, C, N, O; without rows for
+    #: nuclei that a part does not hold.
     rows: tuple[NucleusData, ...]
+    #: Those that a split by crystal, every eighth one, would have torn.
     families: tuple[Family, ...]
-    problems: tuple[str, ...]
+    problems: tuple[str, ...]  #: What was left out or is odd.
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; shieldings in ppm."""

@@ -48,18 +48,10 @@ from shiftcli.training.start import count_learned, find_start
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told how a run goes.
+    """Who is told how a run goes."""
 
-    Attributes
-    ----------
-    epoch : callable
-        Called with an `EpochReport` after each epoch.
-    note : callable
-        Called with a line of text for the user.
-    """
-
-    epoch: Callable[[EpochReport], None]
-    note: Callable[[str], None]
+    epoch: Callable[[EpochReport], None]  #: Called with an `EpochReport` after each epoch.
+    note: Callable[[str], None]  #: Called with a line of text for the user.
 
     @classmethod
     def of(

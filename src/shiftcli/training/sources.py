@@ -31,34 +31,21 @@ class Labelled:
     Shieldings of different levels cannot be compared. Crystals are numbered by their position
     among all structures of their level, those counted that are left out: neither a broken
     structure nor data of another level moves a crystal between training and validation.
-
-    Attributes
-    ----------
-    main : dict of int to Crystal
-        Crystals of the level that is to be predicted, by number; at least one.
-    auxiliary : dict of str to dict of int to Crystal
-        Crystals of other levels, by level and number; each level holds at least one.
-    problems : tuple of str
-        What was left out or is odd, one line each.
-    level : str
-        Name of the main level, may be empty.
-    families : dict of int to int
-        Number of the family of each crystal of the main level, by first appearance; those of
-        one family stay on one side of every split.
-    kin : dict of str to dict of int to int
-        Crystals of other levels that belong to a family of the main one, and its number, by
-        level and number of the crystal.
-    family_key : str or None
-        What the user says that names the family.
     """
 
+    #: Crystals of the level that is to be predicted, by number; at least one.
     main: dict[int, Crystal]
+    #: Crystals of other levels, by level and number; each level holds at least one.
     auxiliary: dict[str, dict[int, Crystal]]
-    problems: tuple[str, ...]
-    level: str = ""
+    problems: tuple[str, ...]  #: What was left out or is odd, one line each.
+    level: str = ""  #: Name of the main level, may be empty.
+    #: Number of the family of each crystal of the main level, by first appearance; those of one
+    #: family stay on one side of every split.
     families: dict[int, int] = field(default_factory=dict)
+    #: Crystals of other levels that belong to a family of the main one, and its number, by level
+    #: and number of the crystal.
     kin: dict[str, dict[int, int]] = field(default_factory=dict)
-    family_key: str | None = None
+    family_key: str | None = None  #: What the user says that names the family.
 
     def __post_init__(self) -> None:
         if not self.families:

@@ -39,27 +39,16 @@ from shiftcli.training.sources import Labelled
 
 @dataclass(frozen=True)
 class Variation:
-    """What a study varies.
+    """What a study varies."""
 
-    Attributes
-    ----------
-    folds : int
-        Parts of a cross-validation; 0 for none.
-    seeds : int
-        Runs that differ in their seeds.
-    crystals : tuple of int
-        Numbers of training crystals of a learning curve; empty for none.
-    refit : bool
-        Whether networks are trained on all crystals when the folds have shown what the recipe
-        is worth (`shiftcli.training.refits`).
-    fold_members : int
-        Networks of each nucleus in a fold; those trained on all crystals have their own number.
-    """
-
-    folds: int = 0
-    seeds: int = 1
+    folds: int = 0  #: Parts of a cross-validation; 0 for none.
+    seeds: int = 1  #: Runs that differ in their seeds.
+    #: Numbers of training crystals of a learning curve; empty for none.
     crystals: tuple[int, ...] = ()
+    #: Whether networks are trained on all crystals when the folds have shown what the recipe is
+    #: worth (`shiftcli.training.refits`).
     refit: bool = False
+    #: Networks of each nucleus in a fold; those trained on all crystals have their own number.
     fold_members: int = 1
 
     def __post_init__(self) -> None:
@@ -199,30 +188,14 @@ def study(
 
 @dataclass(frozen=True)
 class StudyAtWork:
-    """A study whose networks are being trained.
+    """A study whose networks are being trained."""
 
-    Attributes
-    ----------
-    folder : pathlib.Path
-        Its directory.
-    task : Task
-        What each run is asked to do.
-    variation : Variation
-        What differs.
-    processes : Processes
-        Those that train.
-    watcher : Watcher
-        Told how it goes.
-    is_resumed : bool
-        Whether it goes on with what is in the directory.
-    """
-
-    folder: Path
-    task: Task
-    variation: Variation
-    processes: Processes
-    watcher: Watcher
-    is_resumed: bool
+    folder: Path  #: Its directory.
+    task: Task  #: What each run is asked to do.
+    variation: Variation  #: What differs.
+    processes: Processes  #: Those that train.
+    watcher: Watcher  #: Told how it goes.
+    is_resumed: bool  #: Whether it goes on with what is in the directory.
 
     @cached_property
     def labelled(self) -> Labelled:

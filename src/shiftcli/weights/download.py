@@ -44,18 +44,10 @@ _MOST_REDIRECTIONS = 5
 
 @dataclass(frozen=True)
 class Address:
-    """Where a folder of networks can be downloaded from.
+    """Where a folder of networks can be downloaded from."""
 
-    Attributes
-    ----------
-    base : str
-        URL that ends with a slash, or path of a directory.
-    allow_http : bool
-        Whether a connection may be in plain text.
-    """
-
-    base: str
-    allow_http: bool = False
+    base: str  #: URL that ends with a slash, or path of a directory.
+    allow_http: bool = False  #: Whether a connection may be in plain text.
 
     @property
     def is_remote(self) -> bool:

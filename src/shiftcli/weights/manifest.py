@@ -44,60 +44,31 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One network on disk.
+    """One network on disk."""
 
-    Attributes
-    ----------
-    path : pathlib.Path
-        The safetensors file.
-    model, nucleus : str
-        The model that it belongs to; H, C, N or O.
-    sha256 : str
-        Hash of the file, computed from what is on disk.
-    """
-
-    path: Path
+    path: Path  #: The safetensors file.
+    #: The model that it belongs to; H, C, N or O.
     model: str
     nucleus: str
-    sha256: str
+    sha256: str  #: Hash of the file, computed from what is on disk.
 
 
 @dataclass(frozen=True)
 class Network:
-    """One line of a manifest.
+    """One line of a manifest."""
 
-    Attributes
-    ----------
-    model : str
-        Name of the model that it belongs to.
-    nucleus : str
-        H, C, N or O.
-    member : int
-        Number in the committee of this nucleus, from 1 on.
-    file : str
-        Name of the file, ``<model>-<nucleus>[-<member>].safetensors``.
-    bytes : int
-        Its size.
-    sha256 : str
-        Its hash, 64 hexadecimal digits.
-    data, licence : str
-        What the network was trained on, and its licence.
-    validation : dict
-        Figures on the validation crystals; RMSE in ppm.
-    minimum_version : str
-        First program that can use it.
-    """
-
-    model: str
-    nucleus: str
-    member: int
-    file: str
-    bytes: int
-    sha256: str
+    model: str  #: Name of the model that it belongs to.
+    nucleus: str  #: H, C, N or O.
+    member: int  #: Number in the committee of this nucleus, from 1 on.
+    file: str  #: Name of the file, ``<model>-<nucleus>[-<member>].safetensors``.
+    bytes: int  #: Its size.
+    sha256: str  #: Its hash, 64 hexadecimal digits.
+    #: What the network was trained on, and its licence.
     data: str = ""
     licence: str = ""
+    #: Figures on the validation crystals; RMSE in ppm.
     validation: dict[str, Any] = field(default_factory=dict, hash=False)
-    minimum_version: str = MINIMUM_VERSION
+    minimum_version: str = MINIMUM_VERSION  #: First program that can use it.
 
     def flaw(self, folder: Path) -> str:
         """What is wrong with its file in a folder: empty, or a sentence without its name."""
@@ -117,21 +88,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Model:
-    """All networks of one model.
+    """All networks of one model."""
 
-    Attributes
-    ----------
-    name : str
-        The model.
-    networks : tuple of Network
-        Ordered H, C, N, O, then by member.
-    url : str
-        Address of the folder that holds the files; empty where there is none.
-    """
-
-    name: str
-    networks: tuple[Network, ...]
-    url: str = ""
+    name: str  #: The model.
+    networks: tuple[Network, ...]  #: Ordered H, C, N, O, then by member.
+    url: str = ""  #: Address of the folder that holds the files; empty where there is none.
 
     @property
     def folder(self) -> str:
@@ -160,18 +121,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of networks holds or, for the program's own, what can be had.
+    """What a folder of networks holds or, for the program's own, what can be had."""
 
-    Attributes
-    ----------
-    models : dict of str to Model
-        By name.
-    default : str
-        The model to use when none is asked for.
-    """
-
-    models: dict[str, Model]
-    default: str
+    models: dict[str, Model]  #: By name.
+    default: str  #: The model to use when none is asked for.
 
     @classmethod
     def of(cls, networks: Iterable[Network], default: str, url: str) -> Manifest:

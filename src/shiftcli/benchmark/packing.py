@@ -51,21 +51,12 @@ _TRIES, _ANGLES = 8, 6
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
-    """Rigid molecules in a cell.
+    """Rigid molecules in a cell."""
 
-    Attributes
-    ----------
-    cell : numpy.ndarray
-        Lattice vectors as rows in Å, shape (3, 3).
-    units : tuple of numpy.ndarray
-        Coordinates in Å of each symmetry-distinct molecule about its centre, shape (m, 3).
-    centres : numpy.ndarray
-        Fractional coordinates of the centres, shape (units, 3).
-    """
-
-    cell: np.ndarray
+    cell: np.ndarray  #: Lattice vectors as rows in Å, shape (3, 3).
+    #: Coordinates in Å of each symmetry-distinct molecule about its centre, shape (m, 3).
     units: tuple[np.ndarray, ...]
-    centres: np.ndarray
+    centres: np.ndarray  #: Fractional coordinates of the centres, shape (units, 3).
 
     @property
     def volume(self) -> float:

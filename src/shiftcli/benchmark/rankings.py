@@ -39,27 +39,14 @@ BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class CandidateSet:
-    """A known crystal and other structures of its molecules.
+    """A known crystal and other structures of its molecules."""
 
-    Attributes
-    ----------
-    crystal : Crystal
-        With its shieldings.
-    candidates : tuple of Prediction
-        Itself first.
-    kinds : tuple of str
-        Of the others, out of `shiftcli.benchmark.packing.KINDS`.
-    distances : tuple of float
-        How far the others are from the crystal in Å, see `shiftcli.nmr.families.difference`.
-    families : tuple of int
-        Family of each candidate; the crystal's is 0.
-    """
-
-    crystal: Crystal
-    candidates: tuple[Prediction, ...]
-    kinds: tuple[str, ...]
+    crystal: Crystal  #: With its shieldings.
+    candidates: tuple[Prediction, ...]  #: Itself first.
+    kinds: tuple[str, ...]  #: Of the others, out of `shiftcli.benchmark.packing.KINDS`.
+    #: How far the others are from the crystal in Å, see `shiftcli.nmr.families.difference`.
     distances: tuple[float, ...]
-    families: tuple[int, ...]
+    families: tuple[int, ...]  #: Family of each candidate; the crystal's is 0.
 
 
 def make_set(
@@ -148,24 +135,12 @@ def experiment_of(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a ranking says of families of candidates, the true one known.
+    """What a ranking says of families of candidates, the true one known."""
 
-    Attributes
-    ----------
-    crystal : str
-        The crystal.
-    probabilities : numpy.ndarray
-        Of each family, the best first.
-    true : int
-        Position of the family that holds the crystal.
-    alike : int
-        Families that cannot be told apart from the best.
-    """
-
-    crystal: str
-    probabilities: np.ndarray
-    true: int
-    alike: int
+    crystal: str  #: The crystal.
+    probabilities: np.ndarray  #: Of each family, the best first.
+    true: int  #: Position of the family that holds the crystal.
+    alike: int  #: Families that cannot be told apart from the best.
 
     @classmethod
     def of(cls, ranking: Ranking, name: str) -> Outcome:
@@ -183,14 +158,9 @@ class Outcome:
 
 @dataclass
 class Tally:
-    """How often rankings are right, and whether they say so.
+    """How often rankings are right, and whether they say so."""
 
-    Attributes
-    ----------
-    outcomes : list of Outcome
-        Draws of the noise for one crystal are not independent: standard errors count crystals.
-    """
-
+    #: Draws of the noise for one crystal are not independent: standard errors count crystals.
     outcomes: list[Outcome] = field(default_factory=list)
 
     def figures(self) -> tuple[float, float, float, float, float, float, float]:
@@ -278,24 +248,13 @@ def measure_rankings(
 
 @dataclass(frozen=True)
 class Constants:
-    """Constants of the model of errors, see `shiftcli.nmr.likelihood`.
+    """Constants of the model of errors, see `shiftcli.nmr.likelihood`."""
 
-    Attributes
-    ----------
-    freedom : float
-        Degrees of freedom ν.
-    common : mapping of str to float
-        Share c, by element.
-    widths : mapping of str to float
-        Factor on the uncertainties of predictions, by element.
-    power : float
-        f, which ln L is multiplied by.
-    """
-
-    freedom: float = FREEDOM
-    common: Mapping[str, float] = field(default_factory=lambda: COMMON)
+    freedom: float = FREEDOM  #: Degrees of freedom ν.
+    common: Mapping[str, float] = field(default_factory=lambda: COMMON)  #: Share c, by element.
+    #: Factor on the uncertainties of predictions, by element.
     widths: Mapping[str, float] = field(default_factory=dict)
-    power: float = 1.0
+    power: float = 1.0  #: f, which ln L is multiplied by.
 
     def log_likelihood(self, question: Question, elements: Sequence[str]) -> float:
         """f·ln L of the answer to a question, whose nuclei are of these elements."""
@@ -311,24 +270,12 @@ class Constants:
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """What the likelihoods of a set of candidates depend on, for one labelled experiment.
+    """What the likelihoods of a set of candidates depend on, for one labelled experiment."""
 
-    Attributes
-    ----------
-    crystal : str
-        The crystal.
-    elements : tuple of str
-        What is measured, in the order of the nuclei of the questions.
-    questions : tuple of Question
-        One for each candidate.
-    families : tuple of int
-        Family of each; 0 is the true one.
-    """
-
-    crystal: str
-    elements: tuple[str, ...]
-    questions: tuple[Question, ...]
-    families: tuple[int, ...]
+    crystal: str  #: The crystal.
+    elements: tuple[str, ...]  #: What is measured, in the order of the nuclei of the questions.
+    questions: tuple[Question, ...]  #: One for each candidate.
+    families: tuple[int, ...]  #: Family of each; 0 is the true one.
 
     def outcome(self, constants: Constants) -> Outcome:
         """The ranking with other constants."""

@@ -28,19 +28,13 @@ _SITES_AT_ONCE = 256
 
 @dataclass(frozen=True, eq=False)
 class Environments:
-    """Neighbours of several atoms, each relative to its atom, padded to one length.
+    """Neighbours of several atoms, each relative to its atom, padded to one length."""
 
-    Attributes
-    ----------
-    positions : numpy.ndarray
-        Coordinates of the neighbours relative to the central atom in Å, float32, shape
-        (n, m, 3); entries beyond an environment's own are `FAR`.
-    channels : numpy.ndarray
-        Element of each neighbour as its index in `ELEMENTS`, int8, shape (n, m), sorted
-        ascending in each row; -1 for padding, which stands at the end.
-    """
-
+    #: Coordinates of the neighbours relative to the central atom in Å, float32, shape (n, m, 3);
+    #: entries beyond an environment's own are `FAR`.
     positions: np.ndarray
+    #: Element of each neighbour as its index in `ELEMENTS`, int8, shape (n, m), sorted ascending in
+    #: each row; -1 for padding, which stands at the end.
     channels: np.ndarray
 
     def __len__(self) -> int:

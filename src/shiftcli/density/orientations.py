@@ -44,17 +44,10 @@ _NEIGHBOURS, MAX_FRAMES = 32, 12
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Local frames of several environments.
+    """Local frames of several environments."""
 
-    Attributes
-    ----------
-    rotations : numpy.ndarray
-        Rows are the axes x, y, z of each frame, float32, shape (n, 12, 3, 3).
-    weights : numpy.ndarray
-        Weight of each frame, float32, shape (n, 12), descending, summing to 1 in each row.
-    """
-
-    rotations: np.ndarray
+    rotations: np.ndarray  #: Rows are the axes x, y, z of each frame, float32, shape (n, 12, 3, 3).
+    #: Weight of each frame, float32, shape (n, 12), descending, summing to 1 in each row.
     weights: np.ndarray
 
     def __len__(self) -> int:

@@ -24,22 +24,14 @@ _LONGEST_BOND = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the structure says of how well n atoms can be predicted.
+    """What the structure says of how well n atoms can be predicted."""
 
-    Attributes
-    ----------
-    kinds : numpy.ndarray
-        Kind of each atom (`shiftcli.structure.kinds`), shape (n,).
-    precedents : numpy.ndarray
-        Training crystals that hold its bonded environment, shape (n,); -1 where the networks'
-        files do not say.
-    hydrogen_bonds : numpy.ndarray
-        H···A in Å of the shortest hydrogen bond that it takes part in, shape (n,); infinite
-        where there is none.
-    """
-
-    kinds: np.ndarray
+    kinds: np.ndarray  #: Kind of each atom (`shiftcli.structure.kinds`), shape (n,).
+    #: Training crystals that hold its bonded environment, shape (n,); -1 where the networks' files
+    #: do not say.
     precedents: np.ndarray
+    #: H···A in Å of the shortest hydrogen bond that it takes part in, shape (n,); infinite where
+    #: there is none.
     hydrogen_bonds: np.ndarray
 
     def __len__(self) -> int:
@@ -68,70 +60,45 @@ class Evidence:
 
 @dataclass(frozen=True)
 class KindWidths:
-    """What a calibration says of one kind of atoms.
+    """What a calibration says of one kind of atoms."""
 
-    Attributes
-    ----------
-    factor : float
-        By how much their scale differs from that of all.
-    q68, q95 : float
-        Half widths of the two intervals in units of the scale.
-    n : int
-        Distinct atoms of this kind that it was fitted to.
-    coverage68, coverage95 : float or None
-        Fraction of them inside, judged as for `Calibration`.
-    """
-
-    factor: float
+    factor: float  #: By how much their scale differs from that of all.
+    #: Half widths of the two intervals in units of the scale.
     q68: float
     q95: float
-    n: int
+    n: int  #: Distinct atoms of this kind that it was fitted to.
+    #: Fraction of them inside, judged as for `Calibration`.
     coverage68: float | None = None
     coverage95: float | None = None
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a committee's spread becomes intervals.
+    """How a committee's spread becomes intervals."""
 
-    Attributes
-    ----------
-    members : int
-        Networks in the committee.
-    floor : float
-        Part of the scale that no spread shows, in ppm.
-    between, within : float
-        Weights of the variance between members and between orientations.
-    q68, q95 : float
-        Half widths of the two intervals in units of the scale, for kinds not in `kinds`.
-    n, crystals : int
-        Distinct atoms and families of crystals that it was fitted to.
-    coverage68, coverage95 : float or None
-        Fraction of the atoms inside, every atom judged by a calibration that never saw its
-        family of crystals; None where there was but one.
-    kinds : dict of str to KindWidths
-        By kind of atom; empty where kinds were not told apart.
-    terms : dict of str to float
-        Logarithms of factors of the scale, by the names in `TERMS`; without one the factor of
-        atoms without precedent is `UNSEEN`.
-    likelihoods : dict of str to float
-        Mean minus logarithm of the likelihood of an error (Student's t, four degrees of
-        freedom, error in ppm), on families left out, of each ``form`` that was tried:
-        ``constant``, ``spread``, ``kinds``. The least was taken.
-    """
-
-    members: int
-    floor: float
+    members: int  #: Networks in the committee.
+    floor: float  #: Part of the scale that no spread shows, in ppm.
+    #: Weights of the variance between members and between orientations.
     between: float
     within: float
+    #: Half widths of the two intervals in units of the scale, for kinds not in `kinds`.
     q68: float
     q95: float
+    #: Distinct atoms and families of crystals that it was fitted to.
     n: int
     crystals: int
+    #: Fraction of the atoms inside, every atom judged by a calibration that never saw its family of
+    #: crystals; None where there was but one.
     coverage68: float | None = None
     coverage95: float | None = None
+    #: By kind of atom; empty where kinds were not told apart.
     kinds: Mapping[str, KindWidths] = field(default_factory=dict)
+    #: Logarithms of factors of the scale, by the names in `TERMS`; without one the factor of atoms
+    #: without precedent is `UNSEEN`.
     terms: Mapping[str, float] = field(default_factory=dict)
+    #: Mean minus logarithm of the likelihood of an error (Student's t, four degrees of freedom,
+    #: error in ppm), on families left out, of each ``form`` that was tried: ``constant``,
+    #: ``spread``, ``kinds``. The least was taken.
     likelihoods: Mapping[str, float] = field(default_factory=dict)
 
     def scale(

@@ -39,41 +39,25 @@ _STORED = (torch.float16, torch.bfloat16, torch.float32)
 
 @dataclass(frozen=True)
 class Metadata:
-    """What belongs to a network beside its tensors.
+    """What belongs to a network beside its tensors."""
 
-    Attributes
-    ----------
-    nucleus : str
-        Element that it predicts: H, C, N or O.
-    mean, scale : float
-        Shielding = mean + scale · output, in ppm.
-    architecture : Architecture
-        Layers, grids and density kernel.
-    orientation : str
-        Orientations it was trained with, ``frames`` or ``random``.
-    validation : dict
-        Figures on the validation crystals: ``rmse``, ``n``, ``crystals``.
-    training : dict
-        Resolved configuration and data of the run that made it.
-    calibration : dict
-        How its committee's spread becomes intervals, `Calibration.to_dict`, the same in all
-        members; empty where nobody calibrated it.
-    fingerprints : tuple of Fingerprint
-        The crystals that it learned from; empty where the file does not say.
-    environments : dict of str to int
-        Bonded environment (`shiftcli.structure.bonded`) to the families of training crystals
-        that hold it; empty where the file does not say.
-    """
-
-    nucleus: str
+    nucleus: str  #: Element that it predicts: H, C, N or O.
+    #: Shielding = mean + scale · output, in ppm.
     mean: float
     scale: float
-    architecture: Architecture
-    orientation: str
+    architecture: Architecture  #: Layers, grids and density kernel.
+    orientation: str  #: Orientations it was trained with, ``frames`` or ``random``.
+    #: Figures on the validation crystals: ``rmse``, ``n``, ``crystals``.
     validation: dict[str, Any] = field(default_factory=dict)
+    #: Resolved configuration and data of the run that made it.
     training: dict[str, Any] = field(default_factory=dict)
+    #: How its committee's spread becomes intervals, `Calibration.to_dict`, the same in all members;
+    #: empty where nobody calibrated it.
     calibration: dict[str, Any] = field(default_factory=dict)
+    #: The crystals that it learned from; empty where the file does not say.
     fingerprints: tuple[Fingerprint, ...] = ()
+    #: Bonded environment (`shiftcli.structure.bonded`) to the families of training crystals that
+    #: hold it; empty where the file does not say.
     environments: dict[str, int] = field(default_factory=dict)
 
 

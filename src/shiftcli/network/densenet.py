@@ -18,45 +18,22 @@ from shiftcli.structure.crystal import ELEMENTS
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that a network's layers depend on.
+    """Everything that a network's layers depend on."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the preset.
-    stem_kernel : int
-        Edge of the first convolution's kernel.
-    stem_stride : int
-        Its stride; 1 keeps the paper's 16³ voxels in the first block.
-    stem_channels : int
-        Its output channels.
-    units : tuple of int
-        Units of each dense block.
-    bottleneck, growth : int
-        Channels inside a unit: of its wide layer, and of its output.
-    grids : tuple of float
-        Edges of the grids in Å.
-    kernel : str
-        Density kernel.
-    dropout : float
-        Dropout after each hidden layer of the head.
-    dense : bool
-        Whether a unit sees the block's input and all units before it, or the last one alone.
-    crop : bool
-        Whether the centre crop stands beside the pooled features at the end of a block.
-    """
-
-    name: str = "paper"
-    stem_kernel: int = 3
-    stem_stride: int = 1
-    stem_channels: int = 64
-    units: tuple[int, ...] = (4, 4)
+    name: str = "paper"  #: Name of the preset.
+    stem_kernel: int = 3  #: Edge of the first convolution's kernel.
+    stem_stride: int = 1  #: Its stride; 1 keeps the paper's 16³ voxels in the first block.
+    stem_channels: int = 64  #: Its output channels.
+    units: tuple[int, ...] = (4, 4)  #: Units of each dense block.
+    #: Channels inside a unit: of its wide layer, and of its output.
     bottleneck: int = 256
     growth: int = 64
-    grids: tuple[float, ...] = GRIDS
-    kernel: str = "gaussian"
-    dropout: float = 0.1
+    grids: tuple[float, ...] = GRIDS  #: Edges of the grids in Å.
+    kernel: str = "gaussian"  #: Density kernel.
+    dropout: float = 0.1  #: Dropout after each hidden layer of the head.
+    #: Whether a unit sees the block's input and all units before it, or the last one alone.
     dense: bool = True
+    #: Whether the centre crop stands beside the pooled features at the end of a block.
     crop: bool = True
 
     @property

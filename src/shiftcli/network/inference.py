@@ -197,18 +197,10 @@ def _run_in_memory(run: Callable[[slice], None], part: slice, size: int) -> None
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Environments in the memory of a device, uploaded once and taken from by rows.
+    """Environments in the memory of a device, uploaded once and taken from by rows."""
 
-    Attributes
-    ----------
-    positions : torch.Tensor
-        As in `Environments`, float32, shape (n, m, 3).
-    channels : torch.Tensor
-        As in `Environments`, int8, shape (n, m).
-    """
-
-    positions: torch.Tensor
-    channels: torch.Tensor
+    positions: torch.Tensor  #: As in `Environments`, float32, shape (n, m, 3).
+    channels: torch.Tensor  #: As in `Environments`, int8, shape (n, m).
 
     @classmethod
     def on(cls, device: torch.device, environments: Environments) -> Held:

@@ -129,21 +129,12 @@ class Fit:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another assignment that is statistically as good: two peaks swapped, or one moved.
+    """Another assignment that is statistically as good: two peaks swapped, or one moved."""
 
-    Attributes
-    ----------
-    rows : tuple of int
-        Positions of the one or two rows that change.
-    sites : tuple of str
-        The sites that they would have.
-    increase : float
-        Of −2 ln L, offsets fitted anew: at 0 it is as good, and at `ALTERNATIVE_LIMIT` the
-        likelihood is 0.15 of the best.
-    """
-
-    rows: tuple[int, ...]
-    sites: tuple[str, ...]
+    rows: tuple[int, ...]  #: Positions of the one or two rows that change.
+    sites: tuple[str, ...]  #: The sites that they would have.
+    #: Of −2 ln L, offsets fitted anew: at 0 it is as good, and at `ALTERNATIVE_LIMIT` the
+    #: likelihood is 0.15 of the best.
     increase: float
 
 

@@ -19,30 +19,17 @@ from shiftcli.prediction.predictor import Prediction, SitePrediction
 
 @dataclass(frozen=True)
 class StructureComparison:
-    """One structure held against measured shifts.
+    """One structure held against measured shifts."""
 
-    Attributes
-    ----------
-    prediction : Prediction
-        Its predicted shieldings.
-    groups : tuple of SitePrediction
-        The same, averaged where sites exchange; `Row.groups` counts in them.
-    comparison : Comparison
-        What came of it.
-    stated : Comparison or None
-        What came of the shieldings in its file, of the nuclei that these are of.
-    beside : tuple of Row or None
-        Rows of `stated` for those of `comparison`, where there are; empty unless asked for.
-    why : str
-        Why there is no `stated` where it was asked for.
-    """
-
-    prediction: Prediction
+    prediction: Prediction  #: Its predicted shieldings.
+    #: The same, averaged where sites exchange; `Row.groups` counts in them.
     groups: tuple[SitePrediction, ...]
-    comparison: Comparison
+    comparison: Comparison  #: What came of it.
+    #: What came of the shieldings in its file, of the nuclei that these are of.
     stated: Comparison | None = None
+    #: Rows of `stated` for those of `comparison`, where there are; empty unless asked for.
     beside: tuple[Row | None, ...] = ()
-    why: str = ""
+    why: str = ""  #: Why there is no `stated` where it was asked for.
 
 
 def compare_prediction(

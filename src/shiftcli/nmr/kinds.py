@@ -35,26 +35,14 @@ NEAR = 3.0
 
 @dataclass(frozen=True)
 class Surrounding:
-    """What is around a row of a prediction.
+    """What is around a row of a prediction."""
 
-    Attributes
-    ----------
-    environment : str
-        Class of its environment, of `shiftcli.nmr.kinds.environment_classes`.
-    words : frozenset of str
-        Which of `KINDS` it is.
-    protons : int
-        Atoms of a hydrogen row in one molecule.
-    widening : float
-        Factor on its uncertainty.
-    bonded, near : frozenset of int
-        Positions of the rows that its atoms are bonded to, or within `NEAR` of.
-    """
-
+    #: Class of its environment, of `shiftcli.nmr.kinds.environment_classes`.
     environment: str = "other"
-    words: frozenset[str] = frozenset()
-    protons: int = 1
-    widening: float = 1.0
+    words: frozenset[str] = frozenset()  #: Which of `KINDS` it is.
+    protons: int = 1  #: Atoms of a hydrogen row in one molecule.
+    widening: float = 1.0  #: Factor on its uncertainty.
+    #: Positions of the rows that its atoms are bonded to, or within `NEAR` of.
     bonded: frozenset[int] = frozenset()
     near: frozenset[int] = frozenset()
 

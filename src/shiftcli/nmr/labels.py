@@ -51,24 +51,12 @@ AtomMap = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """A molecule as the graph of its heavy atoms.
+    """A molecule as the graph of its heavy atoms."""
 
-    Attributes
-    ----------
-    graph : networkx.Graph
-        Nodes are indices in the crystal with the attribute ``colour``.
-    hydrogens : mapping of int to tuple of int
-        Hydrogens of each heavy atom.
-    places : mapping of int to numpy.ndarray
-        Coordinates in Å of all atoms, the molecule in one piece.
-    formula : str
-        Its atoms, such as ``C2 H6 O``.
-    """
-
-    graph: nx.Graph
-    hydrogens: Mapping[int, tuple[int, ...]]
-    places: Mapping[int, np.ndarray]
-    formula: str
+    graph: nx.Graph  #: Nodes are indices in the crystal with the attribute ``colour``.
+    hydrogens: Mapping[int, tuple[int, ...]]  #: Hydrogens of each heavy atom.
+    places: Mapping[int, np.ndarray]  #: Coordinates in Å of all atoms, the molecule in one piece.
+    formula: str  #: Its atoms, such as ``C2 H6 O``.
 
     @property
     def signature(self) -> tuple[str, ...]:
@@ -243,18 +231,11 @@ def find_places(crystal: Crystal, group_of: Mapping[int, int], groups: int) -> l
 
 @dataclass(frozen=True, eq=False)
 class Labellings:
-    """The ways in which an experiment's peaks may be a crystal's groups.
+    """The ways in which an experiment's peaks may be a crystal's groups."""
 
-    Attributes
-    ----------
-    columns : tuple
-        For each way, for each peak the positions of its groups; empty where it names no site.
-    notes : tuple of str
-        What the user should know.
-    """
-
+    #: For each way, for each peak the positions of its groups; empty where it names no site.
     columns: tuple[tuple[tuple[int, ...], ...], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: What the user should know.
 
 
 class CarriedLabels:

@@ -59,45 +59,25 @@ _BALANCE, _LEAST_CHANCE = 25, 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Nucleus:
-    """The peaks of one nucleus and the columns (groups, or sets of them) they may take.
+    """The peaks of one nucleus and the columns (groups, or sets of them) they may take."""
 
-    Attributes
-    ----------
-    places : tuple of int
-        Positions of its n peaks in the experiment.
-    shifts, noise : numpy.ndarray
-        In ppm, and variance in ppm² of measurement and theory, shape (n,).
-    columns : tuple of tuple of int
-        Groups of each of m columns.
-    predicted, widths : numpy.ndarray
-        Slope times shielding, and standard deviation of the prediction, in ppm, shape (m,).
-    kinds : numpy.ndarray
-        Number of the environment, shape (m,).
-    slots : numpy.ndarray
-        Number of the place in the molecule, of which peaks without labels share none, shape (m,).
-    common : float
-        Share c.
-    offset : float or None
-        b in ppm where it is fixed.
-    guess, spread : float
-        About where a fitted offset is, and its uncertainty, in ppm.
-    freedom : float
-        Degrees of freedom ν.
-    """
-
-    places: tuple[int, ...]
+    places: tuple[int, ...]  #: Positions of its n peaks in the experiment.
+    #: In ppm, and variance in ppm² of measurement and theory, shape (n,).
     shifts: np.ndarray
     noise: np.ndarray
-    columns: tuple[tuple[int, ...], ...]
+    columns: tuple[tuple[int, ...], ...]  #: Groups of each of m columns.
+    #: Slope times shielding, and standard deviation of the prediction, in ppm, shape (m,).
     predicted: np.ndarray
     widths: np.ndarray
-    kinds: np.ndarray
+    kinds: np.ndarray  #: Number of the environment, shape (m,).
+    #: Number of the place in the molecule, of which peaks without labels share none, shape (m,).
     slots: np.ndarray
-    common: float
-    offset: float | None = None
+    common: float  #: Share c.
+    offset: float | None = None  #: b in ppm where it is fixed.
+    #: About where a fitted offset is, and its uncertainty, in ppm.
     guess: float = 0.0
     spread: float = 1.0
-    freedom: float = FREEDOM
+    freedom: float = FREEDOM  #: Degrees of freedom ν.
 
     def log_likelihood(self, taken: np.ndarray) -> np.ndarray:
         """ln L of whole assignments.
@@ -151,27 +131,16 @@ class Nucleus:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Everything that the likelihood of a candidate depends on.
+    """Everything that the likelihood of a candidate depends on."""
 
-    Attributes
-    ----------
-    nuclei : tuple of Nucleus
-        At least one.
-    ways : numpy.ndarray
-        For each way to carry the labels over, the column of each peak of the experiment in its
-        nucleus, −1 where it names no site, shape (ways, peaks).
-    allowed : mapping of int to numpy.ndarray
-        For each peak without labels, which columns it may take, shape (m,).
-    links : sequence of (int, int)
-        Peaks of two nuclei whose sites are neighbours.
-    neighbours : mapping of (int, int) to numpy.ndarray
-        For each of them, both ways, which of the columns are neighbours, shape (m, m').
-    """
-
-    nuclei: tuple[Nucleus, ...]
+    nuclei: tuple[Nucleus, ...]  #: At least one.
+    #: For each way to carry the labels over, the column of each peak of the experiment in its
+    #: nucleus, −1 where it names no site, shape (ways, peaks).
     ways: np.ndarray
+    #: For each peak without labels, which columns it may take, shape (m,).
     allowed: Mapping[int, np.ndarray]
-    links: Sequence[tuple[int, int]] = ()
+    links: Sequence[tuple[int, int]] = ()  #: Peaks of two nuclei whose sites are neighbours.
+    #: For each of them, both ways, which of the columns are neighbours, shape (m, m').
     neighbours: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     def loose(self, nucleus: Nucleus) -> list[int]:
@@ -181,24 +150,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Total:
-    """The likelihood of a candidate.
+    """The likelihood of a candidate."""
 
-    Attributes
-    ----------
-    log_likelihood : float
-        ln L; −inf where no assignment is allowed.
-    error : float
-        Its standard error from sampling; 0 where all assignments were added up.
-    assignments : int
-        Assignments that were looked at.
-    best : tuple of int
-        Column of each peak in the likeliest of those.
-    """
-
-    log_likelihood: float
-    error: float
-    assignments: int
-    best: tuple[int, ...]
+    log_likelihood: float  #: ln L; −inf where no assignment is allowed.
+    error: float  #: Its standard error from sampling; 0 where all assignments were added up.
+    assignments: int  #: Assignments that were looked at.
+    best: tuple[int, ...]  #: Column of each peak in the likeliest of those.
 
 
 def sum_over_assignments(question: Question, seed: int = 0) -> Total:

@@ -32,24 +32,15 @@ _STARTS, _MOST_STEPS = 9, 1000
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Peaks of one nucleus, and the sites that they may belong to.
+    """Peaks of one nucleus, and the sites that they may belong to."""
 
-    Attributes
-    ----------
-    offsets, variances : numpy.ndarray
-        d in ppm and v in ppm², shape (peaks, sites).
-    stated : mapping of int to int
-        Site of each peak whose assignment is known; no other peak takes it.
-    offset : float or None
-        c in ppm where it is not to be fitted.
-    allowed : numpy.ndarray or None
-        Which sites a peak may have, shape (peaks, sites); None for all.
-    """
-
+    #: d in ppm and v in ppm², shape (peaks, sites).
     offsets: np.ndarray
     variances: np.ndarray
+    #: Site of each peak whose assignment is known; no other peak takes it.
     stated: Mapping[int, int] = field(default_factory=dict)
-    offset: float | None = None
+    offset: float | None = None  #: c in ppm where it is not to be fitted.
+    #: Which sites a peak may have, shape (peaks, sites); None for all.
     allowed: np.ndarray | None = None
 
     @cached_property

@@ -39,24 +39,12 @@ _FAMILIES, _DRAWS, _LEAST_GAIN = 10, 2000, 0.01
 
 @dataclass(frozen=True)
 class Measurement:
-    """What could be measured next.
+    """What could be measured next."""
 
-    Attributes
-    ----------
-    species : str
-        Nuclide.
-    sites : tuple of str
-        Labels in the best candidate.
-    gain : float
-        Expected, in bits.
-    open : float
-        Entropy of the families in bits: no measurement can tell more.
-    """
-
-    species: str
-    sites: tuple[str, ...]
-    gain: float
-    open: float
+    species: str  #: Nuclide.
+    sites: tuple[str, ...]  #: Labels in the best candidate.
+    gain: float  #: Expected, in bits.
+    open: float  #: Entropy of the families in bits: no measurement can tell more.
 
 
 def next_measurements(

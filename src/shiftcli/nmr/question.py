@@ -26,27 +26,14 @@ Columns = Sequence[tuple[int, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """A candidate and measured shifts, before assignments are summed over.
+    """A candidate and measured shifts, before assignments are summed over."""
 
-    Attributes
-    ----------
-    question : Question
-        What the likelihood depends on.
-    comparison : Comparison
-        With the first way to carry the labels over, peaks without labels assigned one by one.
-    hold : callable
-        The comparison with other columns.
-    first : sequence of tuple of int
-        Columns of the first way.
-    linked : collection of int
-        Peaks whose sites the others decide.
-    """
-
-    question: Question
+    question: Question  #: What the likelihood depends on.
+    #: With the first way to carry the labels over, peaks without labels assigned one by one.
     comparison: Comparison
-    hold: Callable[[Columns], Comparison]
-    first: Columns
-    linked: Collection[int]
+    hold: Callable[[Columns], Comparison]  #: The comparison with other columns.
+    first: Columns  #: Columns of the first way.
+    linked: Collection[int]  #: Peaks whose sites the others decide.
 
 
 def pose(

@@ -25,20 +25,11 @@ Committee = Sequence[tuple[MR3DDenseNet | FoldedNet, Metadata]]
 
 @dataclass(frozen=True, eq=False)
 class CommitteePrediction:
-    """What the networks of one nucleus say of some environments.
+    """What the networks of one nucleus say of some environments."""
 
-    Attributes
-    ----------
-    shielding : numpy.ndarray
-        Mean of the members in ppm, shape (n,).
-    between : numpy.ndarray
-        Variance between the members in ppm², shape (n,); 0 where there is one.
-    within : numpy.ndarray
-        Variance between the orientations, averaged over the members, in ppm², shape (n,).
-    """
-
-    shielding: np.ndarray
-    between: np.ndarray
+    shielding: np.ndarray  #: Mean of the members in ppm, shape (n,).
+    between: np.ndarray  #: Variance between the members in ppm², shape (n,); 0 where there is one.
+    #: Variance between the orientations, averaged over the members, in ppm², shape (n,).
     within: np.ndarray
 
 

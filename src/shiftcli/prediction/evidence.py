@@ -39,25 +39,14 @@ _MOVED_ELSE = 0.18
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """What is known of n sites of one crystal.
+    """What is known of n sites of one crystal."""
 
-    Attributes
-    ----------
-    evidence : Evidence
-        What their calibration asks for.
-    noise : numpy.ndarray
-        Errors (ppm, rms) that no calibration has seen, to be added: moved hydrogens, other
-        elements; shape (n,).
-    predictable : numpy.ndarray
-        Whether a shielding can be given, shape (n,), bool.
-    flags : tuple of tuple of str
-        Flags of each site, those of the crystal first.
-    """
-
-    evidence: Evidence
+    evidence: Evidence  #: What their calibration asks for.
+    #: Errors (ppm, rms) that no calibration has seen, to be added: moved hydrogens, other elements;
+    #: shape (n,).
     noise: np.ndarray
-    predictable: np.ndarray
-    flags: tuple[tuple[str, ...], ...]
+    predictable: np.ndarray  #: Whether a shielding can be given, shape (n,), bool.
+    flags: tuple[tuple[str, ...], ...]  #: Flags of each site, those of the crystal first.
 
 
 def describe_atoms(

@@ -23,49 +23,23 @@ from shiftcli.structure.crystal import Crystal
 
 @dataclass(frozen=True)
 class Contents:
-    """What the unit cell should hold.
+    """What the unit cell should hold."""
 
-    Attributes
-    ----------
-    unit : dict of str to float
-        Atoms of one formula unit, empty without a formula.
-    expected : dict of str to float
-        Atoms of the cell, empty without Z.
-    disorder : {"major", "error"}
-        What to do with disorder.
-    """
-
-    unit: dict[str, float]
-    expected: dict[str, float]
-    disorder: str
+    unit: dict[str, float]  #: Atoms of one formula unit, empty without a formula.
+    expected: dict[str, float]  #: Atoms of the cell, empty without Z.
+    disorder: str  #: What to do with disorder.
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """All atoms that one symmetry makes.
+    """All atoms that one symmetry makes."""
 
-    Attributes
-    ----------
-    symmetry : Symmetry
-        The operations.
-    given : AtomTable
-        The sites as the file has them, occupancies understood.
-    table : AtomTable
-        Those of the major component, each once.
-    images : numpy.ndarray
-        Fractional coordinates of the atoms, shape (atoms, 3).
-    site : numpy.ndarray
-        Row of each atom in `table`, shape (atoms,).
-    warning : str
-        Which images were left out, empty where none was.
-    """
-
-    symmetry: Symmetry
-    given: AtomTable
-    table: AtomTable
-    images: np.ndarray
-    site: np.ndarray
-    warning: str
+    symmetry: Symmetry  #: The operations.
+    given: AtomTable  #: The sites as the file has them, occupancies understood.
+    table: AtomTable  #: Those of the major component, each once.
+    images: np.ndarray  #: Fractional coordinates of the atoms, shape (atoms, 3).
+    site: np.ndarray  #: Row of each atom in `table`, shape (atoms,).
+    warning: str  #: Which images were left out, empty where none was.
 
     @cached_property
     def counts(self) -> dict[str, int]:

@@ -31,26 +31,13 @@ LISTED = "the file's operations"
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The operations of a space group.
+    """The operations of a space group."""
 
-    Attributes
-    ----------
-    rotations : numpy.ndarray
-        Rotation parts in fractional coordinates, shape (m, 3, 3).
-    translations : numpy.ndarray
-        Translation parts, shape (m, 3).
-    origin : str
-        Where the operations come from, for messages.
-    number : int
-        Number of the space group, 0 where it was not looked for.
-    setting : str
-        Its name in this setting, without the choice of the origin or of rhombohedral axes.
-    """
-
-    rotations: np.ndarray
-    translations: np.ndarray
-    origin: str
-    number: int = 0
+    rotations: np.ndarray  #: Rotation parts in fractional coordinates, shape (m, 3, 3).
+    translations: np.ndarray  #: Translation parts, shape (m, 3).
+    origin: str  #: Where the operations come from, for messages.
+    number: int = 0  #: Number of the space group, 0 where it was not looked for.
+    #: Its name in this setting, without the choice of the origin or of rhombohedral axes.
     setting: str = ""
 
     def __len__(self) -> int:

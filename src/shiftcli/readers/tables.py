@@ -48,21 +48,11 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Shieldings of atoms by molecule.
+    """Shieldings of atoms by molecule."""
 
-    Attributes
-    ----------
-    file : str
-        Name of the table's file, without its folder.
-    level : str
-        Level of theory: the name of the file without suffixes.
-    molecules : mapping of str to sequence of Label
-        Rows by ``mol_id``, in the order of the file.
-    """
-
-    file: str
-    level: str
-    molecules: Mapping[str, Sequence[Label]]
+    file: str  #: Name of the table's file, without its folder.
+    level: str  #: Level of theory: the name of the file without suffixes.
+    molecules: Mapping[str, Sequence[Label]]  #: Rows by ``mol_id``, in the order of the file.
 
     def label(self, molecule: AtomTable, name: str, where: str) -> AtomTable:
         """Give a molecule its shieldings.

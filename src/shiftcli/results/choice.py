@@ -38,19 +38,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is seen of tables.
-
-    Attributes
-    ----------
-    subset : tuple of str
-        Labels, elements or nuclides, molecules (``mol1``): rows that are one of them.
-    query : str
-        Rows for which it is true, such as ``species == "1H" and shielding > 25``.
-    sort : tuple of str
-        Columns to sort by, the first first; ``-shielding`` falls.
-    columns : tuple of str
-        Columns, in this order.
-    """
+    """What is seen of tables."""
 
     subset: tuple[str, ...] = option(
         (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=_words,

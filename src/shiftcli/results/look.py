@@ -39,21 +39,7 @@ def parse_size(text: str) -> tuple[float, float | None]:
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture looks.
-
-    Attributes
-    ----------
-    size : tuple of float or None
-        Width in mm, and height or None for what suits it; None for the usual width.
-    dpi : int
-        Dots per inch of a PNG.
-    font_size : float or None
-        Of the letters, in points; None for what suits the width.
-    title : str or None
-        Above it, in place of the name; an empty one leaves the place empty.
-    style : pathlib.Path or None
-        File of matplotlib's style sheets, which goes before everything here.
-    """
+    """How a picture looks."""
 
     size: tuple[float, float | None] | None = option(
         None, "Width, or width and height: 85mm, 170x100mm.", parse=parse_size, metavar="SIZE",

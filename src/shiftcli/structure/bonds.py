@@ -23,22 +23,14 @@ _BEYOND_RADII, _BEYOND_HYDROGEN = 0.4, 0.2
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """The covalent bonds of a crystal, across the walls of its cell.
+    """The covalent bonds of a crystal, across the walls of its cell."""
 
-    Attributes
-    ----------
-    elements : numpy.ndarray
-        Chemical symbols, shape (n,).
-    neighbours : tuple of numpy.ndarray
-        For each atom the indices of the atoms bonded to it, nearest first; an atom whose
-        images are bonded several times stands there as often.
-    vectors : tuple of numpy.ndarray
-        For each atom the ways in Å to those neighbours, shape (bonds, 3); they lead out of
-        the cell where the bond does.
-    """
-
-    elements: np.ndarray
+    elements: np.ndarray  #: Chemical symbols, shape (n,).
+    #: For each atom the indices of the atoms bonded to it, nearest first; an atom whose images are
+    #: bonded several times stands there as often.
     neighbours: tuple[np.ndarray, ...]
+    #: For each atom the ways in Å to those neighbours, shape (bonds, 3); they lead out of the cell
+    #: where the bond does.
     vectors: tuple[np.ndarray, ...]
 
     @property

@@ -22,21 +22,12 @@ _TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What two copies of a crystal share however they are written.
+    """What two copies of a crystal share however they are written."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the structure; empty where it has none but its place in the file (``#3``).
-    formula : str
-        Atoms of the primitive cell by element; of the molecule where there is no cell.
-    lengths : tuple of float
-        The seven shortest lattice vectors in Å, ascending; empty without a cell. Unlike the
-        edges of a reduced cell they change little when the cell does.
-    """
-
-    name: str
-    formula: str
+    name: str  #: Name of the structure; empty where it has none but its place in the file (``#3``).
+    formula: str  #: Atoms of the primitive cell by element; of the molecule where there is no cell.
+    #: The seven shortest lattice vectors in Å, ascending; empty without a cell. Unlike the edges of
+    #: a reduced cell they change little when the cell does.
     lengths: tuple[float, ...]
 
     def matches(self, other: Fingerprint) -> bool:

@@ -51,27 +51,13 @@ FLAG = "hydrogen-normalised"
 
 @dataclass(frozen=True)
 class HydrogenBonds:
-    """Bonds between hydrogens and the heavy atoms that carry them.
+    """Bonds between hydrogens and the heavy atoms that carry them."""
 
-    Attributes
-    ----------
-    hydrogen : numpy.ndarray
-        Index of each bonded hydrogen, shape (bonds,).
-    heavy : numpy.ndarray
-        Index of the atom that carries it, shape (bonds,).
-    carrier : numpy.ndarray
-        Element of that atom, shape (bonds,).
-    vector : numpy.ndarray
-        From the carrier to the hydrogen in Å, shape (bonds, 3).
-    shared : numpy.ndarray
-        Whether a second heavy atom is about as close, shape (bonds,).
-    """
-
-    hydrogen: np.ndarray
-    heavy: np.ndarray
-    carrier: np.ndarray
-    vector: np.ndarray
-    shared: np.ndarray
+    hydrogen: np.ndarray  #: Index of each bonded hydrogen, shape (bonds,).
+    heavy: np.ndarray  #: Index of the atom that carries it, shape (bonds,).
+    carrier: np.ndarray  #: Element of that atom, shape (bonds,).
+    vector: np.ndarray  #: From the carrier to the hydrogen in Å, shape (bonds, 3).
+    shared: np.ndarray  #: Whether a second heavy atom is about as close, shape (bonds,).
 
     @property
     def length(self) -> np.ndarray:

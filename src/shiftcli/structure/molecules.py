@@ -19,25 +19,15 @@ SAME_PLACE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Molecule:
-    """Atoms that are joined by bonds.
+    """Atoms that are joined by bonds."""
 
-    Attributes
-    ----------
-    atoms : numpy.ndarray
-        Their indices in the crystal, ascending, shape (m,).
-    positions : numpy.ndarray
-        Where they are in Å, shape (m, 3), moved by lattice vectors so that the molecule is in
-        one piece and its centre in the cell.
-    graph : networkx.Graph
-        Nodes are the indices in the crystal, each with its ``element``; edges are bonds.
-    endless : bool
-        Whether it is bonded to its own images: a chain, a layer or a framework.
-    """
-
-    atoms: np.ndarray
+    atoms: np.ndarray  #: Their indices in the crystal, ascending, shape (m,).
+    #: Where they are in Å, shape (m, 3), moved by lattice vectors so that the molecule is in one
+    #: piece and its centre in the cell.
     positions: np.ndarray
+    #: Nodes are the indices in the crystal, each with its ``element``; edges are bonds.
     graph: nx.Graph
-    endless: bool
+    endless: bool  #: Whether it is bonded to its own images: a chain, a layer or a framework.
 
 
 def molecules(crystal: Crystal, bonds: Bonds | None = None) -> tuple[Molecule, ...]:

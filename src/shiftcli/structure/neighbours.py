@@ -29,21 +29,12 @@ _SELF = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Pairs of a centre and an atom, or an image of it, that are near each other.
+    """Pairs of a centre and an atom, or an image of it, that are near each other."""
 
-    Attributes
-    ----------
-    first : numpy.ndarray
-        The centre of each pair as its position among the centres, ascending, shape (pairs,).
-    second : numpy.ndarray
-        The atom, shape (pairs,).
-    vectors : numpy.ndarray
-        From the first to that image of the second in Å, shape (pairs, 3).
-    """
-
+    #: The centre of each pair as its position among the centres, ascending, shape (pairs,).
     first: np.ndarray
-    second: np.ndarray
-    vectors: np.ndarray
+    second: np.ndarray  #: The atom, shape (pairs,).
+    vectors: np.ndarray  #: From the first to that image of the second in Å, shape (pairs, 3).
 
     @property
     def distances(self) -> np.ndarray:

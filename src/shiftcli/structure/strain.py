@@ -66,26 +66,13 @@ MEAN_STRAIN, CERTAIN_MEAN = 0.024, 2.0
 
 @dataclass(frozen=True, eq=False)
 class Strain:
-    """How much a crystal is longer than its bonds should be.
+    """How much a crystal is longer than its bonds should be."""
 
-    Attributes
-    ----------
-    tensor : numpy.ndarray
-        Symmetric, relative, in Cartesian axes, shape (3, 3).
-    largest : float
-        Its eigenvalue of the largest size.
-    error : float
-        Standard error of `largest`.
-    direction : numpy.ndarray
-        Unit vector along which it is, shape (3,).
-    mean, mean_error : float
-        What is the same in all directions where nothing else is fitted, and its standard error.
-    """
-
-    tensor: np.ndarray
-    largest: float
-    error: float
-    direction: np.ndarray
+    tensor: np.ndarray  #: Symmetric, relative, in Cartesian axes, shape (3, 3).
+    largest: float  #: Its eigenvalue of the largest size.
+    error: float  #: Standard error of `largest`.
+    direction: np.ndarray  #: Unit vector along which it is, shape (3,).
+    #: What is the same in all directions where nothing else is fitted, and its standard error.
     mean: float
     mean_error: float
 

@@ -16,20 +16,12 @@ SYMMETRY_TOLERANCE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Symmetry:
-    """What spglib says of a cell.
+    """What spglib says of a cell."""
 
-    Attributes
-    ----------
-    name : str
-        Short Hermann–Mauguin symbol, such as ``P2_1/c``.
-    first_copies : numpy.ndarray
-        For each atom the index of the first one that it is a copy of, shape (n,).
-    rotations, translations : numpy.ndarray
-        The operations in fractional coordinates, shape (m, 3, 3) and (m, 3).
-    """
-
-    name: str
+    name: str  #: Short Hermann–Mauguin symbol, such as ``P2_1/c``.
+    #: For each atom the index of the first one that it is a copy of, shape (n,).
     first_copies: np.ndarray
+    #: The operations in fractional coordinates, shape (m, 3, 3) and (m, 3).
     rotations: np.ndarray
     translations: np.ndarray
 

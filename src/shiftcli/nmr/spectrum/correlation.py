@@ -26,19 +26,12 @@ _MOST_POINTS = 20_000_000
 
 @dataclass(frozen=True)
 class CrossPeak:
-    """Two sites that are bonded or near each other.
+    """Two sites that are bonded or near each other."""
 
-    Attributes
-    ----------
-    first, second : Peak
-        The sites on the two axes; on one of two quanta the second stands at the sum of both.
-    multiplicity : int
-        Pairs of their atoms in the unit cell; symmetry copies are one cross peak.
-    """
-
+    #: The sites on the two axes; on one of two quanta the second stands at the sum of both.
     first: Peak
     second: Peak
-    multiplicity: int
+    multiplicity: int  #: Pairs of their atoms in the unit cell; symmetry copies are one cross peak.
 
 
 @dataclass(frozen=True, eq=False, repr=False)

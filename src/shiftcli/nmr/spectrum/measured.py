@@ -27,20 +27,11 @@ _JCAMP = (".jdx", ".dx", ".jcamp")
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of one nucleus.
+    """What was measured of one nucleus."""
 
-    Attributes
-    ----------
-    element : str
-        Chemical symbol.
-    shifts : numpy.ndarray
-        In ppm, rising where it is a trace, shape (n,).
-    intensity : numpy.ndarray or None
-        Of the points of a trace, at most 1, shape (n,); None for peaks.
-    """
-
-    element: str
-    shifts: np.ndarray
+    element: str  #: Chemical symbol.
+    shifts: np.ndarray  #: In ppm, rising where it is a trace, shape (n,).
+    #: Of the points of a trace, at most 1, shape (n,); None for peaks.
     intensity: np.ndarray | None = None
 
     def on(self, axis: Axis, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:

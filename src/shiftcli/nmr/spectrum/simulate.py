@@ -35,18 +35,11 @@ _MARGIN = 6.0
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """A site, or several that exchange, on an axis.
+    """A site, or several that exchange, on an axis."""
 
-    Attributes
-    ----------
-    row : SitePrediction
-        The site: label (``H11,H12,H13`` for a group), multiplicity, shielding, uncertainty.
-    position : float
-        Where it stands, in the axis' unit.
-    """
-
+    #: The site: label (``H11,H12,H13`` for a group), multiplicity, shielding, uncertainty.
     row: SitePrediction
-    position: float
+    position: float  #: Where it stands, in the axis' unit.
 
     @property
     def label(self) -> str:
@@ -107,21 +100,12 @@ class Spectrum(Result):
 
 @dataclasses.dataclass(frozen=True)
 class Lines:
-    """How lines look.
+    """How lines look."""
 
-    Attributes
-    ----------
-    shape : {"gaussian", "lorentzian", "voigt"}
-        See `shiftcli.nmr.spectrum.line_shape`.
-    widths : mapping of str to float
-        Full width at half maximum in ppm by element, `DEFAULT_WIDTHS` where none is named.
-    mixing : float
-        Lorentzian part of the pseudo-Voigt function.
-    """
-
-    shape: Shape = "gaussian"
+    shape: Shape = "gaussian"  #: See `shiftcli.nmr.spectrum.line_shape`.
+    #: Full width at half maximum in ppm by element, `DEFAULT_WIDTHS` where none is named.
     widths: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    mixing: float = 0.5
+    mixing: float = 0.5  #: Lorentzian part of the pseudo-Voigt function.
 
     def width(self, axis: Axis) -> float:
         """Full width at half maximum in the unit of an axis."""

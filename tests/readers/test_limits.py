@@ -127,7 +127,7 @@ def failure(path, content, seconds=30.0):
             "not a readable XYZ frame",
         ),
         ("digits.xyz", lambda: f"1\n\n{'9' * 5000} 0 0 0\n", "no element is called"),
-        ("far.xyz", lambda: "2\n\nC 0 0 0\nH 1e300 0 0\n", "atom H1 is 1e+300 Å away"),
+        ("far.xyz", lambda: "2\n\nC 0 0 0\nH 1e300 0 0\n", "atom no. 2 is 1e+300 Å away"),
         ("blocks.cif", lambda: "data_a\n" * (limits.STRUCTURES + 1), "100001 data blocks"),
     ],
 )  # fmt: skip

@@ -218,7 +218,7 @@ def test_oddities_of_a_table_are_warnings(tmp_path):
     )
     np.testing.assert_array_equal(water.shieldings, [np.nan, -1.5, np.nan])
     assert water.warnings[1:] == (
-        "m.csv has several rows for O1, H1, H2: no label where they differ",
+        "m.csv has several rows for no. 1, no. 2, no. 3: no label where they differ",
         "m.csv has rows for atoms beyond the molecule: 3",
         "m.csv has rows for molecules not in this file: methane",
     )

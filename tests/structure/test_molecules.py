@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.molecules import molecules
 
@@ -32,7 +31,7 @@ def test_urea_is_two_molecules_wherever_the_walls_are(urea):
 def test_molecules_of_urea_are_the_same_graph(urea):
     import networkx as nx
 
-    first, second = molecules(urea, find_bonds(urea))
+    first, second = molecules(urea)
     match = nx.algorithms.isomorphism.categorical_node_match("element", "")
     assert nx.is_isomorphic(first.graph, second.graph, node_match=match)
 

@@ -34,7 +34,7 @@ def row(elements, steps):
 
 def charges(crystal):
     bonds = find_bonds(crystal)
-    (molecule,) = molecules(crystal, bonds)
+    (molecule,) = molecules(crystal)
     return possible_charges(molecule, bonds)
 
 

@@ -82,7 +82,7 @@ class Packer:
         if crystal.cell is None:
             raise StructureError("no unit cell to pack molecules in", where=crystal.where)
         self.crystal, self.bonds = crystal, find_bonds(crystal)
-        found = molecules(crystal, self.bonds)
+        found = molecules(crystal)
         symmetry = search_symmetry(
             crystal.cell, crystal.elements, crystal.positions, SYMMETRY_TOLERANCE
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftcli.network.calibration import Evidence
 from shiftcli.structure.bonded import bonded_environments
-from shiftcli.structure.bonds import Bonds, find_bonds
+from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.charges import ions_and_radicals
 from shiftcli.structure.checks import NEAREST_OTHER
 from shiftcli.structure.contacts import distances_to_others, hydrogen_bonds
@@ -52,7 +52,6 @@ class Assessment:
 def describe_atoms(
     crystal: Crystal,
     environments: Mapping[str, Mapping[str, int]],
-    bonds: Bonds | None = None,
 ) -> Evidence:
     """What a calibration asks for, of every atom of a crystal.
 
@@ -63,20 +62,18 @@ def describe_atoms(
     environments : mapping of str to mapping of str to int
         For each element the training crystals that hold each bonded environment, as networks'
         files say; an element that is missing or has none is not known.
-    bonds : Bonds, optional
-        The crystal's bonds, if they are known already.
 
     Returns
     -------
     Evidence
         Of n atoms.
     """
-    bonds = bonds or find_bonds(crystal)
+    bonds = find_bonds(crystal)
     held = [environments.get(element) for element in crystal.elements.tolist()]
     names = bonded_environments(bonds)
     counts = [own.get(name, 0) if own else -1 for own, name in zip(held, names, strict=True)]
     return Evidence(
-        kinds=environment_classes(crystal, bonds),
+        kinds=environment_classes(crystal),
         precedents=np.array(counts, dtype=int),
         hydrogen_bonds=hydrogen_bonds(crystal, bonds),
     )
@@ -90,17 +87,16 @@ def assess(
     The crystal is as `shiftcli.prediction.predictor.prepare` leaves it, `environments` as for
     `describe_atoms`.
     """
-    bonds = find_bonds(crystal)
     sites = [crystal.sites[k] for k in chosen]
     first = np.array([site.atoms[0] for site in sites], dtype=int)
-    evidence = describe_atoms(crystal, environments, bonds)[first]
+    evidence = describe_atoms(crystal, environments)[first]
     distances = distances_to_others(crystal)
     nearest = np.array([distances[site.atoms].min() for site in sites])
     flags = [list(crystal.flags.get(k, ())) for k in chosen]
     marks = {
         NEAR_OTHER: nearest < NEAREST_OTHER,
         UNSEEN: evidence.precedents == 0,
-        CHARGED: ions_and_radicals(crystal, bonds)[first],
+        CHARGED: ions_and_radicals(crystal)[first],
     }
     for flag, marked in marks.items():
         for k in np.flatnonzero(marked):

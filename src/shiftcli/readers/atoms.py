@@ -56,7 +56,9 @@ class AtomTable:
     cell : numpy.ndarray or None
         Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule.
     labels : sequence of str
-        Labels of the sites; without any they are numbered.
+        Labels of the sites. Without any the sites go by their numbers until the crystal is made.
+    numbered : bool
+        Whether that is so.
     whole : bool
         Whether the sites are all atoms, to which nothing is to be applied.
     symmetries : tuple of Symmetry
@@ -101,13 +103,15 @@ class AtomTable:
     level: str = ""
     info: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    numbered: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.elements)
         given = {
             "elements": np.asarray(self.elements, dtype="<U2"),
             "coordinates": np.asarray(self.coordinates, dtype=float).reshape(n, 3),
-            "labels": self.labels or numbered(self.elements),
+            "numbered": self.numbered or not self.labels,
+            "labels": self.labels or [f"no. {k}" for k in range(1, n + 1)],
             "occupancies": self.occupancies if len(self.occupancies) else np.ones(n),
             "assemblies": self.assemblies or ("",) * n,
             "groups": self.groups or ("",) * n,
@@ -160,14 +164,17 @@ def element_of(text: str, formula: Collection[str] = ()) -> str:
     return "H" if symbol in ("D", "T") else symbol
 
 
-def numbered(elements: Sequence[str] | np.ndarray) -> list[str]:
-    """Labels made of element and running number: C1, C2, H1, …"""
+def completed(labels: Sequence[str], elements: Sequence[str] | np.ndarray) -> list[str]:
+    """Labels where some are empty: those are element and running number, C1, C2, H1, …
+
+    None at all where all are empty: an `AtomTable` without labels is numbered by molecule.
+    """
     counts: Counter[str] = Counter()
-    labels = []
-    for element in elements:
+    made = []
+    for label, element in zip(labels, elements, strict=True):
         counts[element] += 1
-        labels.append(f"{element}{counts[element]}")
-    return labels
+        made.append(label or f"{element}{counts[element]}")
+    return made if any(labels) else []
 
 
 def indexed(label: str, index: object) -> str:

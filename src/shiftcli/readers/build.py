@@ -20,6 +20,7 @@ from shiftcli.readers.sources import safe_text
 from shiftcli.readers.symmetry import METRIC_ROUNDING, metric_misfit
 from shiftcli.structure.checks import odd_shape, odd_space
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.numbering import label_by_molecule
 
 #: Relative difference up to which two volumes, or densities, are the same.
 SAME_VOLUME = 0.005
@@ -59,10 +60,14 @@ def build_crystal(table: AtomTable, disorder: str = "major") -> Crystal:
         table = replace(table, occupancies=np.minimum(table.occupancies, 1.0))
         if table.whole:
             table = count_once(table)
-            return _with_distinct_labels(_make_crystal(table, table.coordinates))
-        labels, repeated = distinct(table.labels)
-        table = replace(table, labels=labels).with_warning(repeated)
-        return _build_molecule(table, disorder) if table.cell is None else _build(table, disorder)
+            crystal = _make_crystal(table, table.coordinates)
+            crystal = crystal if table.numbered else _with_distinct_labels(crystal)
+        else:
+            labels, repeated = distinct(table.labels)
+            table = replace(table, labels=labels).with_warning(repeated)
+            build = _build_molecule if table.cell is None else _build
+            crystal = build(table, disorder)
+        return label_by_molecule(crystal) if table.numbered else crystal
     except StructureError as error:  # atoms on a heap, or more images than can be made
         raise ReadError(error.message, where=table.where, hint=error.hint) from error
 

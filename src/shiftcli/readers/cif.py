@@ -17,7 +17,7 @@ import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import AtomTable, element_of, listed, numbered, refuse_too_many
+from shiftcli.readers.atoms import AtomTable, completed, element_of, listed, refuse_too_many
 from shiftcli.readers.cif_text import Block, read_blocks
 from shiftcli.readers.formula import parse_formula
 from shiftcli.readers.sources import safe_text
@@ -264,8 +264,7 @@ class _Table:
                     f"'{safe_text(what, 20)}'",
                     where=self.where,
                 )
-        made = numbered(elements)
-        return [self.label(k) or made[i] for i, k in enumerate(keep)], np.array(elements)
+        return completed([self.label(k) for k in keep], elements), np.array(elements)
 
     def coordinates(self, keep: list[int], cell: np.ndarray | None) -> np.ndarray:
         """Fractional coordinates, or Cartesian ones where there is no cell, shape (n, 3)."""

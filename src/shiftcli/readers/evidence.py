@@ -59,7 +59,7 @@ def is_roomy(crystal: Crystal) -> bool:
         All atoms of a cell that `is_sound`.
     """
     bonds, placed = find_bonds(crystal), np.array(crystal.positions)
-    for molecule in molecules(crystal, bonds):
+    for molecule in molecules(crystal):
         placed[molecule.atoms] = molecule.positions
     near = find_neighbours(crystal.cell, crystal.positions, max(APART.values()))
     offset = abs(placed[near.second] - placed[near.first] - near.vectors).max(axis=1)

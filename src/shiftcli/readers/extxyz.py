@@ -17,10 +17,10 @@ from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import (
     SHIELDING_COLUMNS,
     AtomTable,
+    completed,
     element_of,
     indexed,
     listed,
-    numbered,
     refuse_odd_numbers,
     refuse_too_many,
 )
@@ -182,8 +182,8 @@ def labels_of(arrays: dict[str, np.ndarray]) -> list[str]:
     if "NULL" in labels:
         from ase.data import chemical_symbols
 
-        own = numbered([chemical_symbols[z] for z in arrays["numbers"]])
-        labels = [n if label == "NULL" else label for label, n in zip(labels, own, strict=True)]
+        symbols = [chemical_symbols[z] for z in arrays["numbers"]]
+        labels = completed(["" if label == "NULL" else label for label in labels], symbols)
     indices = arrays.get("indices")
     if indices is None or indices.shape != (len(labels),):
         return labels
@@ -220,9 +220,8 @@ def _put_symbols(frame: list[str], where: str) -> list[str]:
     if any(_is_number(text) for text in texts):
         return []
     # Labels such as C12 or D3 are kept; bare symbols among them are numbered.
-    made = numbered(symbols)
-    return [made[k] if t.capitalize() == s or t in ("D", "T") else t
-            for k, (t, s) in enumerate(zip(texts, symbols, strict=True))]  # fmt: skip
+    own = zip(texts, symbols, strict=True)
+    return completed(["" if t.capitalize() == s or t in ("D", "T") else t for t, s in own], symbols)
 
 
 _PLAIN = frozenset(("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I", "Si"))

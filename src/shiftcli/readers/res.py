@@ -11,7 +11,7 @@ import numpy as np
 
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers import symmetry as sym
-from shiftcli.readers.atoms import AtomTable, element_of, number, numbered
+from shiftcli.readers.atoms import AtomTable, completed, element_of, number
 from shiftcli.readers.sources import safe_text
 
 #: Centring vectors of LATT 1 to 7.
@@ -105,12 +105,13 @@ def _table(
     # Programs that know no multiplicities, as AIRSS, write 1 for all.
     occupancies[numbers[:, 3] == 1.0] = 1.0
     elements = [element for _, element, _, _ in rows]
-    made = numbered(elements)  # AIRSS calls all carbons C
+    # AIRSS calls all carbons C.
+    labels = [name if name.capitalize() != element else "" for name, element, _, _ in rows]
     return AtomTable(
         np.array(elements),
         fractional,
         matrix,
-        [made[k] if row[0].capitalize() == row[1] else row[0] for k, row in enumerate(rows)],
+        completed(labels, elements),
         symmetries=(symmetry,),
         occupancies=occupancies,
         groups=tuple(part for _, _, _, part in rows),

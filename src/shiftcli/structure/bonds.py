@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -41,14 +41,16 @@ class Bonds:
     @cached_property
     def molecules(self) -> np.ndarray:
         """Number of the molecule that each atom is in, from 0 by first atoms, shape (n,)."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
-        n = len(self.elements)
-        first = np.repeat(np.arange(n), self.coordination)
-        second = np.concatenate([np.zeros(0, int), *self.neighbours])
-        joined = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
-        return np.asarray(connected_components(joined, directed=False)[1])
+        numbers = [-1] * len(self.elements)
+        count = 0
+        for start in range(len(numbers)):
+            waiting = [start] if numbers[start] < 0 else []
+            count += len(waiting)
+            while waiting:
+                atom = waiting.pop()
+                numbers[atom] = count - 1
+                waiting += [k for k in self.neighbours[atom].tolist() if numbers[k] < 0]
+        return np.array(numbers, dtype=int)
 
     def count(self, *elements: str) -> np.ndarray:
         """Bonds of each atom to atoms of some elements, shape (n,)."""
@@ -60,25 +62,33 @@ def find_bonds(crystal: Crystal) -> Bonds:
     """Find the bonds of a crystal, or of isolated molecules.
 
     Atoms closer than `longest_bonds` are bonded, and a hydrogen to its nearest heavy atom within
-    `LONGEST_SHARED`. `StructureError` if the atoms are on a heap, see `shiftcli.limits`.
+    `LONGEST_SHARED`. They are found once for crystals of the same atoms in the same places.
+    `StructureError` if the atoms are on a heap, see `shiftcli.limits`.
     """
-    symbols, kinds = np.unique(crystal.elements, return_inverse=True)
-    longest = longest_bonds(symbols)
+    cell = None if crystal.cell is None else crystal.cell.astype(float).tobytes()
+    positions = crystal.positions.astype(float).tobytes()
+    return _search(tuple(crystal.elements.tolist()), positions, cell, crystal.where)
+
+
+# As of a crystal's symmetry: readers, checks, networks and rankings ask for the bonds one after
+# the other, most of them of copies that have one more warning.
+@lru_cache(maxsize=8)
+def _search(symbols: tuple[str, ...], places: bytes, lattice: bytes | None, where: str) -> Bonds:
+    elements = np.array(symbols, dtype="<U2")
+    if not symbols:
+        return Bonds(elements, (), ())
+    cell = None if lattice is None else np.frombuffer(lattice).reshape(3, 3)
+    found, kinds = np.unique(elements, return_inverse=True)
+    longest = longest_bonds(found)
     reach = max(LONGEST_SHARED, longest.max(initial=0))
-    near = find_neighbours(crystal.cell, crystal.positions, reach, crystal.where)
+    near = find_neighbours(cell, np.frombuffer(places).reshape(-1, 3), reach, where)
     near = near.where(np.lexsort((near.distances, near.first)))
     distances = near.distances
     bonded = distances < longest[kinds[near.first], kinds[near.second]]
-    bonded |= _is_nearest(crystal.elements == "H", near.first, near.second, distances)
+    bonded |= _is_nearest(elements == "H", near.first, near.second, distances)
     near = near.where(bonded & (distances > 1e-9))
-    ends = np.searchsorted(near.first, np.arange(1, len(crystal)))
-    if not len(crystal):
-        return Bonds(crystal.elements, (), ())
-    return Bonds(
-        crystal.elements,
-        tuple(np.split(near.second, ends)),
-        tuple(np.split(near.vectors, ends)),
-    )
+    ends = np.searchsorted(near.first, np.arange(1, len(elements)))
+    return Bonds(elements, tuple(np.split(near.second, ends)), tuple(np.split(near.vectors, ends)))
 
 
 def longest_bonds(symbols: np.ndarray) -> np.ndarray:

@@ -10,15 +10,13 @@ from shiftcli.structure.molecules import molecules
 from shiftcli.structure.valences import is_saturated, possible_charges
 
 
-def ions_and_radicals(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarray:
+def ions_and_radicals(crystal: Crystal) -> np.ndarray:
     """Atoms in molecules that are no neutral closed shells.
 
     Parameters
     ----------
     crystal : Crystal
         The crystal, or isolated molecules.
-    bonds : Bonds, optional
-        Its bonds, if they are known already.
 
     Returns
     -------
@@ -28,12 +26,12 @@ def ions_and_radicals(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarra
         one whose neutral atoms have an odd number of electrons, or whose ammonium and carboxylate
         groups differ in number by two or more. A zwitterion is neutral.
     """
-    bonds = bonds or find_bonds(crystal)
+    bonds = find_bonds(crystal)
     charged = np.zeros(len(crystal), dtype=bool)
     if is_saturated(bonds):
         return charged
     unknown = _odd_electrons_or_groups(bonds)
-    for molecule in molecules(crystal, bonds):
+    for molecule in molecules(crystal):
         charges = possible_charges(molecule, bonds)
         charged[molecule.atoms] = 0 not in charges if charges else unknown[molecule.atoms]
     return charged

@@ -105,7 +105,7 @@ def _check_geometry(crystal: Crystal) -> None:
         )
     bad = ~np.isfinite(crystal.positions).all(axis=1)
     if bad.any():
-        label = crystal.labels[int(np.argmax(bad))]
+        label = crystal.called(int(np.argmax(bad)))
         raise StructureError(f"atom {label} has no finite coordinates", where=crystal.where)
     if crystal.cell is None:
         return
@@ -184,7 +184,7 @@ def _mark_others(crystal: Crystal) -> Crystal:
 def _others(crystal: Crystal) -> str:
     known = np.isin(crystal.elements, ELEMENTS)
     names = ", ".join(sorted(set(crystal.elements[~known].tolist())))
-    return f"{names} (first at atom {crystal.labels[int(np.argmin(known))]})"
+    return f"{names} (first at atom {crystal.called(int(np.argmin(known)))})"
 
 
 def _missing_hydrogens(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
@@ -242,7 +242,7 @@ def _overlapping_atoms(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]
     near = find_neighbours(crystal.cell, crystal.positions, OVERLAP_DISTANCE, crystal.where)
     everywhere = np.arange(len(crystal))  # all that see them are wrong
     if len(near.first):
-        i, j = crystal.labels[near.first[0]], crystal.labels[near.second[0]]
+        i, j = crystal.called(near.first[0]), crystal.called(near.second[0])
         return f"atoms {i} and {j} are closer than {OVERLAP_DISTANCE} Å", everywhere
     short, heavy = _too_near(bonds), (crystal.elements != "H").sum()
     if len(short) <= MOST_SHORT * heavy:
@@ -291,7 +291,7 @@ def _too_many_bonds(crystal: Crystal, bonds: Bonds) -> tuple[str, np.ndarray]:
     if not len(crowded):
         return "", crowded
     first = int(crowded[0])
-    text = f"atom {crystal.labels[first]} has {counts[first]} bonds: disorder that is not marked?"
+    text = f"atom {crystal.called(first)} has {counts[first]} bonds: disorder that is not marked?"
     return text, crowded
 
 
@@ -303,7 +303,10 @@ def _odd_charge(crystal: Crystal, bonds: Bonds) -> str:
 
 
 def _labels(crystal: Crystal, atoms: np.ndarray) -> str:
-    names = list(dict.fromkeys(np.asarray(crystal.labels, dtype=object)[atoms]))
+    first: dict[str, int] = {}
+    for k in np.arange(len(crystal))[atoms].tolist():
+        first.setdefault(crystal.labels[k], k)
+    names = [crystal.called(k) for k in first.values()]
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 

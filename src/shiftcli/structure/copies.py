@@ -9,6 +9,7 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.structure.checks import odd_shape
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.numbering import label_by_molecule
 from shiftcli.structure.symmetry import SYMMETRY_TOLERANCE, Symmetry, search_symmetry
 
 #: Largest tolerance (Å) that is taken by itself, and wider ones that are looked at.
@@ -103,7 +104,9 @@ def _average(crystal: Crystal, found: Symmetry, tolerance: float, why: str) -> C
     positions = _mean_places(crystal.positions @ np.linalg.inv(cell), cell, found) @ cell
     moved = np.linalg.norm(positions - crystal.positions, axis=1).max()
     sites = len(np.unique(found.first_copies))
-    return replace(crystal, positions=positions, site_ids=found.first_copies).with_warning(
+    averaged = replace(crystal, positions=positions, site_ids=found.first_copies)
+    averaged = label_by_molecule(averaged) if crystal.numbered else averaged
+    return averaged.with_warning(
         f"symmetry {found.name} within {tolerance:.2g} Å ({why}): {sites} distinct sites, atoms "
         f"moved by up to {moved:.3f} Å to the means of their copies"
     )

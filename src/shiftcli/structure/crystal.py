@@ -98,6 +98,9 @@ class Crystal:
         they are not known.
     moved : numpy.ndarray or None
         How far each atom was moved along its bond in Å, shape (n,); None where none was.
+    numbered : bool
+        Whether the file names no atoms, and the labels are `label_by_molecule`'s, see
+        `shiftcli.structure.numbering`.
     """
 
     elements: np.ndarray
@@ -116,6 +119,7 @@ class Crystal:
     level: str = ""
     operations: tuple[str, ...] = ()
     moved: np.ndarray | None = None
+    numbered: bool = False
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -149,6 +153,10 @@ class Crystal:
         hill = [e for e in ("C", "H") if e in counts and "C" in counts]
         rest = sorted(set(counts) - set(hill))
         return " ".join(f"{e}{counts[e] if counts[e] > 1 else ''}" for e in hill + rest)
+
+    def called(self, atom: int) -> str:
+        """What a message calls an atom: its label, and its number where the file has none."""
+        return f"{self.labels[atom]} (atom {atom + 1})" if self.numbered else self.labels[atom]
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

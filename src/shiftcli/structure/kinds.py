@@ -20,15 +20,13 @@ CLASSES = {
 }  # fmt: skip
 
 
-def environment_classes(crystal: Crystal, bonds: Bonds | None = None) -> np.ndarray:
+def environment_classes(crystal: Crystal) -> np.ndarray:
     """Class of every atom.
 
     Parameters
     ----------
     crystal : Crystal
         The crystal, or an isolated molecule.
-    bonds : Bonds, optional
-        Its bonds, if they are known already.
 
     Returns
     -------
@@ -48,7 +46,7 @@ def environment_classes(crystal: Crystal, bonds: Bonds | None = None) -> np.ndar
     - O with two or more H water; one H hydroxyl; without H by c = 2 ether or ester, and
       c = 1 nitro on a nitro N, carbonyl or carboxyl on C.
     """
-    facts = _Facts(bonds or find_bonds(crystal))
+    facts = _Facts(find_bonds(crystal))
     rules = {"H": facts.hydrogen, "C": facts.carbon, "N": facts.nitrogen, "O": facts.oxygen}
     found = [
         rules[element](k) if element in rules else "other"

@@ -30,14 +30,14 @@ class Molecule:
     endless: bool  #: Whether it is bonded to its own images: a chain, a layer or a framework.
 
 
-def molecules(crystal: Crystal, bonds: Bonds | None = None) -> tuple[Molecule, ...]:
+def molecules(crystal: Crystal) -> tuple[Molecule, ...]:
     """The molecules of a crystal, or isolated ones, in the order of their first atoms.
 
-    Every atom is in one of them. `bonds` saves finding them where they are known already.
+    Every atom is in one of them.
     """
     import networkx as nx
 
-    bonds = bonds or find_bonds(crystal)
+    bonds = find_bonds(crystal)
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from((k, {"element": e}) for k, e in enumerate(crystal.elements.tolist()))
     graph.add_edges_from(

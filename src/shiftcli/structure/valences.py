@@ -141,7 +141,7 @@ def net_charge(crystal: Crystal, bonds: Bonds) -> int:
     if is_saturated(bonds):
         return 0  # most crystals: no molecules have to be looked at one by one
     kinds: Counter[tuple[tuple[str, ...], tuple[int, ...]]] = Counter()
-    for molecule in molecules(crystal, bonds):
+    for molecule in molecules(crystal):
         charges = possible_charges(molecule, bonds)
         if not charges:
             return 0

@@ -27,7 +27,7 @@ def draw_data(crystal: Crystal) -> dict[str, Any]:
     bonds = find_bonds(crystal)
     placed = np.empty((len(crystal), 3))
     numbers = np.empty(len(crystal), dtype=int)
-    for number, molecule in enumerate(molecules(crystal, bonds)):
+    for number, molecule in enumerate(molecules(crystal)):
         placed[molecule.atoms] = molecule.positions
         numbers[molecule.atoms] = number
     pairs, stubs = [], []

@@ -28,7 +28,7 @@ def from_ase(atoms: Atoms) -> Crystal:
     atoms : ase.Atoms
         Periodic in all three directions or in none. An array ``labels`` (with ``indices``
         beside it, as ASE's magres reader makes them) names the atoms, else they are
-        numbered: C1, C2, H1, …
+        numbered by molecule: C1, C2, H1, …
 
     Returns
     -------

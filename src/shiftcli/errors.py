@@ -19,8 +19,12 @@ T = TypeVar("T")
 #: Environment variable; set to 1, errors show their traceback.
 DEBUG = "SHIFTCLI_DEBUG"
 
-#: What a terminal would obey or hide: controls, and marks that turn the direction of text.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+#: What a terminal or an editor would obey or hide: controls, marks that turn the direction of text
+#: or are not seen (Unicode's Cc and Cf, but for signs of scripts), and bytes that are no text.
+CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    r"\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def visible(text: object, limit: int = 4096) -> str:

@@ -6,28 +6,35 @@ import csv
 import gzip
 import os
 import re
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import CONTROL, UsageError, visible
 
 #: Pieces of a file, one after the other, so that a long one never stands in memory.
 Chunks = Iterable[str | bytes]
 
-#: What a terminal or an editor would obey or hide, but for the ends of lines and tabs.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+#: Open files that a shell may have redirected.
+_STDIN, _STDOUT = 0, 1
 
 
 def encoded(text: str) -> bytes:
     """UTF-8 as every stream and every text format gets it.
 
-    Control characters and marks that turn the direction of text stand escaped, ``\\\\u202e``, which
-    JSON reads as the same text.
+    What `CONTROL` names, but for ends of lines and tabs, stands escaped, ``\\\\u202e``, which JSON
+    reads as the same text.
     """
-    seen = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    return seen.encode("utf-8", errors="backslashreplace")
+    return CONTROL.sub(_escaped, text).encode()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
+    pieces = (units[k : k + 4] for k in range(0, len(units), 4))
+    return match[0] if match[0] in "\t\n" else "".join(f"\\u{piece}" for piece in pieces)
 
 
 def check_writable(output: Path) -> None:
@@ -35,9 +42,17 @@ def check_writable(output: Path) -> None:
 
     `UsageError` if it is a directory, or its directory cannot be made or written to.
     """
-    if output.is_dir():
+    place = os.path.realpath(output)
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.lstat(place)  # names that are too long
+    except OSError as error:
+        raise UsageError(f"cannot write '{visible(output, 100)}': {error.strerror}") from error
+    if os.path.islink(place):
+        raise UsageError(f"cannot write '{output}': a link that leads to itself")
+    if os.path.isdir(place):
         raise UsageError(f"cannot write '{output}': it is a directory", hint="name a file in it")
-    folder = output.resolve().parent
+    folder = Path(place).parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
@@ -49,29 +64,48 @@ def check_writable(output: Path) -> None:
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
     """Refuse outputs that are inputs, each other, or cannot be written; before any work.
 
-    `UsageError` if a file is named twice, by whatever paths; None among the outputs is none.
+    `UsageError` if a file is named twice, by whatever paths, or standard input or output is it;
+    None among the outputs is none.
     """
-    read = {_identity(Path(file)) for file in inputs}
-    written: set[object] = set()
-    for output in outputs:
-        if output is None:
-            continue
+    files = [output for output in outputs if output is not None]
+    refuse_inputs(files, [*inputs, _STDIN])
+    written = {_identity(_STDOUT)} if _is_file(_STDOUT) else set()
+    for output in files:
         check_writable(output)
-        if (identity := _identity(output)) in read:
-            raise UsageError(f"'{output}' is an input: it would be written over")
-        if identity in written:
+        if (identity := _identity(output)) in written:
             raise UsageError(f"two results would be written to '{output}'")
-        if not output.exists() or output.is_file():  # two of them may go to /dev/null
+        if not output.exists() or _is_file(output):  # two of them may go to /dev/null
             written.add(identity)
 
 
-def _identity(path: Path) -> object:
-    """What is the same for all names of a file: links are followed, hard ones too."""
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path | int]) -> None:
+    """Raise `UsageError` where an output is an input; a number is that of an open file."""
+    read = {_identity(file) for file in inputs}
+    written: list[Path | int] = [_STDOUT, *outputs]
+    for output in written:
+        if _identity(output) in read and (_is_file(output) or not os.path.exists(output)):
+            name = "standard output" if output == _STDOUT else f"'{output}'"
+            raise UsageError(f"{name} is an input: it would be written over")
+
+
+def _identity(file: str | Path | int) -> object:
+    """What is the same for all names of a file: links are followed, hard ones too.
+
+    One that is not there yet may be the same as another in any case of letters.
+    """
     try:
-        found = os.stat(path)
+        found = os.stat(file)
     except (OSError, ValueError):
-        return os.path.realpath(str(path).replace("\0", ""))
+        path = os.path.realpath(str(file).replace("\0", ""))
+        return unicodedata.normalize("NFC", path).casefold()
     return found.st_dev, found.st_ino
+
+
+def _is_file(file: Path | int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(file).st_mode)
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -88,8 +122,10 @@ def replacing(path: Path) -> Iterator[Path]:
     pathlib.Path
         Where to write; it takes the file's place when the block ends well.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")  # 255 bytes at most
     try:
+        with suppress(FileNotFoundError):
+            temporary.unlink()  # perhaps a link that somebody has put there
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
@@ -118,8 +154,9 @@ def whole(output: Path) -> Iterator[Path]:
         if output.exists() and not output.is_file():
             yield output
             return
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output.resolve()) as temporary:
+        place = Path(os.path.realpath(output))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(place) as temporary:
             yield temporary
     except OSError as error:
         raise UsageError(f"cannot write '{output}': {error.strerror}") from error

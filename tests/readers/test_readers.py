@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +175,25 @@ def test_a_folder_that_cannot_be_read_is_a_failure(tmp_path, monkeypatch):
     assert find_files([locked]) == [locked]
     (error,) = iter_structures(locked)
     assert str(error) == f"{locked}: cannot be read: Permission denied"
+
+
+def test_no_structure_of_a_folder_is_passed_over(tmp_path, monkeypatch):
+    """Behind links, behind a link to nothing, in folders that a pattern may not look into."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("tree/a/m.xyz", "tree/locked/m.xyz", "away/m.xyz"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(XYZ)
+    os.symlink("../away", "tree/linked")
+    os.symlink("..", "tree/a/up")
+    os.symlink("gone", "tree/gone.cif")
+    whole = ["tree/a/m.xyz", "tree/gone.cif", "tree/linked/m.xyz", "tree/locked/m.xyz"]
+    assert find_files(["tree"]) == whole
+    (error,) = iter_structures("tree/gone.cif")
+    assert str(error) == "tree/gone.cif: cannot be read: No such file or directory"
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: "locked" not in str(p) and access(p, mode))
+    for pattern in ("tree/*/nothing.xyz", "tree/**/nothing.xyz"):
+        assert find_files([pattern]) == ["tree/locked/m.xyz"]
 
 
 def test_safe_text():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,15 +23,47 @@ _MANY = 100
 
 
 def find_inputs(
-    files: Iterable[str], further: Iterable[str], *, outputs: Iterable[Path | None]
+    files: Iterable[str],
+    further: Iterable[str],
+    outputs: Sequence[Path | None],
+    networks: RunningOptions,
+    many: RunOptions,
 ) -> list[str]:
-    """Files of structures, after a look that no output is one of them or a `further` input."""
+    """Files of structures, after a look that no output is anything that is read.
+
+    That is one of them, what readers take in beside them, a `further` input, a file of the
+    networks, or a list in ``--work``.
+    """
     from shiftcli.files import check_outputs
+    from shiftcli.pipeline.store import MANIFEST, lists_of
     from shiftcli.readers import find_files
+    from shiftcli.readers.tables import read_beside
 
     found = find_files(files)
-    check_outputs(outputs, [*found, *further])
+    read: list[str | Path] = [*found, *read_beside(found, outputs), *further]
+    read += network_files(networks.weights)
+    if (work := many.work) is not None:
+        read += [work, work / MANIFEST, *(lists_of(work) if work.is_dir() else ())]
+    check_outputs(outputs, read)
     return found
+
+
+def network_files(weights: str | Path | None) -> list[Path]:
+    """What lies in the folder of the networks that were named, if they are on this machine."""
+    from shiftcli.weights import folder_of
+
+    try:
+        return list(folder_of(weights).iterdir())
+    except (OSError, WeightsError):
+        return []
+
+
+def data_files(data: Iterable[str | Path]) -> list[str]:
+    """Files of labelled structures, each entry perhaps behind its level of theory."""
+    from shiftcli.readers import find_files
+    from shiftcli.training.sources import split_level
+
+    return find_files(split_level(entry)[1] for entry in data)
 
 
 def fetched(weights: Path | None) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from shiftcli.cli.batch import make_predictor
+from shiftcli.cli.batch import data_files, make_predictor, network_files
 from shiftcli.cli.command import command
 from shiftcli.cli.options import RunningOptions
 from shiftcli.cli.words import parse_counts
@@ -71,7 +71,8 @@ def benchmark(*, what: BenchmarkOptions, networks: RunningOptions) -> None:
     data, old = what.data or [], what.compare
     check_suite(what.suite, data, what.split, what.crystals)
     kind = choose_format(what.form, what.output, ("table", "json"))
-    check_outputs([what.output], [*data, *([old] if old else [])])
+    used = [*network_files(networks.weights), *([old] if old else [])]
+    check_outputs([what.output], [*data_files(data), *used])
     earlier = None if old is None else load_benchmark(old)
     found = run_benchmark(
         make_predictor(networks), what.suite, data=data, split=what.split,

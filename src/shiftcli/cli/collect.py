@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -33,11 +34,15 @@ def collect(
     """
     from shiftcli.files import check_outputs
     from shiftcli.pipeline.collect import collect
-    from shiftcli.pipeline.store import lists_of
+    from shiftcli.pipeline.store import Entry, lines_of, lists_of
     from shiftcli.views.terminal import emit_document, note
 
     kind = to.kind
-    check_outputs([to.output], [*lists_of(folder), *shifts.files])
+    read: list[str | Path] = [*lists_of(folder), *shifts.files]
+    if to.output is not None and os.path.realpath(to.output.parent) == os.path.realpath(folder):
+        entries = filter(None, map(Entry.read, lines_of(folder)))
+        read += [folder / name for entry in entries for name in entry.results]
+    check_outputs([to.output], read)
     document = collect(folder, references=shifts.read(), precision=to.precision, run=run)
     emit_document(document, kind, to.output)
     for failure in document.failures:

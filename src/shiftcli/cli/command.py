@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from shiftcli.errors import UsageError, visible
+from shiftcli.files import refuse_inputs
 from shiftcli.options import Option, choices, options_of, read_toml
 
 #: Defaults in the working directory, and in the user's folder of configuration.
@@ -52,6 +53,8 @@ def command(
     @wraps(function)
     def run(context: typer.Context, **values: Any) -> None:
         _refuse_infinite(values)
+        written = [Path(v) for name, v in values.items() if name in _OUTPUTS and v is not None]
+        refuse_inputs(written, context.meta.get("shiftcli.read", ()))
         arguments: dict[str, Any] = {}
         for name in own:
             if name in groups:
@@ -178,8 +181,10 @@ def _configure(context: typer.Context, config: Path | None) -> Path | None:
     from platformdirs import user_config_path
 
     found: dict[str, Any] = {}
+    read = context.meta["shiftcli.read"] = [] if config is None else [config]
     for path in dict.fromkeys((user_config_path("shiftcli") / DEFAULTS, Path(DEFAULTS))):
         if path.is_file():
+            read.append(path)
             values = _values(context, path, is_own=False)
             found |= values
             if values:

@@ -55,7 +55,8 @@ def compare(
 
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files]
-    paths = find_inputs(files, inputs, outputs=[to.output, plot, page.checked()])
+    outputs = [to.output, plot, page.checked()]
+    paths = find_inputs(files, inputs, outputs, networks, many)
     seen.check(comparison_columns(to.precision, beside=networks.beside))
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
@@ -74,7 +75,8 @@ def compare(
     )
     document = comparisons.document()
     show_document_notes(document, "compared")
-    emit_document(seen.of_document(document), kind, to.output)
+    if compared or to.output is None:  # where all failed, the earlier file stays
+        emit_document(seen.of_document(document), kind, to.output)
     if plot is not None and compared:
         where = short_names([compared[0].prediction.crystal])[0]
         plot_comparison(compared[0].comparison, plot, where, look)

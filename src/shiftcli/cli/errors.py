@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from shiftcli.errors import DEBUG, DeviceError, ShiftcliError, UsageError, fault
+from shiftcli.errors import DEBUG, DeviceError, ShiftcliError, UsageError, fault, visible
 
 
 class Terminated(BaseException):
@@ -27,6 +27,7 @@ def run(app: Callable[[], object]) -> None:
             stream.reconfigure(errors="backslashreplace")
     with _signals_raise():
         try:
+            _refuse_unseen(sys.argv[1:])
             app()
         except BrokenPipeError:
             # The reader of our output has gone, as `| head` does; nobody is left to be told.
@@ -45,6 +46,14 @@ def run(app: Callable[[], object]) -> None:
             known = error if isinstance(error, ShiftcliError) else fault(error)
             print(f"error: {known}", file=sys.stderr)
             sys.exit(next((n for kind, n in _STATUS.items() if isinstance(known, kind)), 1))
+
+
+def _refuse_unseen(words: Iterable[str]) -> None:
+    """Refuse options with control characters, which Typer would show as they are."""
+    for word in words:
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        if word.startswith("-") and visible(name) != name:
+            raise UsageError(f"no such option: {visible(name, 100)}")
 
 
 @contextmanager

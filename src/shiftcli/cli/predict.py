@@ -89,7 +89,7 @@ def predict(
     if folder is not None and page.report is not None:
         raise UsageError("--report needs all predictions at once, which a folder does not keep")
     outputs = [None if folder else to.output, page.checked()]
-    paths = find_inputs(files, shifts.files, outputs=outputs)
+    paths = find_inputs(files, shifts.files, outputs, networks, many)
     references = shifts.read()
     seen.check(site_columns(to.precision))
     check_references(kind, references)

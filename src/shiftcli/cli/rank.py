@@ -65,7 +65,8 @@ def rank(
 
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files, *filter(None, [comparing.labels_from])]
-    paths = find_inputs(candidates, inputs, outputs=[to.output, plot, page.checked()])
+    outputs = [to.output, plot, page.checked()]
+    paths = find_inputs(candidates, inputs, outputs, networks, many)
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     experiment = unassigned(experiment) if comparing.assignment == "best" else experiment
@@ -86,7 +87,8 @@ def rank(
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)
     show_failures(ranking.failures, f"{counted(len(ranking.candidates), 'candidate')} ranked")
-    emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, to.output)
+    if ranking.candidates or to.output is None:  # where all failed, the earlier file stays
+        emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, to.output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot, look)
     if ranking.candidates:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftcli.cli.batch import fetched
+from shiftcli.cli.batch import data_files, fetched, network_files
 from shiftcli.cli.command import command
 from shiftcli.cli.options import NetworkOptions
 
@@ -55,9 +55,12 @@ def reproduce(
     from shiftcli.benchmark.paper import Setting
     from shiftcli.benchmark.paper import reproduce as make
     from shiftcli.benchmark.tables import reproduction_table
+    from shiftcli.files import check_outputs
     from shiftcli.views.progress import TrainingView
     from shiftcli.views.terminal import emit, emit_tables, note
 
+    written = [output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
+    check_outputs(written, [*data_files(data or ()), *network_files(networks.weights)])
     view = TrainingView()
     setting = Setting(
         data or (), output, fetched(networks.weights), quick, networks.device, networks.nuclei,

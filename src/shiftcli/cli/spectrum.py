@@ -172,7 +172,8 @@ def spectrum(
 
     _check_suffix(output)
     inputs = [*shifts.files, *filter(None, [drawing.experiment])]
-    paths = find_inputs(files, inputs, outputs=[output, page.checked()])
+    outputs = [output, page.checked()]
+    paths = find_inputs(files, inputs, outputs, networks, many)
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     if measured := drawing.measured(output, page.report, nuclei):
         nuclei = nuclei or tuple(own.element for own in measured)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from shiftcli.cli.batch import data_files
 from shiftcli.cli.command import command
 from shiftcli.cli.options import DeviceOptions, NucleiOptions, PlotOptions
 from shiftcli.cli.words import parse_counts
 from shiftcli.errors import UsageError
+from shiftcli.files import check_outputs
 from shiftcli.options import option, options_of
 from shiftcli.training.config import Configuration
 
@@ -118,6 +120,7 @@ def train(
     if run.check:
         _check(task)
         return
+    check_outputs([plot], data_files(task.data))
     varied = run.variation or _varied(values)
     folder = run.output or _new_folder(task.configuration.model)
     variation = None if varied is None or varied.is_one_run else varied

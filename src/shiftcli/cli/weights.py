@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shiftcli.cli.batch import network_files
 from shiftcli.cli.command import command
 from shiftcli.errors import UsageError
 
@@ -51,9 +52,12 @@ def list_models(
 
     Example: shiftcli weights list
     """
+    from shiftcli.files import check_outputs
     from shiftcli.results.networks import inventory_table
     from shiftcli.weights import list_networks
 
+    own = Path((url or "").removeprefix("file://"))
+    check_outputs([output], [] if url is None else own.glob("*"))
     _show(inventory_table(list_networks(url, allow_http=allow_http)), form, output)
 
 
@@ -98,10 +102,13 @@ def verify(
 
     Example: shiftcli weights verify
     """
+    from shiftcli.files import check_outputs
     from shiftcli.results.networks import checked_table
     from shiftcli.views.terminal import note
     from shiftcli.weights import verify as check
 
+    named = [network_files(model) for model in models or ()] or [network_files(None)]
+    check_outputs([output], [file for own in named for file in own])
     rows = check(models or ())
     _show(checked_table(rows), form, output)
     if wrong := sum(bool(row.reason) for row in rows):
@@ -125,9 +132,11 @@ def show(
 
     Example: shiftcli weights show
     """
+    from shiftcli.files import check_outputs
     from shiftcli.results.networks import knowledge_document
     from shiftcli.views.terminal import emit_document
 
+    check_outputs([output], network_files(model))
     emit_document(knowledge_document(model), form, output)
 
 

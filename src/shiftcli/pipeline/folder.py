@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import Failure, StoreError, UsageError, attempt
-from shiftcli.files import write_file
+from shiftcli.files import encoded, write_file
 from shiftcli.pipeline.store import Entry, Store, digest_of, names_of
 from shiftcli.pipeline.stored import StoredPredictor
 from shiftcli.pipeline.workers import Outcome, distinct, predict_in_processes
@@ -36,7 +36,7 @@ class Finished:
 def is_folder(output: Path) -> bool:
     """Whether results go into a folder: one that is there, or a name without a suffix."""
     is_new = not os.path.lexists(output) and str(output) != STDIN
-    return output.is_dir() or (is_new and not output.suffix)
+    return os.path.isdir(output) or (is_new and not output.suffix)
 
 
 def predict_into(
@@ -125,7 +125,7 @@ class _Writer:
             return True
         if self.old is not None and self.store.is_ours(name, self.old):
             return True
-        data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        data = encoded(content) if isinstance(content, str) else content
         return digest_of(path) == hashlib.sha256(data).hexdigest()
 
 

@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterable
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from shiftcli import limits
 from shiftcli.errors import CONTROL, ReadError, visible
@@ -44,9 +44,9 @@ def find_files(paths: Iterable[str | Path]) -> list[str]:
     Returns
     -------
     list of str
-        Files in the order of `paths`, sorted within a folder or pattern, each once. A file
-        that is not there, a folder that cannot be read or is without structure files, and a
-        pattern that matches nothing stay in the list: reading them tells what is wrong.
+        Files in the order of `paths`, sorted within a folder or pattern, each once. A file or
+        link that leads to nothing, a folder that cannot be read or is without structure files,
+        and a pattern that matches nothing stay in the list: reading them tells what is wrong.
     """
     found: list[str] = []
     for path in map(str, paths):
@@ -61,21 +61,38 @@ def _is_pattern(path: str) -> bool:
 
 
 def _matches(path: str) -> list[str]:
-    """Files and folders that match a pattern, empty for a plain path."""
-    hits = sorted(glob.glob(path, recursive=True)) if _is_pattern(path) else []
+    """Files and folders that match a pattern, and folders that hide others; none for a path."""
+    if not _is_pattern(path):
+        return []
+    hits = glob.glob(path, recursive=True)
+    locked: dict[str, str] = {}  # glob passes over what it may not look into
+    for parent in PurePath(path).parents:
+        folders = filter(os.path.isdir, glob.glob(str(parent), recursive=True))
+        for folder in sorted(folders, key=len):
+            if not os.access(folder, os.R_OK | os.X_OK):
+                locked.setdefault(os.path.realpath(folder), folder)
+    hits = sorted({*hits, *locked.values()})
     return [os.path.join(os.curdir, hit) if hit == STDIN else hit for hit in hits]
 
 
 def _files_below(folder: str) -> list[str]:
-    """Structure files of a folder and folders in it that cannot be read, empty for a file."""
+    """Structure files of a folder and folders in it that cannot be read, empty for a file.
+
+    Links are followed, each folder is looked into once.
+    """
     if folder == STDIN:
         return []
     found: list[str] = []
     locked: list[OSError] = []
-    for place, _, names in os.walk(folder, onerror=locked.append):
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=locked.append, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
         found += [str(Path(place, name)) for name in names if format_of_name(name)]
-    # What is no folder and no file (a link to nothing, a pipe) is nobody's structure.
-    return sorted([*filter(os.path.isfile, found), *(str(error.filename) for error in locked)])
+    return sorted([*found, *(str(error.filename) for error in locked)])
 
 
 def load(path: str | Path, largest: int = limits.BYTES) -> str:

@@ -14,7 +14,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import StringIO
@@ -26,6 +26,7 @@ import numpy as np
 from shiftcli import limits
 from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import SHIELDING_COLUMNS, AtomTable, listed
+from shiftcli.readers.registry import named
 from shiftcli.readers.sources import STDIN, load, safe_text
 
 #: Column of shifts, in lower case: the shielding of an atom is minus its shift.
@@ -161,6 +162,25 @@ def table_beside(source: str, column: str | None = None) -> LabelTable | None:
         return None
     status = os.stat(tables[0])
     return _read_table(tables[0], column, status.st_mtime_ns, status.st_size)
+
+
+def read_beside(files: Iterable[str], outputs: Iterable[Path | None]) -> list[Path]:
+    """Of files that would be written, those that readers take in beside some files.
+
+    They are tables of labels, and outputs of pw.x that have the cell of one of gipaw.x.
+    """
+    folders = {os.path.realpath(os.path.dirname(file)) for file in files}
+    there = [
+        o for o in outputs if o and os.path.isfile(o) and os.path.realpath(o.parent) in folders
+    ]
+    return [o for o in there if _is_table(_header(str(o)), None) or _is_run(o)]
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return named("gipaw").looks_like(load(path))
+    except ReadError:
+        return False
 
 
 def _tables_in(folder: str) -> tuple[str, ...]:

@@ -232,7 +232,8 @@ def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:
         for file in find_files([path]):
             if file != STDIN and (os.path.isdir(file) or not os.path.exists(file)):
                 reason = "has no structure files" if os.path.isdir(file) else "is not there"
-                raise UsageError(f"the data '{visible(path)}' {reason}")
+                locked = os.path.isdir(file) and not os.access(file, os.R_OK | os.X_OK)
+                raise UsageError(f"the data '{visible(file)}' {'is locked' if locked else reason}")
             before = files.setdefault(file, level)
             if level and before and level != before:
                 raise UsageError(f"{file} is given as level '{before}' and as level '{level}'")

@@ -92,14 +92,10 @@ class Baseline:
             }
             ours = {**nucleus.ours.to_dict(), "seconds": nucleus.ours_seconds}
             nuclei[species] = {"ours": ours, "curve": curve}
-        return {
-            "soap_krr": {
-                "data": self.source,
-                "validation_crystals": self.validation_crystals,
-                "descriptor": {"n_max": N_MAX, "l_max": L_MAX, "sigma": SIGMA},
-                "nuclei": nuclei,
-            }
-        }
+        return {"soap_krr": {
+            "data": self.source, "validation_crystals": self.validation_crystals,
+            "descriptor": {"n_max": N_MAX, "l_max": L_MAX, "sigma": SIGMA}, "nuclei": nuclei,
+        }}  # fmt: skip
 
 
 def measure_baseline(
@@ -109,31 +105,15 @@ def measure_baseline(
     *,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Baseline:
-    """Train SOAP-KRR on the training crystals and test it where the networks were tested.
+    """Train SOAP-KRR on the training crystals and test it where the networks (`ours`) were tested.
 
-    Parameters
-    ----------
-    ours : Accuracy
-        Of the networks on the validation crystals of the same data.
-    data : sequence of str or pathlib.Path
-        Files or directories of structures with shieldings.
-    crystals : sequence of int
-        Numbers of training crystals, the points of the learning curve, the same crystals as
-        ``shiftcli train --crystals`` takes; without it all, a half, a quarter, an eighth.
-    on_note : callable
-        Told of each point as it is done.
+    `crystals` are numbers of training crystals, the points of the learning curve, the same crystals
+    as ``shiftcli train --crystals`` takes; without it all, a half, a quarter, an eighth. Distinct
+    atoms are learned from once; 1H labels outside `H_RANGE` are not, as with the networks. Memory
+    grows with the square of the training atoms: 2 GB at 7,500 of one nucleus.
 
-    Raises
-    ------
-    UsageError
-        If DScribe or scikit-learn is missing, or `ours` is not of the validation crystals.
-    TrainingError
-        If there are fewer training crystals than wanted, or none to learn from.
-
-    Notes
-    -----
-    Distinct atoms are learned from once; 1H labels outside `H_RANGE` are not, as with the
-    networks. Memory grows with the square of the training atoms: 2 GB at 7,500 of one nucleus.
+    `UsageError` if DScribe or scikit-learn is missing, or `ours` is not of the validation crystals;
+    `TrainingError` if there are fewer training crystals than wanted, or none to learn from.
     """
     check_extra()
     if ours.split != "validation":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,8 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {
-            "name": list(self.name),
-            "old": self.old,
-            "new": self.new,
-            "change": self.change,
-            "relative": self.relative,
-        }
+        own = {**asdict(self), "name": list(self.name)}
+        return {**own, "change": self.change, "relative": self.relative}
 
 
 @dataclass(frozen=True)
@@ -64,13 +59,9 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the key ``comparison``, for JSON."""
-        return {
-            "comparison": {
-                "old": self.source,
-                "differences": list(self.differences),
-                "changes": [change.to_dict() for change in self.changes],
-            }
-        }
+        changes = [change.to_dict() for change in self.changes]
+        own = {"old": self.source, "differences": list(self.differences), "changes": changes}
+        return {"comparison": own}
 
 
 def load_benchmark(path: str | Path) -> dict[str, Any]:

@@ -72,25 +72,11 @@ def measure_end_to_end(
     repeats: int = 5,
     arguments: Sequence[str] = (),
 ) -> EndToEnd:
-    """Time whole predictions.
+    """Time whole predictions of a structure file, without one of the example crystal.
 
-    Parameters
-    ----------
-    predictor : Predictor
-        The networks.
-    path : pathlib.Path, optional
-        A structure file; without it the example crystal.
-    largest : int
-        Atoms of the largest cell in the size series.
-    repeats : int
-        Timed predictions after one warm-up.
-    arguments : sequence of str
-        Options of ``shiftcli predict`` for the cold start, such as ``--weights DIR``.
-
-    Raises
-    ------
-    ShiftcliError
-        If the crystal cannot be predicted.
+    `largest` is the number of atoms of the largest cell in the size series, `repeats` the timed
+    predictions after one warm-up, `arguments` the options of ``shiftcli predict`` for the cold
+    start, such as ``--weights DIR``. `ShiftcliError` if the crystal cannot be predicted.
     """
     path = path or packaged("examples") / "urea.cif"
     crystal = read(path)[0]

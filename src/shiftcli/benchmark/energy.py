@@ -9,13 +9,7 @@ _COUNTERS = Path("/sys/class/powercap")
 
 
 class EnergyMeter:
-    """Counts joules between its making and `joules`, of all processors of the machine.
-
-    Parameters
-    ----------
-    counters : pathlib.Path
-        Folder of the counters.
-    """
+    """Counts joules between its making and `joules`, of all processors of the machine."""
 
     def __init__(self, counters: Path = _COUNTERS) -> None:
         # A package's counter holds those of its cores: `intel-rapl:0`, not `intel-rapl:0:0`.

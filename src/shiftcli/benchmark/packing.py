@@ -67,15 +67,7 @@ class Arrangement:
 class Packer:
     """Makes candidates of a crystal's molecules.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        Its molecules lie on no symmetry element.
-
-    Raises
-    ------
-    StructureError
-        If they do, or are bonded to their own images.
+    `StructureError` if they lie on a symmetry element, or are bonded to their own images.
     """
 
     def __init__(self, crystal: Crystal) -> None:
@@ -233,19 +225,9 @@ class Packer:
         return not (far & (squares < least**2)).any()
 
     def make(self, kind: str, seed: Sequence[int]) -> Crystal | None:
-        """A candidate.
+        """A candidate of one of `KINDS`; the same seed gives the same structure.
 
-        Parameters
-        ----------
-        kind : str
-            One of `KINDS`.
-        seed : sequence of int
-            The same seed gives the same structure.
-
-        Returns
-        -------
-        Crystal or None
-            None where no bond can be turned, or nothing sound was found.
+        None where no bond can be turned, or nothing sound was found.
         """
         rng = np.random.default_rng(seed)
         for _ in range(_TRIES):
@@ -298,20 +280,8 @@ def turnable(
 ) -> list[tuple[tuple[int, int], list[int]]]:
     """Single bonds of a molecule that are in no ring, with the atoms beyond.
 
-    Parameters
-    ----------
-    bonds : Bonds
-        Of the crystal.
-    crystal : Crystal
-        The crystal.
-    atoms : numpy.ndarray
-        Those of the molecule.
-
-    Returns
-    -------
-    list of ((int, int), list of int)
-        Both atoms of the bond, and the smaller part of the molecule, which the second begins; at
-        both ends there are other heavy atoms.
+    Both atoms of each bond, and the smaller part of the molecule, which the second begins; at both
+    ends there are other heavy atoms.
     """
     import networkx as nx
 

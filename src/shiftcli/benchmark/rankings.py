@@ -52,23 +52,10 @@ class CandidateSet:
 def make_set(
     crystal: Crystal, kinds: Sequence[str], predictor: Predictor, number: int
 ) -> CandidateSet | None:
-    """Make and predict the candidates of a crystal.
+    """Make and predict the candidates of a crystal; None where its molecules cannot be packed.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        With its shieldings.
-    kinds : sequence of str
-        What to make; where no bond can be turned, a packing.
-    predictor : Predictor
-        The networks.
-    number : int
-        Of the crystal, which the candidates are made by.
-
-    Returns
-    -------
-    CandidateSet or None
-        None where its molecules cannot be packed.
+    Of each of `kinds` one; where no bond can be turned, a packing. They follow from the crystal's
+    number.
     """
     try:
         packer = Packer(crystal)
@@ -94,22 +81,10 @@ def make_set(
 def experiment_of(
     crystal: Crystal, elements: Sequence[str], labelled: float, seed: Sequence[int]
 ) -> Experiment:
-    """Known shieldings as measured shifts: exchange averaged, noise added.
+    """Known shieldings of some elements as measured shifts: exchange averaged, noise added.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        With its shieldings.
-    elements : sequence of str
-        What is measured.
-    labelled : float
-        Share of the peaks that keep their labels.
-    seed : sequence of int
-        Of the noise, and of the choice of those peaks.
-
-    Returns
-    -------
-    Experiment
+    `labelled` is the share of the peaks that keep their labels; noise and labels follow from the
+    seed.
     """
     rng = np.random.default_rng(seed)
     known = crystal.shieldings
@@ -166,12 +141,9 @@ class Tally:
     def figures(self) -> tuple[float, float, float, float, float, float, float]:
         """Means over the rankings.
 
-        Returns
-        -------
-        tuple of float
-            How often the true family is first, the probability stated of the first, how often
-            the true one is among those that cannot be told apart, families there, families in
-            all, ln P of the true one, and that of an even guess.
+        How often the true family is first, the probability stated of the first, how often the true
+        one is among those that cannot be told apart, families there, families in all, ln P of the
+        true one, and that of an even guess.
         """
         return (
             self._mean(o.true == 0 for o in self.outcomes),
@@ -216,23 +188,10 @@ def measure_rankings(
     factors: Mapping[str, float],
     on_note: Callable[[str], None] = lambda text: None,
 ) -> dict[tuple[tuple[str, ...], str], Tally]:
-    """Rank every set by every kind of experiment.
+    """Rank every set by every kind of experiment, by nuclei and share of labels.
 
-    Parameters
-    ----------
-    sets : sequence of CandidateSet
-        From `make_set`.
-    draws : mapping of str to int
-        Draws of the noise for each of `LABELLED`.
-    factors : mapping of str to float
-        As for `shiftcli.nmr.ranking.rank`.
-    on_note : callable
-        Told how it goes.
-
-    Returns
-    -------
-    dict
-        By nuclei and share of labels.
+    `draws` of the noise are made for each of `LABELLED`; `factors` are those of
+    `shiftcli.nmr.ranking.rank`.
     """
     tallies: dict[tuple[tuple[str, ...], str], Tally] = {}
     for number, own in enumerate(sets, 1):
@@ -297,17 +256,7 @@ def pose_all(
     *,
     only_true: bool = False,
 ) -> list[Questions]:
-    """Questions of all sets, with labels.
-
-    Parameters
-    ----------
-    sets, draws, factors
-        As for `measure_rankings`.
-    elements : tuple of str
-        What is measured.
-    only_true : bool
-        Whether to leave all candidates out but the crystals themselves.
-    """
+    """Questions of all sets, with labels; with `only_true` of the crystals themselves alone."""
     found = []
     for number, own in enumerate(sets, 1):
         for draw in range(draws):

@@ -56,13 +56,7 @@ def all_cutoffs() -> list[float]:
 
 
 def check_extra() -> None:
-    """Refuse where DScribe or scikit-learn is missing.
-
-    Raises
-    ------
-    UsageError
-        Naming the command that installs them.
-    """
+    """Refuse with the command that installs them where DScribe or scikit-learn is missing."""
     missing = [
         name
         for module, name in (("dscribe", "DScribe"), ("sklearn", "scikit-learn"))
@@ -76,22 +70,10 @@ def check_extra() -> None:
 
 
 def soap(crystal: Crystal, sites: Sequence[Site], cutoff: float) -> np.ndarray:
-    """Smooth overlap of atomic positions about some atoms.
+    """Smooth overlap of atomic positions about m sites; the first copy of each stands for all.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal, or an isolated molecule.
-    sites : sequence of Site
-        m sites of it; the first copy of each stands for all.
-    cutoff : float
-        Radius in Å.
-
-    Returns
-    -------
-    numpy.ndarray
-        Power spectra as unit vectors, float32, shape (m, f): for H, C, N and O and every
-        pair of them, `N_MAX` radial functions and angular momenta up to `L_MAX`.
+    Power spectra as unit vectors, float32, shape (m, f): for H, C, N and O and every pair of them,
+    `N_MAX` radial functions and angular momenta up to `L_MAX`, within `cutoff` in Å.
     """
     from ase import Atoms
 
@@ -121,21 +103,10 @@ def _descriptor(cutoff: float, periodic: bool) -> Any:
 def fit(
     features: Mapping[float, np.ndarray], reference: np.ndarray, chosen: Hyperparameters
 ) -> Callable[[Mapping[float, np.ndarray]], np.ndarray]:
-    """Train on some atoms.
+    """Train on n atoms: by cut-off their descriptors as unit vectors (n, f), shieldings in ppm
+    (n,).
 
-    Parameters
-    ----------
-    features : mapping of float to numpy.ndarray
-        By cut-off the descriptors of n atoms as unit vectors, shape (n, f).
-    reference : numpy.ndarray
-        Shieldings in ppm, shape (n,).
-    chosen : Hyperparameters
-        From `choose_hyperparameters`.
-
-    Returns
-    -------
-    callable
-        From the descriptors of m atoms to their shieldings in ppm, shape (m,).
+    Gives what makes of the descriptors of m atoms their shieldings in ppm, shape (m,).
     """
     from sklearn.kernel_ridge import KernelRidge
 
@@ -158,23 +129,11 @@ def choose_hyperparameters(
 ) -> Hyperparameters:
     """Choose cut-offs, exponent and ridge by cross-validation over crystals.
 
-    Parameters
-    ----------
-    features : mapping of float to numpy.ndarray
-        By cut-off the descriptors of n atoms as unit vectors, shape (n, f).
-    reference : numpy.ndarray
-        Shieldings in ppm, shape (n,).
-    weights : numpy.ndarray
-        How often the error of each atom counts, shape (n,).
-    crystals : numpy.ndarray
-        Number of the crystal of each, shape (n,), at least two different ones: no crystal is
-        on both sides of a split.
-
-    Returns
-    -------
-    Hyperparameters
-        Of the least RMSE. Of many atoms, cut-offs and exponent are chosen on a part of the
-        crystals, and the ridge, whose best value falls with their number, on all.
+    `features` holds by cut-off the descriptors of n atoms as unit vectors, shape (n, f);
+    `reference` their shieldings in ppm, `weights` how often the error of each counts, `crystals`
+    the number of the crystal of each, at least two different ones, shape (n,): no crystal is on
+    both sides of a split. Of many atoms, cut-offs and exponent are chosen on a part of the
+    crystals, and the ridge, whose best value falls with their number, on all.
     """
     rows = _some(crystals)
     grid = [(cutoffs, zeta) for cutoffs in CUTOFFS for zeta in ZETAS]

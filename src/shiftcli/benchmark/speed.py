@@ -100,13 +100,7 @@ class Speed:
 
 
 def benchmark_crystal() -> Crystal:
-    """The crystal that speed is measured on where no other is given: urea, an example.
-
-    Returns
-    -------
-    Crystal
-        All 16 atoms of its cell count as distinct.
-    """
+    """The crystal that speed is measured on where no other is given: urea, all 16 atoms distinct."""
     (crystal,) = read(packaged("examples") / "urea.cif")
     return replace(crystal, site_ids=np.arange(len(crystal)))
 

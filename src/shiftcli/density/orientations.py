@@ -8,6 +8,7 @@ each environment into axes of its own and make the prediction rotationally invar
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,16 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.weights)
+
+    def __getitem__(self, rows: np.ndarray) -> Frames:
+        return Frames(self.rotations[rows], self.weights[rows])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Frames]) -> Frames:
+        """Join frames of several sets of environments."""
+        nothing = np.empty((0, MAX_FRAMES, 3, 3), np.float32), np.empty((0, MAX_FRAMES), np.float32)
+        rotations, weights = zip(nothing, *((p.rotations, p.weights) for p in parts), strict=True)
+        return Frames(np.concatenate(rotations), np.concatenate(weights))
 
 
 def euler_rotations(count: int, rng: np.random.Generator) -> np.ndarray:

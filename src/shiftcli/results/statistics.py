@@ -10,7 +10,7 @@ have long tails, and plain percentiles of a root mean square then stand too low.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,13 +49,7 @@ class Versus:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {
-            "rmse": self.rmse,
-            "rmse_interval": _listed(self.rmse_interval),
-            "mae": self.mae,
-            "difference": self.difference,
-            "difference_interval": _listed(self.difference_interval),
-        }
+        return asdict(self, dict_factory=_plain)
 
 
 @dataclass(frozen=True)
@@ -106,28 +100,18 @@ class Errors:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        inside = {"68": self.coverage68, "95": self.coverage95}
-        values = {
-            "n": self.n,
-            "distinct": self.distinct,
-            "crystals": self.crystals,
-            "rmse": self.rmse,
-            "rmse_interval": _listed(self.rmse_interval),
-            "mae": self.mae,
-            "mae_interval": _listed(self.mae_interval),
-            "bias": self.bias,
-            "p95": self.p95,
-            "r2": self.r2,
-            "baseline": None if self.baseline is None else self.baseline.to_dict(),
-            "coverage": None if self.coverage68 is None else inside,
-        }
+        values = asdict(self, dict_factory=_plain)
+        inside = {level: values.pop(f"coverage{level}") for level in ("68", "95")}
+        values["coverage"] = None if self.coverage68 is None else inside
+        del values["classes"]
         if self.classes:
             values["classes"] = {name: e.to_dict() for name, e in self.classes.items()}
         return values
 
 
-def _listed(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else list(interval)
+def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Values as JSON gives them back."""
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in items}
 
 
 def rmse(error: np.ndarray, weights: np.ndarray) -> float:

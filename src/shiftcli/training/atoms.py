@@ -64,12 +64,9 @@ class LabelledAtoms:
         return np.concatenate(found) if found else np.empty(0, dtype=object)
 
     def evidence(self, environments: Mapping[str, int]) -> Evidence:
-        """What the structures say of each, beside the environments that networks have seen.
+        """What the structures say of each, beside the bonded environments that networks have seen.
 
-        Parameters
-        ----------
-        environments : mapping of str to int
-            Training crystals that hold each bonded environment, as the networks' files say.
+        Those are the training crystals that hold each environment, as the networks' files say.
         """
         known = {self.element: environments}
         found = [
@@ -109,23 +106,12 @@ def collect_atoms(
     copies: str = "distinct",
     families: Mapping[int, int] | None = None,
 ) -> LabelledAtoms:
-    """Gather the labelled atoms of one element.
+    """Gather the labelled atoms of one element of crystals that are given by their number in the
+    data.
 
-    Parameters
-    ----------
-    crystals : mapping of int to Crystal
-        Crystals by their number in the data.
-    element : str
-        H, C, N or O.
-    copies : {"distinct", "all"}
-        One entry for each distinct site, or one for each atom of the cell.
-    families : mapping of int to int, optional
-        Number of the family of each crystal; without it each is its own.
-
-    Returns
-    -------
-    LabelledAtoms
-        Atoms whose label, or that of a copy, is NaN are left out.
+    `copies` says ``distinct``, one entry for each distinct site, or ``all``, one for each atom of
+    the cell; `families` holds the number of the family of each crystal, without it each is its own.
+    Atoms whose label, or that of a copy, is NaN are left out.
     """
     parts = []
     reference: list[float] = []
@@ -168,13 +154,7 @@ def labelled_sites(
 
 
 def measure_errors(predicted: PredictedAtoms) -> Errors:
-    """Errors on one nucleus, and on each of its kinds of environments.
-
-    Parameters
-    ----------
-    predicted : PredictedAtoms
-        At least one atom.
-    """
+    """Errors on the atoms of one nucleus, at least one, and on each of its kinds of environments."""
     kinds = predicted.atoms.kinds()
     classes = {
         name: _measure(predicted, kinds == name)

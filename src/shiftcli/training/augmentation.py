@@ -21,17 +21,9 @@ _FIXED = 1906
 class Augmentation:
     """Turns and displaces samples as a configuration says.
 
-    Parameters
-    ----------
-    frames : Frames
-        Local frames of all training samples, n of them.
-    configuration : Configuration
-        ``orientation``, ``augmentation``, ``tilt``, ``smear`` and ``seed`` are read.
-
-    Attributes
-    ----------
-    copies : int
-        Orientations of each sample in an epoch.
+    `frames` are the local frames of all training samples; ``orientation``, ``augmentation``,
+    ``tilt``, ``smear`` and ``seed`` are read. `copies` are the orientations of each sample in an
+    epoch.
     """
 
     def __init__(self, frames: Frames, configuration: Configuration) -> None:

@@ -25,16 +25,9 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, float]
 
 
 class LevelledNetwork(nn.Module):
-    """A network with an output scale and offset for each further level of theory.
+    """A network f with an output scale and offset for each further level of theory.
 
-    Level 0 is the network's own: y₀ = f(x); level k has y_k = a_k·f(x) + b_k.
-
-    Parameters
-    ----------
-    network : MR3DDenseNet
-        f.
-    levels : int
-        Levels of theory, the main one counted.
+    Level 0 is the network's own: y₀ = f(x); level k of `levels` has y_k = a_k·f(x) + b_k.
     """
 
     def __init__(self, network: MR3DDenseNet, levels: int) -> None:
@@ -56,20 +49,11 @@ class LevelledNetwork(nn.Module):
 
 
 class Branches(nn.Module):
-    """The networks of several nuclei, whose convolutions are the same tensors.
+    """The networks of several nuclei, by element, whose convolutions are the same tensors: the
+    first one's.
 
     Batch normalisations and heads are each nucleus's own, so that every network can be used and
-    stored without the others.
-
-    Parameters
-    ----------
-    networks : dict of str to LevelledNetwork
-        By element; the first one's convolutions become those of all.
-
-    Raises
-    ------
-    TrainingError
-        If the networks begin with convolutions that differ.
+    stored without the others. `TrainingError` if the networks begin with convolutions that differ.
     """
 
     def __init__(self, networks: dict[str, LevelledNetwork]) -> None:
@@ -98,25 +82,10 @@ def _convolutions(network: MR3DDenseNet) -> list[nn.Conv3d]:
 class Branch:
     """The samples of one nucleus, and the network that learns from them.
 
-    Parameters
-    ----------
-    element : str
-        H, C, N or O.
-    training, validation : Samples
-        Samples to learn from, of all levels of theory, and to watch; the second may be empty.
-    configuration : Configuration
-        Hyperparameters, resolved for this nucleus and member.
-    processes : Processes
-        Where to train.
-
-    Attributes
-    ----------
-    levelled : LevelledNetwork
-        The network, as it was begun with, on the device.
-    means : list of float
-        Weighted mean of each level's training shieldings in ppm.
-    scale : float
-        Divisor of the centred shieldings in ppm.
+    `training` holds samples of all levels of theory, `validation` those to watch, which may be
+    none; `configuration` is resolved for this nucleus and member. Attributes: `levelled`, the
+    network as it was begun with, on the device; `means`, the weighted mean of each level's training
+    shieldings, and `scale`, the divisor of what is left, in ppm.
     """
 
     def __init__(

@@ -32,11 +32,10 @@ class Judged:
     @staticmethod
     def concatenate(parts: Sequence[Judged]) -> Judged:
         """Join what was judged by several committees of one nucleus; at least one."""
+        columns = ("shielding", "between", "within")
         return Judged(
             LabelledAtoms.concatenate([p.atoms for p in parts]),
-            np.concatenate([p.shielding for p in parts]),
-            np.concatenate([p.between for p in parts]),
-            np.concatenate([p.within for p in parts]),
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in columns),
             Evidence.concatenate([p.evidence for p in parts if p.evidence is not None]),
         )
 
@@ -58,28 +57,10 @@ def judge(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Judged:
-    """Predict atoms whose shieldings are known by all networks of one nucleus.
+    """Predict atoms, of crystals that no network has learned from, by all networks of one nucleus.
 
-    Parameters
-    ----------
-    files : sequence of pathlib.Path
-        The networks, all that predict together.
-    atoms : LabelledAtoms
-        Atoms of crystals that none of the networks learned from.
-    device : torch.device
-        Where to work.
-    dtype : torch.dtype
-        Precision of the networks, bfloat16 or float32.
-
-    Returns
-    -------
-    Judged
-        In the default orientations and views.
-
-    Raises
-    ------
-    WeightsError
-        If a file is no network, or they are of several nuclei.
+    In the default orientations and views, in bfloat16 or float32 (`dtype`). `WeightsError` if a
+    file is no network, or they are of several nuclei.
     """
     members = [load_folded(path, device, dtype) for path in files]
     if len({metadata.nucleus for _, metadata in members}) != 1:
@@ -90,36 +71,18 @@ def judge(
 
 
 def calibrate(judged: Judged, members: int) -> Calibration:
-    """Calibrate the intervals of a committee.
+    """Calibrate the intervals of a committee of so many `members` for the default orientations and
+    views.
 
-    Parameters
-    ----------
-    judged : Judged
-        What it, or one like it, says of atoms whose shieldings are known.
-    members : int
-        Networks of the committee that will predict. Where single networks were judged, its
-        spread does not count.
-
-    Returns
-    -------
-    Calibration
-        For the default orientations and views; `store_calibration` puts it into the files.
-
-    Raises
-    ------
-    TrainingError
-        If there are no atoms, or a prediction is not finite.
+    `judged` is what it, or one like it, says of atoms whose shieldings are known; where single
+    networks were judged, the spread does not count. `TrainingError` if there are no atoms, or a
+    prediction is not finite.
     """
     atoms = judged.atoms
     return fit(
-        judged.error,
-        judged.between,
-        judged.within,
-        atoms.weights,
-        atoms.families,
-        members=members,
-        evidence=judged.evidence,
-    )
+        judged.error, judged.between, judged.within, atoms.weights, atoms.families,
+        members=members, evidence=judged.evidence,
+    )  # fmt: skip
 
 
 def store_calibration(files: Sequence[Path], calibration: Calibration) -> None:

@@ -285,18 +285,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 def make_configuration(protocol: str = "default", *layers: Mapping[str, Any]) -> Configuration:
     """Hyperparameters of a protocol, changed by a file's and the command line's.
 
-    Parameters
-    ----------
-    protocol : {"default", "shared", "paper"}
-        Where to begin.
-    *layers : mapping of str to value
-        Attributes of `Configuration`; a later layer wins. A value given for all nuclei also
-        replaces what an earlier layer says of single ones.
-
-    Raises
-    ------
-    UsageError
-        If a name is unknown, or a value of the wrong kind or out of its range.
+    `layers` hold attributes of `Configuration`; a later one wins. A value given for all nuclei also
+    replaces what an earlier layer says of single ones. `UsageError` if a name is unknown, or a
+    value of the wrong kind or out of its range.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"protocol '{protocol}' is none of {', '.join(PROTOCOLS)}")

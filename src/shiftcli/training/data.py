@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -47,38 +48,22 @@ class Samples:
         return len(self.targets)
 
     def __getitem__(self, rows: np.ndarray) -> Samples:
-        return Samples(
-            self.environments[rows],
-            Frames(self.frames.rotations[rows], self.frames.weights[rows]),
-            self.targets[rows],
-            self.weights[rows],
-            self.crystals[rows],
-            self.families[rows],
-            self.baseline[rows],
-            self.levels[rows],
-        )
+        return Samples(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
     def concatenate(parts: Sequence[Samples]) -> Samples:
         """Join the samples of several levels of theory, numbered in the order given."""
+        columns: dict[str, Any] = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(Samples)
+            if f.name not in ("environments", "frames")
+        }
+        columns["levels"] = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
         return Samples(
             Environments.concatenate([p.environments for p in parts]),
-            _join_frames([p.frames for p in parts]),
-            np.concatenate([p.targets for p in parts]),
-            np.concatenate([p.weights for p in parts]),
-            np.concatenate([p.crystals for p in parts]),
-            np.concatenate([p.families for p in parts]),
-            np.concatenate([p.baseline for p in parts]),
-            np.concatenate([np.full(len(p), level) for level, p in enumerate(parts)]),
+            Frames.concatenate([p.frames for p in parts]),
+            **columns,
         )
-
-
-def _join_frames(parts: Sequence[Frames]) -> Frames:
-    if not parts:
-        return local_frames(Environments.concatenate([]))
-    return Frames(
-        np.concatenate([p.rotations for p in parts]), np.concatenate([p.weights for p in parts])
-    )
 
 
 def is_validation(family: int | np.ndarray) -> bool | np.ndarray:
@@ -97,14 +82,10 @@ def collect_samples(
     parts = [surroundings(crystal, sites) for crystal, sites in atoms.parts]
     return Samples(
         Environments.concatenate(parts),
-        _join_frames([local_frames(part) for part in parts]),
-        atoms.reference,
-        atoms.weights,
-        atoms.crystals,
-        atoms.families,
-        atoms.baseline,
+        Frames.concatenate([local_frames(part) for part in parts]),
+        atoms.reference, atoms.weights, atoms.crystals, atoms.families, atoms.baseline,
         np.zeros(len(atoms), dtype=int),
-    )
+    )  # fmt: skip
 
 
 def is_usual(shieldings: np.ndarray, element: str) -> np.ndarray:
@@ -120,20 +101,10 @@ def drop_outliers(samples: Samples, element: str) -> Samples:
 
 
 def repeats(samples: Samples, balance: float) -> np.ndarray:
-    """How often an epoch should see each sample, so that rare kinds of atoms are not lost.
+    """How often an epoch should see each of n samples, so that rare kinds of atoms are not lost.
 
-    Parameters
-    ----------
-    samples : Samples
-        n samples.
-    balance : float
-        Exponent: 0 sees all once, 1 all kinds as often.
-
-    Returns
-    -------
-    numpy.ndarray
-        (share of the commonest kind / share of the sample's own)^balance, at most
-        `MOST_REPEATS`, shape (n,). The kind is the element of the nearest atom.
+    (share of the commonest kind / share of the sample's own)^`balance`, at most `MOST_REPEATS`,
+    shape (n,): 0 sees all once, 1 all kinds as often. The kind is the element of the nearest atom.
     """
     distance = np.linalg.norm(samples.environments.positions, axis=-1)
     nearest = distance.argmin(axis=1)
@@ -147,22 +118,9 @@ def split_crystals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Part the crystals of the main level into those to learn from and those to watch.
 
-    Parameters
-    ----------
-    families : mapping of int to int
-        Number of the family of each crystal, by the crystal's number (`Labelled.families`).
-    configuration : Configuration
-        ``validation``, ``folds``, ``fold`` and ``crystals`` are read.
-
-    Returns
-    -------
-    training, validation : numpy.ndarray
-        Numbers of crystals, ascending; no family is in both.
-
-    Raises
-    ------
-    TrainingError
-        If more training crystals are wanted than there are families.
+    By the number of each crystal's family (`Labelled.families`), and ``validation``, ``folds``,
+    ``fold`` and ``crystals`` of the configuration. Both are numbers of crystals, ascending; no
+    family is in both. `TrainingError` if more training crystals are wanted than there are families.
     """
     numbers = np.array(sorted(families), dtype=int)
     own = np.array([families[k] for k in numbers.tolist()], dtype=int)

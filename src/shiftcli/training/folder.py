@@ -121,21 +121,10 @@ def write_task(path: Path, task: Task, **further: Any) -> None:
 
 
 def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: str) -> Task:
-    """What a configuration file asks for.
+    """What a configuration file, from `shiftcli.options.read_toml`, asks for.
 
-    Parameters
-    ----------
-    values : mapping
-        From `shiftcli.options.read_toml`.
-    *layers : mapping
-        Hyperparameters that win over the file's.
-    protocol : str
-        Where the hyperparameters begin.
-
-    Raises
-    ------
-    UsageError
-        If a name or a value is none that a run knows.
+    `layers` of hyperparameters win over the file's; `protocol` is where they begin. `UsageError` if
+    a name or a value is none that a run knows.
     """
     own = {k: v for k, v in values.items() if k not in TASK_KEYS}
     configuration = make_configuration(protocol, own, *layers)

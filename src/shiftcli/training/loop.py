@@ -52,17 +52,10 @@ class EpochReport:
 class Trainer:
     """Trains the networks of one nucleus, or those of several whose convolutions are shared.
 
-    Parameters
-    ----------
-    branches : sequence of Branch
-        The nuclei. Of several each step takes one, by their shares; of one an epoch is a pass
-        over its samples, unless the trunk is a shared one.
-    configuration : Configuration
-        What does not depend on the nucleus: the length of the run, the optimiser and its rates.
-    processes : Processes
-        Where to train.
-    member : int
-        Number of the networks in their committees.
+    Of several branches each step takes one, by their shares; of one an epoch is a pass over its
+    samples, unless the trunk is a shared one. `configuration` says what does not depend on the
+    nucleus: the length of the run, the optimiser and its rates; `member` is the number of the
+    networks in their committees.
     """
 
     def __init__(
@@ -103,18 +96,9 @@ class Trainer:
     def fit(self, checkpoint: Path, report: Callable[[EpochReport], None]) -> None:
         """Train to the last epoch, writing a checkpoint after each.
 
-        Parameters
-        ----------
-        checkpoint : pathlib.Path
-            State file; a run that finds its own state there goes on from it.
-        report : callable
-            Called with an `EpochReport` of each nucleus after each epoch, before its checkpoint
-            is written.
-
-        Raises
-        ------
-        TrainingError
-            If the loss is no longer a number, or the state file is of another run.
+        A run that finds its own state there goes on from it. `report` is told of each nucleus after
+        each epoch, before its checkpoint is written. `TrainingError` if the loss is no longer a
+        number, or the state file is of another run.
         """
         if checkpoint.exists():
             self._restore(checkpoint)

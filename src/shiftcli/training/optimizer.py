@@ -22,22 +22,8 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Bring all singular values of a matrix near 1, by Newton–Schulz iteration.
 
-    Parameters
-    ----------
-    matrix : torch.Tensor
-        Shape (rows, columns).
-    steps : int
-        Iterations; with five, singular values end within about 0.7 and 1.2.
-
-    Returns
-    -------
-    torch.Tensor
-        The same shape.
-
-    Notes
-    -----
-    X ← aX + (bA + cA²)X with A = XXᵀ; K. Jordan et al., "Muon: an optimizer for hidden
-    layers in neural networks" (2024).
+    X ← aX + (bA + cA²)X with A = XXᵀ; with five steps singular values end within about 0.7 and 1.2.
+    K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
     """
     a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
@@ -52,11 +38,8 @@ def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised, for matrices and convolutions; AdamW for what is flagged.
 
-    Parameters
-    ----------
-    groups : list of dict
-        Parameter groups, each with ``lr_scale``, ``weight_decay`` and ``matrix`` (whether
-        its parameters take orthogonalised steps).
+    Each of the parameter groups has ``lr_scale``, ``weight_decay`` and ``matrix``: whether its
+    parameters take orthogonalised steps.
     """
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:

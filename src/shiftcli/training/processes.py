@@ -55,10 +55,7 @@ class Processes:
     def together(self) -> Iterator[None]:
         """Wait for all processes at the end of a block, and end all where it fails in one.
 
-        Raises
-        ------
-        TrainingError
-            If the block failed in another process, which says why.
+        `TrainingError` if the block failed in another process, which says why.
         """
         try:
             yield
@@ -148,20 +145,8 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
 def launched(device: str = "auto") -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started; alone without it.
 
-    Parameters
-    ----------
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; of several processes on GPUs each takes the
-        GPU of its local rank.
-
-    Yields
-    ------
-    Processes
-
-    Raises
-    ------
-    DeviceError
-        If the device is not there.
+    `device` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; of several processes on GPUs each takes
+    the GPU of its local rank. `DeviceError` if it is not there.
     """
     place = resolve_device(device)
     if "WORLD_SIZE" not in os.environ and not distributed.is_initialized():

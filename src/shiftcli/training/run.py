@@ -181,30 +181,11 @@ def find_trainable(
 ) -> list[str]:
     """Find the nuclei that a run can train, before it makes or trains anything.
 
-    Parameters
-    ----------
-    task : Task
-        What the run is asked to do.
-    labelled : Labelled
-        Its data.
-    on_note : callable
-        Told of nuclei that are left out.
-    processes : int
-        Processes that share a batch.
-    start : bool
-        Whether the networks to start from are looked for.
-
-    Returns
-    -------
-    list of str
-        Those of the task; without any, those of H, C, N and O that the data suffice for.
-
-    Raises
-    ------
-    TooFewSamples
-        If the data do not suffice for a nucleus of the task, or for any.
-    TrainingError, WeightsError
-        If a batch cannot be shared, or there is no network to start from.
+    Those of the task; without any, those of H, C, N and O that the data suffice for; of the others
+    `on_note` is told. `processes` share a batch; with `start` the networks to start from are looked
+    for. `TooFewSamples` if the data do not suffice for a nucleus of the task, or for any;
+    `TrainingError` or `WeightsError` if a batch cannot be shared, or there is no network to start
+    from.
     """
     found = []
     for element in task.nuclei or ELEMENTS:

@@ -121,19 +121,10 @@ class _Level:
 
 
 def split_level(entry: str | Path) -> tuple[str, str]:
-    r"""Part ``LEVEL=PATH`` into its level of theory and its path.
+    r"""Part ``LEVEL=PATH`` into its level of theory, empty where none is given, and its path.
 
-    Parameters
-    ----------
-    entry : str or pathlib.Path
-        A path, or a path behind a level of theory. What exists as it is written, or is a
-        pattern that matches something, is a path. A level holds no colon, slash or
-        backslash, so ``C:\a=b.xyz`` and ``runs/a=b.xyz`` are paths in any case.
-
-    Returns
-    -------
-    level, path : str
-        The level is empty where none is given.
+    What exists as it is written, or is a pattern that matches something, is a path. A level holds
+    no colon, slash or backslash, so ``C:\a=b.xyz`` and ``runs/a=b.xyz`` are paths in any case.
     """
     text = str(entry)
     match = _LEVEL_AND_PATH.fullmatch(text)
@@ -161,29 +152,16 @@ def load_levels(
 ) -> Labelled:
     """Read the crystals of a data set, each level of theory by itself.
 
-    A file belongs to the level that the user gives (``LEVEL=PATH``), else to the one its
-    crystals name (`Crystal.level`), else to the one without a name. The first labelled
-    crystal's level is the main one.
+    A file belongs to the level that the user gives (``LEVEL=PATH``, see `split_level`), else to the
+    one its crystals name (`Crystal.level`), else to the one without a name. The first labelled
+    crystal's level is the main one. `data` are files, directories or patterns; `on_note` is told of
+    what cannot be read, has no shieldings, has other elements than H, C, N and O, or is odd;
+    `shielding_column` names the column of the shieldings where it has none of the usual names,
+    `family_key` what in the header of extended XYZ files names a crystal's family, in place of its
+    name.
 
-    Parameters
-    ----------
-    data : sequence of str or pathlib.Path
-        Files, directories or patterns, each as such or as ``LEVEL=PATH`` (`split_level`).
-    on_note : callable
-        Told of what cannot be read, has no shieldings, has other elements than H, C, N and
-        O, or is odd.
-    shielding_column : str, optional
-        Column with the shieldings; without it the usual names.
-    family_key : str, optional
-        Key in the header of extended XYZ files that names the family of a crystal; without it
-        its name does (`shiftcli.training.families.family_name`).
-
-    Raises
-    ------
-    TrainingError
-        If no crystal of H, C, N and O has shieldings.
-    UsageError
-        If a place of data is not there or holds no files, or two levels are given for one file.
+    `TrainingError` if no crystal of H, C, N and O has shieldings; `UsageError` if a place of data
+    is not there or holds no files, or two levels are given for one file.
     """
     problems: list[str] = []
     levels: dict[str, _Level] = {}

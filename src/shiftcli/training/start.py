@@ -19,22 +19,11 @@ from shiftcli.weights import find_networks
 def find_start(configuration: Configuration, element: str) -> MR3DDenseNet:
     """Load the network whose weights a run begins with.
 
-    Parameters
-    ----------
-    configuration : Configuration
-        Of this nucleus. Its ``start`` is a network's file, of any nucleus; a directory of
-        networks, of which the (first) one of this nucleus counts; or that of a cross-validation
-        with as many folds, of which a fold takes the network of the same fold, and a run on all
-        crystals the one that was refitted.
-    element : str
-        The nucleus that will be trained.
-
-    Raises
-    ------
-    TrainingError
-        If there is none, or its layers are not those of the network.
-    WeightsError
-        If the file is damaged.
+    ``start`` of the configuration, which is that of this nucleus, names a network's file, of any
+    nucleus; a directory of networks, of which the (first) one of this nucleus counts; or that of a
+    cross-validation with as many folds, of which a fold takes the network of the same fold, and a
+    run on all crystals the one that was refitted. `TrainingError` if there is none, or its layers
+    are not those of the network; `WeightsError` if the file is damaged.
     """
     path, own = _file_of(configuration, element), configuration.architecture()
     other, _ = load(path)

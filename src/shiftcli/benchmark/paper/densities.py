@@ -29,10 +29,7 @@ _LEVEL = 0.25
 def figure1(setting: Setting) -> Result:
     """Slices and isosurfaces of the carbon density about one atom, on two grids.
 
-    Parameters
-    ----------
-    setting : Setting
-        The first crystal of the data, or the example crystal without data.
+    Of the first crystal of the data, or the example crystal without data.
     """
     crystal = _crystal(setting)
     site = next(s for s in crystal.sites if s.element == _CHANNEL)

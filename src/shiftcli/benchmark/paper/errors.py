@@ -20,13 +20,7 @@ _BINS = 60
 
 
 def figure4(setting: Setting) -> Result:
-    """How the errors of the networks and of the KRR are distributed.
-
-    Parameters
-    ----------
-    setting : Setting
-        The data, whose second label column is the KRR's prediction, and the networks.
-    """
+    """How the errors of the networks and of the KRR, the data's second label, are distributed."""
     rows: list[tuple[Value, ...]] = []
     histograms: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
     for element, tested, ours in setting.tested():

@@ -43,21 +43,9 @@ class _Moved:
 def geometry(setting: Setting) -> Result:
     """Errors on displaced copies of crystals, by how far each atom was moved.
 
-    Parameters
-    ----------
-    setting : Setting
-        The data: relaxed crystals, then displaced copies under the same names with their atoms in
-        the same order; and the networks.
-
-    Returns
-    -------
-    Result
-        Validation crystals only. Moves are counted without the drift of the crystal as a whole.
-
-    Raises
-    ------
-    TrainingError
-        If no validation crystal has a displaced copy.
+    The data hold relaxed crystals, then displaced copies under the same names with their atoms in
+    the same order. Validation crystals only; moves are counted without the drift of the crystal as
+    a whole. `TrainingError` if no validation crystal has a displaced copy.
     """
     pairs = _pairs(setting)
     rows: list[tuple[Value, ...]] = []

@@ -63,10 +63,7 @@ def _differs(setting: Setting) -> tuple[str, ...]:
 def figure3a(setting: Setting) -> Result:
     """Errors without augmentation, with it in training, and in training and testing.
 
-    Parameters
-    ----------
-    setting : Setting
-        The data; all models of one size see as many batches.
+    All models of one size see as many batches.
     """
     element = (setting.nuclei or ("H",))[0]
     curve, _ = _curve(setting, element)
@@ -94,13 +91,7 @@ def _draw_errors(figure: Figure, curve: list[StudyRow]) -> None:
 
 
 def figure3b(setting: Setting) -> Result:
-    """Training time against the number of samples: it grows linearly.
-
-    Parameters
-    ----------
-    setting : Setting
-        The data; the runs of figure 3a are timed.
-    """
+    """Training time of the runs of figure 3a against the number of samples: it grows linearly."""
     element = (setting.nuclei or ("H",))[0]
     configuration = _configuration(setting).for_element(element)
     curve, folder = _curve(setting, element)

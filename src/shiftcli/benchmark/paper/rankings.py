@@ -63,23 +63,11 @@ _INDEPENDENT = Constants(1e6, {"H": 0.0, "C": 0.0})
 def ranking(setting: Setting) -> Result:
     """Rankings of known crystals among other structures of their molecules.
 
-    Parameters
-    ----------
-    setting : Setting
-        The data, of which validation crystals are taken that no network has learned from, and the
-        networks. Predictions are kept in ``candidates`` below its folder.
-
-    Returns
-    -------
-    Result
-        For each nucleus and share of labels how often the true family is first; stated against
-        observed probabilities, and constants of the model fitted on one half of the crystals and
-        tried on the other, as remarks and series.
-
-    Raises
-    ------
-    TrainingError
-        If the data hold no such crystal.
+    Of the data validation crystals are taken that no network has learned from; predictions are kept
+    in ``candidates`` below the setting's folder. For each nucleus and share of labels how often the
+    true family is first; stated against observed probabilities, and constants of the model fitted
+    on one half of the crystals and tried on the other, as remarks and series. `TrainingError` if
+    the data hold no such crystal.
     """
     size = _QUICK if setting.quick else _FULL
     predictor = StoredPredictor(

@@ -36,13 +36,7 @@ _QUICK_BATCH = 64
 
 
 def table1(setting: Setting) -> Result:
-    """Atoms to learn from and to test on, with and without augmentation.
-
-    Parameters
-    ----------
-    setting : Setting
-        The data.
-    """
+    """Atoms to learn from and to test on, with and without augmentation."""
     counts: dict[tuple[str, str], int] = {}
     distinct: dict[str, int] = {}
     for row in describe(setting.labelled).rows:
@@ -68,12 +62,8 @@ def table1(setting: Setting) -> Result:
 
 
 def table2(setting: Setting) -> Result:
-    """Errors of the networks, and how far below the KRR's they are.
-
-    Parameters
-    ----------
-    setting : Setting
-        The data, whose second label column is the KRR's prediction, and the networks.
+    """Errors of the networks, and how far below those of the KRR, the data's second label, they
+    are.
     """
     rows = []
     for element, tested, error in setting.tested():
@@ -98,10 +88,7 @@ def table2(setting: Setting) -> Result:
 def table3(setting: Setting) -> Result:
     """The network without its many grids, and without its cropping.
 
-    Parameters
-    ----------
-    setting : Setting
-        The data; quick, two nuclei and the compact network for a few epochs.
+    Quick, two nuclei and the compact network for a few epochs.
     """
     nuclei = setting.nuclei or (tuple(_QUICK_TABLE3) if setting.quick else ELEMENTS)
     rows = []
@@ -147,13 +134,7 @@ def _trained_rmse(setting: Setting, element: str, name: str, changes: dict[str, 
 
 
 def table4(setting: Setting) -> Result:
-    """Epochs and decay of the learning rate, as ``--protocol paper`` has them.
-
-    Parameters
-    ----------
-    setting : Setting
-        Nothing of it is needed.
-    """
+    """Epochs and decay of the learning rate, as ``--protocol paper`` has them."""
     rows = []
     for element in ELEMENTS:
         own = make_configuration("paper").for_element(element)

@@ -99,17 +99,6 @@ class StructureError(ShiftcliError):
 class ExperimentError(ShiftcliError):
     """Measured shifts cannot be read, or do not fit the structure."""
 
-    def with_structure(self, structure: str) -> ExperimentError:
-        """The same of one of several structures, which it then names before the experiment.
-
-        Parameters
-        ----------
-        structure : str
-            File, and name in it, of the structure that the shifts do not fit.
-        """
-        where = f"{structure}: {self.where}" if self.where else structure
-        return ExperimentError(self.message, where=where, hint=self.hint)
-
 
 class WeightsError(ShiftcliError):
     """A network is missing, damaged, or does not fit the request."""
@@ -144,35 +133,19 @@ class Failure:
 
 
 def attempt(work: Callable[[], T], file: str, where: str = "") -> T | Failure:
-    """Do something for one structure; what goes wrong must not lose the others.
+    """Do something for one structure of a file; what goes wrong must not lose the others.
 
-    Parameters
-    ----------
-    work : callable
-        Makes the result.
-    file : str
-        The structure's file.
-    where : str
-        File and name of the structure, for errors that do not say it themselves.
-
-    Returns
-    -------
-    object or Failure
-        What `work` returned.
-
-    Raises
-    ------
-    StoreError
-        Nothing that follows could be kept either.
+    `where`, file and name of the structure, is for errors that do not say it themselves. Only a
+    `StoreError` is raised: nothing that follows could be kept either.
     """
     try:
         return work()
     except StoreError:
         raise
-    except ExperimentError as error:
-        return Failure(file, error.with_structure(where) if where else error)
     except ShiftcliError as error:
-        error.where = error.where or where
+        # An error of an experiment names that: the structure stands before it.
+        own = error.where if isinstance(error, ExperimentError) else ""
+        error.where = ": ".join(filter(None, (where, own))) if own else error.where or where
         return Failure(file, error)
     except Exception as error:  # a fault of ours
         if os.environ.get(DEBUG) == "1":

@@ -112,15 +112,7 @@ def _is_file(file: Path | int) -> bool:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file so that a crash leaves the old one or the new one, never half of one.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write; it takes the file's place when the block ends well.
+    Yields where to write; that takes the file's place when the block ends well.
     """
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")  # 255 bytes at most
     try:
@@ -137,17 +129,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole(output: Path) -> Iterator[Path]:
-    """A temporary path that becomes the output when all went well.
+    """A temporary path that becomes the output when all went well; a pipe or a device is itself
+    written to.
 
-    Parameters
-    ----------
-    output : pathlib.Path
-        The file; replaced if it is there. A pipe or a device is written to itself.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be written.
+    `UsageError` if it cannot be written.
     """
     check_writable(output)
     try:
@@ -163,20 +148,7 @@ def whole(output: Path) -> Iterator[Path]:
 
 
 def write_file(chunks: Chunks, output: Path) -> None:
-    """Write a file whole or not at all, compressed with the suffix ``.gz``.
-
-    Parameters
-    ----------
-    chunks : iterable of str or bytes
-        Its contents.
-    output : pathlib.Path
-        The file, see `whole`.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be written.
-    """
+    """Write a file, see `whole`, out of its contents, compressed with the suffix ``.gz``."""
     with whole(output) as path, open(path, "wb") as plain:
         # The same bytes whenever it is written.
         packed = output.suffix.lower() == ".gz"

@@ -22,12 +22,8 @@ class Tabular(ABC):
         """Columns by name, numbers unrounded."""
 
     def to_dataframe(self) -> Any:
-        """The columns of `to_dict` as a `pandas.DataFrame`.
-
-        Raises
-        ------
-        UsageError
-            If pandas is not installed.
+        """The columns of `to_dict` as a `pandas.DataFrame`; `UsageError` if pandas is not
+        installed.
         """
         try:
             pandas = import_module("pandas")
@@ -49,17 +45,9 @@ class Result(Tabular):
     """A table that can be drawn, too."""
 
     def plot(self, look: Any = None) -> Figure:
-        """The picture that the command line makes of it, as a matplotlib figure.
+        """The picture that the command line makes of it, in a `shiftcli.results.look.Look`.
 
-        Parameters
-        ----------
-        look : shiftcli.results.look.Look, optional
-            Size, letters and style.
-
-        Raises
-        ------
-        UsageError
-            If matplotlib is not installed, or there is nothing to draw.
+        `UsageError` if matplotlib is not installed, or there is nothing to draw.
         """
         # By name, as the pictures know the results and not the other way round.
         figure: Figure = import_module("shiftcli.views.plots").draw(self, look)

@@ -74,12 +74,8 @@ def choices(kind: Any) -> tuple[str, ...]:
 
 
 def check(group: Any) -> None:
-    """Hold the values of a group against their choices and limits.
-
-    Raises
-    ------
-    UsageError
-        If one is none of its choices, or a number out of its limits.
+    """Hold the values of a group against their choices and limits; `UsageError` where they leave
+    them.
     """
     kinds = get_type_hints(type(group))
     for name, declared in options_of(type(group)).items():
@@ -96,10 +92,7 @@ def check(group: Any) -> None:
 def typed(group: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Values of a file as those of a group's fields, after a look at their names and types.
 
-    Raises
-    ------
-    UsageError
-        If the group has no such field, or a value is of another type.
+    `UsageError` if the group has no such field, or a value is of another type.
     """
     kinds = get_type_hints(group)
     made = dict(values)
@@ -119,17 +112,8 @@ def typed(group: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a file of options, references or a run.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        TOML.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be read, is too large or is not TOML.
+    """Read a file of options, references or a run; `UsageError` if it cannot be, is too large or
+    not TOML.
     """
     where = visible(path)
     try:

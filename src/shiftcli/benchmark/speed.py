@@ -44,50 +44,27 @@ _DENSE_SAMPLE = 2
 
 @dataclass(frozen=True)
 class Speed:
-    """Throughput of the parts, medians of repeated runs.
+    """Throughput of the parts, medians of repeated runs."""
 
-    Attributes
-    ----------
-    device : str
-        Where it was measured.
-    dtype : str
-        Precision of densities and network.
-    voxelizations : float
-        Environments a second on all 20 channels.
-    voxelizations_spread : tuple of float
-        Slowest and fastest of the repeats.
-    dense_voxelizations : float
-        The same with a norm and an exponential for every voxel and atom, materialised, as
-        in the authors' published code.
-    predictions : float
-        Networks' forward passes a second, one orientation, with the best batch size.
-    predictions_by_batch : dict of str to float
-        The same for several batch sizes; those that do not fit the memory are left out.
-    bandwidth : float
-        Bytes a second that the device writes in copying a large array.
-    bandwidth_fraction : float
-        Bytes of densities that the voxelizer writes in a second, over `bandwidth`: 1 is the
-        limit of the device.
-    environments : int
-        Environments measured on, orientations counted.
-    operations : float
-        Multiplications and additions of one voxelization, as the separable sums need them.
-    bytes_written : int
-        Densities of one environment.
-    """
-
-    device: str
-    dtype: str
-    voxelizations: float
-    voxelizations_spread: tuple[float, float]
+    device: str  #: Where it was measured.
+    dtype: str  #: Precision of densities and network.
+    voxelizations: float  #: Environments a second on all 20 channels.
+    voxelizations_spread: tuple[float, float]  #: Slowest and fastest of the repeats.
+    #: The same with a norm and an exponential for every voxel and atom, materialised, as in the
+    #: authors' published code.
     dense_voxelizations: float
+    #: Networks' forward passes a second, one orientation, with the best batch size.
     predictions: float
+    #: The same for several batch sizes; those that do not fit the memory are left out.
     predictions_by_batch: dict[str, float]
-    bandwidth: float
+    bandwidth: float  #: Bytes a second that the device writes in copying a large array.
+    #: Bytes of densities that the voxelizer writes in a second, over `bandwidth`: 1 is the limit of
+    #: the device.
     bandwidth_fraction: float
-    environments: int
+    environments: int  #: Environments measured on, orientations counted.
+    #: Multiplications and additions of one voxelization, as the separable sums need them.
     operations: float
-    bytes_written: int
+    bytes_written: int  #: Densities of one environment.
 
     @property
     def ratio(self) -> float:
@@ -100,7 +77,7 @@ class Speed:
 
 
 def benchmark_crystal() -> Crystal:
-    """The crystal that speed is measured on where no other is given: urea, all 16 atoms distinct."""
+    """The crystal that speed is measured on where no other is given: urea, all atoms distinct."""
     (crystal,) = read(packaged("examples") / "urea.cif")
     return replace(crystal, site_ids=np.arange(len(crystal)))
 

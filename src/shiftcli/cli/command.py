@@ -31,10 +31,10 @@ def command(
 ) -> Callable[..., None]:
     """Spread the groups among a function's parameters into options, and add ``--config``.
 
-    A parameter whose type is a group of options becomes one option a field, with the values of
-    the parameter's default where it has one. ``Annotated[dict, group]`` takes only those values
-    that were given, for what has further defaults below. `further` are keys of a configuration
-    file that the command takes as they are, out of ``context.meta["shiftcli.further"]``.
+    A parameter whose type is a group of options becomes one option a field, with the values of the
+    parameter's default where it has one. ``Annotated[dict, group]`` takes only those values that
+    were given, for what has further defaults below. `further` are keys of a configuration file that
+    the command takes as they are, out of ``context.meta["shiftcli.further"]``.
     """
     hints = get_type_hints(function, include_extras=True)
     own = inspect.signature(function).parameters

@@ -177,13 +177,9 @@ class RunOptions:
     def part(self, files: Sequence[str], folder: Path | None) -> Shard | None:
         """The part to predict, if it is not all: of ``--shard``, or of a task in a SLURM array.
 
-        A task of an array takes a part only where results are kept in a folder, and where there
-        are enough files for all tasks: else each task was given files of its own.
-
-        Raises
-        ------
-        UsageError
-            If a part would be kept nowhere.
+        A task of an array takes a part only where results are kept in a folder, and where there are
+        enough files for all tasks: else each task was given files of its own. `UsageError` if a
+        part would be kept nowhere.
         """
         if folder is None:
             if self.shard is not None:
@@ -335,13 +331,7 @@ class ExperimentOptions:
     )
 
     def read(self, nuclei: tuple[str, ...] | None) -> Experiment:
-        """The measured shifts, of some nuclei or all.
-
-        Raises
-        ------
-        UsageError
-            If nothing is left.
-        """
+        """The measured shifts, of some nuclei or all; `UsageError` if nothing is left."""
         from shiftcli.nmr.experiment_files import read_experiment
 
         alone = nuclei[0] if nuclei and len(nuclei) == 1 else ""

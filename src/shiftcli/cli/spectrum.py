@@ -85,10 +85,7 @@ class SpectrumOptions:
     ) -> tuple[tuple[str, ...] | None, Settings]:
         """The nuclei that are drawn (None: all that are there), and how.
 
-        Raises
-        ------
-        UsageError
-            If options contradict each other, before any work is done.
+        `UsageError` if options contradict each other, before any work is done.
         """
         from shiftcli.nmr.spectrum import (
             Axis,
@@ -117,13 +114,7 @@ class SpectrumOptions:
     def measured(
         self, output: Path | None, report: Path | None, nuclei: tuple[str, ...] | None
     ) -> list[Measured]:
-        """What is drawn behind the spectra.
-
-        Raises
-        ------
-        UsageError
-            If no picture of spectra is drawn.
-        """
+        """What is drawn behind the spectra; `UsageError` if no picture of spectra is drawn."""
         from shiftcli.nmr.spectrum import read_measured
 
         if not self.experiment:

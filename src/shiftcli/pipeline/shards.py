@@ -12,7 +12,7 @@ from shiftcli.errors import UsageError
 
 @dataclass(frozen=True)
 class Shard:
-    """The k-th of n parts of a run; every n-th file, from the k-th on."""
+    """The k-th, from 1, of n parts of a run; every n-th file, from the k-th on."""
 
     #: Which part, from 1, of how many.
     k: int
@@ -33,13 +33,7 @@ class Shard:
 
 
 def parse_shard(text: str) -> Shard:
-    """Read ``2/8``.
-
-    Raises
-    ------
-    UsageError
-        If it is no such pair, or there is no such part.
-    """
+    """Read ``2/8``; `UsageError` if it is no such pair, or there is no such part."""
     found = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text, re.ASCII)
     if found is None:
         raise UsageError(f"--shard: '{text}' is not a part and their number, such as 2/8")

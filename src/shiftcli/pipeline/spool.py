@@ -30,13 +30,7 @@ class Spool(Sequence[Prediction]):
         self._end = 0
 
     def append(self, prediction: Prediction) -> None:
-        """Keep one more.
-
-        Raises
-        ------
-        ShiftcliError
-            If the disk of the temporary files is full.
-        """
+        """Keep one more; `ShiftcliError` if the disk of the temporary files is full."""
         data = pickle.dumps(prediction, protocol=pickle.HIGHEST_PROTOCOL)
         try:
             self._file.seek(self._end)

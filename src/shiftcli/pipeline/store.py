@@ -105,22 +105,11 @@ def _open_file(path: str, flags: int) -> int:
 
 
 class Store:
-    """The folder while it is used.
+    """The folder while it is used, made if it is not there.
 
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Made if it is not there.
-    shard : Shard, optional
-        Which part of a run this is; each has a list of its own.
-    is_owner : bool
-        Whether no other run may write to the same list; a process that works for a run is no
-        owner.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be made, read or written, or another run writes there.
+    Each shard of a run has a list of its own. Of an owner no other run may write to the same list;
+    a process that works for a run is no owner. `StoreError` if the folder cannot be made, read or
+    written, or another run writes there.
     """
 
     def __init__(
@@ -291,10 +280,7 @@ def lists_of(folder: Path) -> list[Path]:
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     """All lines of all lists of a folder that are JSON objects, as they are.
 
-    Raises
-    ------
-    ReadError
-        If the folder or a list cannot be read.
+    `ReadError` if the folder or a list cannot be read.
     """
     for path in lists_of(folder):
         try:

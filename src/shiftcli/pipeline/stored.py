@@ -24,38 +24,17 @@ _LARGEST = 1e5
 
 
 class StoredPredictor(Predictor):
-    """A predictor that writes down every crystal it has predicted, and predicts none twice.
+    """A predictor that writes down every crystal it has predicted in a folder, and predicts none
+    twice.
 
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Where to write; made if it is not there.
-    weights : str or pathlib.Path, optional
-        As for `Predictor`.
-    shard : Shard, optional
-        Which part of a run this is.
-    is_owner : bool
-        As for `Store`; false in the processes that work for another.
-    **options
-        The further ones of `Predictor`.
+    `shard` says which part of a run this is, `is_owner` is as for `Store`, false in the processes
+    that work for another; the rest is as for `Predictor`. `taken` counts the predictions that were
+    taken from the folder in this process. A crystal is known again by its elements, positions and
+    cell together with the version of this program, the networks (their SHA-256) and the options
+    that change a number, whatever its file is called and wherever in it it stands. Numbers come
+    back bit for bit.
 
-    Attributes
-    ----------
-    store : Store
-        The folder.
-    taken : int
-        Predictions that were taken from the folder in this process.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be made, read or written, or another run writes there.
-
-    Notes
-    -----
-    A crystal is known again by its elements, positions and cell together with the version of
-    this program, the networks (their SHA-256) and the options that change a number, whatever
-    its file is called and wherever in it it stands. Numbers come back bit for bit.
+    `StoreError` if the folder cannot be made, read or written, or another run writes there.
     """
 
     def __init__(
@@ -76,12 +55,8 @@ class StoredPredictor(Predictor):
     def predict_crystal(self, crystal: Crystal) -> Prediction:
         """Predict a crystal, or take it from the folder; see `Predictor.predict`.
 
-        Raises
-        ------
-        StructureError
-            If the networks cannot know this structure and nothing allows it.
-        StoreError
-            If the result cannot be written.
+        `StructureError` if the networks cannot know this structure and nothing allows it;
+        `StoreError` if the result cannot be written.
         """
         key = self._key(crystal)
         known = self.store.structure(key)

@@ -53,33 +53,15 @@ def distinct(files: Iterable[str]) -> list[str]:
 def predict_in_processes(
     predictor: Predictor, files: Sequence[str], *, jobs: int = 1, **reading: Any
 ) -> Generator[tuple[str, Iterator[Outcome]], None, None]:
-    """Predict the structures of many files, file by file.
+    """Predict the structures of many files, file by file, in the order of `files`.
 
-    Parameters
-    ----------
-    predictor : Predictor
-        With its networks and options; every process loads them anew.
-    files : sequence of str
-        Files, as `shiftcli.readers.find_files` lists them.
-    jobs : int
-        Processes; 1 works in this one. They share the threads that PyTorch may use here. A
-        file is predicted by one process, however many structures it holds.
-    **reading
-        As for `Predictor.predict_files`; has to survive pickling.
+    A file is predicted by one process, however many structures it holds; of several `jobs` every
+    process loads the networks anew, and they share the threads that PyTorch may use here. `reading`
+    is as for `Predictor.predict_files` and has to survive pickling. Yields each file with its
+    outcomes, one for each structure in order, which have to be used up before the next file.
 
-    Yields
-    ------
-    file : str
-        In the order of `files`.
-    outcomes : iterator of Prediction or Failure
-        One for each structure, in order. It has to be used up before the next file.
-
-    Raises
-    ------
-    UsageError
-        If there is no job, or several for standard input.
-    WeightsError
-        If the networks have changed since `predictor` loaded them.
+    `UsageError` if there is no job, or several for standard input; `WeightsError` if the networks
+    have changed since `predictor` loaded them.
     """
     if jobs < 1:
         raise UsageError(f"{jobs} jobs: at least one is needed")

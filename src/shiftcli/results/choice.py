@@ -84,21 +84,12 @@ class Choice:
     def check(self, columns: Sequence[Column]) -> None:
         """Refuse what can be chosen from no such table, before any work is done.
 
-        Raises
-        ------
-        UsageError
-            If a column is unknown, or a query cannot be read.
+        `UsageError` if a column is unknown, or a query cannot be read.
         """
         self.of(Table("", columns, []))
 
     def of(self, table: Table, molecules: Sequence[int] = ()) -> Table:
-        """The chosen part of a table.
-
-        Raises
-        ------
-        UsageError
-            As `rows` does.
-        """
+        """The chosen part of a table; raises as `rows` does."""
         places = self.rows(table, molecules)
         keys = [_known(word, table) for word in self.columns]
         kept = keys or [c.key for c in table.columns]
@@ -160,13 +151,7 @@ def _subset(word: str, records: Sequence[Mapping[str, Any]], molecules: Sequence
 
 
 def parse_query(text: str) -> ast.expr:
-    """Read a query.
-
-    Raises
-    ------
-    UsageError
-        If it is no expression, or holds what queries have not: calls, attributes, and so on.
-    """
+    """Read a query; `UsageError` for what is no expression, or holds calls or attributes."""
     hint = """write it like 'species == "1H" and shielding > 25'"""
     try:
         if len(text) > _LONGEST:

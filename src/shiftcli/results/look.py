@@ -17,13 +17,7 @@ _LEAST, _MOST = 20.0, 2000.0
 
 
 def parse_size(text: str) -> tuple[float, float | None]:
-    """Read ``85mm`` or ``85x60mm``: width, and perhaps height, in mm.
-
-    Raises
-    ------
-    UsageError
-        If it is no length, or none of a picture.
-    """
+    """Read ``85mm`` or ``85x60mm``: width, and perhaps height, in mm; `UsageError` else."""
     match = re.fullmatch(r"([\d.]{1,9})(?:x([\d.]{1,9}))?\s*(mm|cm|in)", text.strip().lower())
     try:
         sides = [float(side) * _MM[match[3]] for side in match.groups()[:2] if side]  # type: ignore[index, union-attr]

@@ -33,13 +33,7 @@ class Machine:
 
 
 def describe_machine(device: torch.device) -> Machine:
-    """Describe the machine that this process runs on.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the networks run.
-    """
+    """Describe the machine that this process runs on, and the device where the networks run."""
     import numpy as np
     import torch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +57,8 @@ def prediction_page(results: Results, citations: Citations) -> Page:
         for prediction in results.predictions:
             yield _structure(results, prediction, Settings(results.references))
 
-    return Page(
-        f"NMR shieldings of {_what(results.predictions)}",
-        _summary(results.predictor), sections(), None, results.failures,
-        _sources(results.predictor, results.references, citations),
-    )  # fmt: skip
+    title = f"NMR shieldings of {_what(results.predictions)}"
+    return _page(title, results, citations, sections())
 
 
 def comparison_page(compared: Comparisons, citations: Citations) -> Page:
@@ -74,14 +71,11 @@ def comparison_page(compared: Comparisons, citations: Citations) -> Page:
     """
     predictions = [structure.prediction for structure in compared.structures]
     _check_number(predictions)
-    results = Results(compared.predictor, predictions, (), compared.references, compared.precision)
-    return Page(
-        f"Measured shifts against {_what(predictions)}",
-        _summary(compared.predictor),
-        (_compared(results, structure) for structure in compared.structures),
-        None, compared.failures,
-        _sources(compared.predictor, compared.references, citations),
-    )  # fmt: skip
+    results = Results(
+        compared.predictor, predictions, compared.failures, compared.references, compared.precision
+    )
+    sections = (_compared(results, structure) for structure in compared.structures)
+    return _page(f"Measured shifts against {_what(predictions)}", results, citations, sections)
 
 
 def spectrum_page(
@@ -131,11 +125,8 @@ def spectrum_page(
                     )
             yield made
 
-    return Page(
-        f"NMR spectra of {_what(results.predictions)}",
-        _summary(results.predictor), sections(), overview, results.failures,
-        _sources(results.predictor, results.references, citations),
-    )  # fmt: skip
+    title = f"NMR spectra of {_what(results.predictions)}"
+    return _page(title, results, citations, sections(), overview)
 
 
 def ranking_page(
@@ -190,10 +181,19 @@ def ranking_page(
         for structure, name in zip(compared, names, strict=False)
     )
     title = f"{len(ranking.candidates)} candidates ranked by measured shifts"
-    return Page(
-        title, _summary(results.predictor), sections, overview, ranking.failures,
-        _sources(results.predictor, results.references, citations),
-    )  # fmt: skip
+    results = replace(results, failures=ranking.failures)
+    return _page(title, results, citations, sections, overview)
+
+
+def _page(
+    title: str,
+    results: Results,
+    citations: Citations,
+    sections: Iterable[Section],
+    overview: Section | None = None,
+) -> Page:
+    summary, sources = _summary(results.predictor), _sources(results, citations)
+    return Page(title, summary, sections, overview, results.failures, sources)
 
 
 def _without_folders(table: Table) -> Table:
@@ -266,10 +266,8 @@ def _structure(
 def _compared(results: Results, structure: StructureComparison) -> Section:
     """A structure held against measured shifts."""
     found, prediction = structure.comparison, structure.prediction
-    references = _fitted(results.references, found)
-    exchange = tuple(sorted({group.kind for group in structure.groups if group.kind}))
-    settings = Settings(references, exchange=exchange)
-    bare = _structure(replace(results, references=references), prediction, settings, ())
+    settings = _settings(results.references, structure)
+    bare = _structure(replace(results, references=settings.references), prediction, settings, ())
     rows, *others = comparison_tables(structure, results.precision, results.predictor.model)
     first = replace(rows, key="comparison", title="Comparison with experiment", detail="")
     atoms = dict(zip(found.rows, map(tuple, rows.atoms), strict=True))
@@ -332,15 +330,17 @@ def _cross_peaks(spectrum: Correlation, table: Table) -> Diagram:
     return Diagram(title, (first.title, second.title), tuple(points), falls=first.falls)
 
 
-def _fitted(references: References, found: Comparison) -> References:
-    """References of one structure: for measured nuclei those of the comparison."""
-    element = {species: e for e, species in SPECIES.items()}
-    lines = {element[fit.species]: from_line(fit.offset, fit.slope) for fit in found.fits}
-    return References(
-        {**references.references, **{e: line[0] for e, line in lines.items()}},
-        {**references.gradients, **{e: line[1] for e, line in lines.items()}},
-        references.sources,
+def _settings(given: References, structure: StructureComparison) -> Settings:
+    """Spectra of one structure by what was compared: for measured nuclei the fitted references."""
+    element, fits = {s: e for e, s in SPECIES.items()}, structure.comparison.fits
+    lines = {element[fit.species]: from_line(fit.offset, fit.slope) for fit in fits}
+    fitted = References(
+        {**given.references, **{e: line[0] for e, line in lines.items()}},
+        {**given.gradients, **{e: line[1] for e, line in lines.items()}},
+        given.sources,
     )
+    exchange = sorted({group.kind for group in structure.groups if group.kind})
+    return Settings(fitted, exchange=tuple(exchange))
 
 
 def _wide(
@@ -393,13 +393,7 @@ def _candidates(
     for species in dict.fromkeys(fit.species for fit in compared[0].comparison.fits):
         rows = [row for row in compared[0].comparison.rows if row.species == species]
         measured = tuple(Measured(row.measured, f"{row.measured:.2f} ppm") for row in rows)
-        settings = [
-            Settings(_fitted(references, structure.comparison), exchange=tuple(
-                sorted({group.kind for group in structure.groups if group.kind})
-            ))
-            for structure in compared
-        ]  # fmt: skip
-        pairs = [([s.prediction], own) for s, own in zip(compared, settings, strict=True)]
+        pairs = [([s.prediction], _settings(references, s)) for s in compared]
         alone = [_wide(p, element[species], own, measured) for p, own in pairs]
         ends = (
             min(float(s.positions[0]) for s in alone),
@@ -416,14 +410,13 @@ def _together(spectra: Sequence[Spectrum]) -> Iterator[Lanes]:
         yield Lanes(tuple(own), tuple(short_names([s.crystal for s in own])))
 
 
-def _sources(
-    predictor: Predictor, references: References, citations: Citations
-) -> list[tuple[str, str]]:
+def _sources(results: Results, citations: Citations) -> list[tuple[str, str]]:
+    predictor = results.predictor
     about = provenance(predictor)
     entries = [("Program", f"{about['program']} {about['version']}"), ("Model", about["model"])]
     entries += [(f"Network {name}", f"SHA-256 {sha}") for name, sha in about["weights"].items()]
     entries += [("Uncertainty", text) for text in _uncertainties(predictor)]
-    entries += [("Shift references", text) for text in _references(references)]
+    entries += [("Shift references", text) for text in _references(results.references)]
     works = citations.works if about["weights"] else ()
     return entries + [(w.reason, w.to_text()) for w in works if w.reason != PROGRAMS]
 

@@ -96,18 +96,13 @@ class Results:
         """The sites of one structure."""
         rows = [
             (
-                row.site.label,
-                row.site.species,
-                row.site.multiplicity,
-                row.shielding,
-                row.uncertainty,
-                row.uncertainty95,
-                self.references.shift(row.site.element, row.shielding),
-                row.training_crystals,
+                row.site.label, row.site.species, row.site.multiplicity, row.shielding,
+                row.uncertainty, row.uncertainty95,
+                self.references.shift(row.site.element, row.shielding), row.training_crystals,
                 row.flags,
             )
             for row in prediction.sites
-        ]
+        ]  # fmt: skip
         crystal = prediction.crystal
         detail = f"{describe(crystal)}, model {self.predictor.model}"
         atoms = [row.site.atoms.tolist() for row in prediction.sites]
@@ -156,20 +151,11 @@ def formula_unit(crystal: Crystal) -> tuple[str, int]:
 
 
 def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:
-    """Numbers of one prediction as arrays over the atoms of the cell.
+    """Numbers of one of the results' predictions as arrays over the n atoms of the cell.
 
-    Parameters
-    ----------
-    results : Results
-        Says how numbers are rounded and turned into shifts.
-    prediction : Prediction
-        One of its predictions, of a crystal of n atoms.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        In ppm by column of CSV, shape (n,), NaN where an atom was not predicted. A column
-        without a number is left out, unless it is that of the shieldings.
+    In ppm by column of CSV, rounded and turned into shifts as the results say, shape (n,), NaN
+    where an atom was not predicted. A column without a number is left out, unless it is that of the
+    shieldings.
     """
     import numpy as np
 

@@ -138,22 +138,11 @@ def bootstrap(
     crystals: np.ndarray,
     figure: Callable[[np.ndarray], np.ndarray],
 ) -> Interval | None:
-    """95 % interval of a figure that follows from sums over atoms.
+    """95 % interval of a figure that follows from sums over atoms; None of fewer than two crystals.
 
-    Parameters
-    ----------
-    columns : numpy.ndarray
-        What is summed, one row an atom, shape (n, k).
-    crystals : numpy.ndarray
-        Number of the crystal of each atom, or of its family of like crystals, shape (n,);
-        these are drawn whole, the same ones every time.
-    figure : callable
-        From sums, shape (..., k), to the figure of each, shape (...).
-
-    Returns
-    -------
-    tuple of float or None
-        None where there are fewer than two crystals.
+    `columns` is what is summed, one row an atom, shape (n, k); `crystals` the number of the crystal
+    of each atom, or of its family of like crystals, shape (n,), which are drawn whole, the same
+    ones every time; `figure` makes of sums, shape (..., k), the figure of each, shape (...).
     """
     from scipy import stats
 
@@ -204,19 +193,11 @@ def summarise(
     crystals: np.ndarray,
     families: np.ndarray | None = None,
 ) -> Errors:
-    """Figures of a prediction without baseline, coverage and classes.
+    """Figures of a prediction of n ≥ 1 shieldings in ppm without baseline, coverage and classes.
 
-    Parameters
-    ----------
-    predicted, reference : numpy.ndarray
-        Shieldings in ppm, shape (n,), n ≥ 1.
-    weights : numpy.ndarray
-        How often each atom counts (its multiplicity), shape (n,).
-    crystals : numpy.ndarray
-        Number of the crystal of each, shape (n,).
-    families : numpy.ndarray, optional
-        Number of its family of like crystals, drawn as one, shape (n,); without it each is its
-        own.
+    `weights` says how often each atom counts (its multiplicity), `crystals` the number of the
+    crystal of each, `families` that of its family of like crystals, drawn as one, without it each
+    is its own; all of shape (n,).
     """
     drawn = crystals if families is None else families
     error = predicted - reference

@@ -22,38 +22,20 @@ Value = str | int | float | bool | None | tuple[str, ...] | tuple[float, float]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes
-    ----------
-    key : str
-        Its name in JSON and in queries; in JSON a dot makes a table in the record.
-    title : str or None
-        Short head for people, `key` where it is empty; None where it is only in files for
-        programs.
-    unit : str
-        Of its numbers, such as ``ppm``.
-    decimals, digits : int or None
-        Decimals, or significant digits, of its numbers.
-    name : str
-        Its name in spreadsheets, ``key/unit`` where it is empty.
-    spread : str
-        Key of the column with the standard error, or the interval, that people see behind it.
-    signed : bool
-        Whether people see a plus.
-    show : callable or None
-        Makes of a value what people see of it.
-    """
-
-    key: str
+    key: str  #: Its name in JSON and in queries; in JSON a dot makes a table in the record.
+    #: Short head for people, `key` where it is empty; None where it is only in files for programs.
     title: str | None = ""
-    unit: str = ""
+    unit: str = ""  #: Of its numbers, such as ``ppm``.
+    #: Decimals, or significant digits, of its numbers.
     decimals: int | None = None
     digits: int | None = None
-    name: str = ""
+    name: str = ""  #: Its name in spreadsheets, ``key/unit`` where it is empty.
+    #: Key of the column with the standard error, or the interval, that people see behind it.
     spread: str = ""
-    signed: bool = False
-    show: Callable[[Any], str] | None = None
+    signed: bool = False  #: Whether people see a plus.
+    show: Callable[[Any], str] | None = None  #: Makes of a value what people see of it.
 
     @property
     def head(self) -> str:
@@ -99,33 +81,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table(Tabular):
-    """Rows of values.
+    """Rows of values."""
 
-    Attributes
-    ----------
-    key : str
-        Its name in documents, such as ``sites``.
-    columns : sequence of Column
-        From left to right.
-    rows : sequence of tuple
-        One value a column.
-    title, detail : str
-        What stands above it, for people: what it is of, and a few words on that.
-    notes : tuple of str
-        Lines below it.
-    index : str
-        Key of the column whose values name the rows in JSON; a list without it.
-    atoms : sequence of sequence of int
-        Indices of the atoms that each row is about; empty where rows are not about atoms.
-    """
-
-    key: str
-    columns: Sequence[Column]
-    rows: Sequence[tuple[Any, ...]]
+    key: str  #: Its name in documents, such as ``sites``.
+    columns: Sequence[Column]  #: From left to right.
+    rows: Sequence[tuple[Any, ...]]  #: One value a column.
+    #: What stands above it, for people: what it is of, and a few words on that.
     title: str = ""
     detail: str = ""
-    notes: tuple[str, ...] = ()
-    index: str = ""
+    notes: tuple[str, ...] = ()  #: Lines below it.
+    index: str = ""  #: Key of the column whose values name the rows in JSON; a list without it.
+    #: Indices of the atoms that each row is about; empty where rows are not about atoms.
     atoms: Sequence[Sequence[int]] = ()
 
     def records(self) -> list[dict[str, Any]]:
@@ -186,21 +152,12 @@ def _spread(column: Column, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a result says of one structure.
+    """What a result says of one structure."""
 
-    Attributes
-    ----------
-    about : mapping
-        What all rows share, such as ``file``, ``name``, ``formula`` and ``warnings``.
-    tables : tuple of Table
-        The first of them is what formats hold that hold one table.
-    more : mapping
-        Further values of JSON.
-    """
-
+    #: What all rows share, such as ``file``, ``name``, ``formula`` and ``warnings``.
     about: Mapping[str, Any]
-    tables: tuple[Table, ...]
-    more: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[Table, ...]  #: The first of them is what formats hold that hold one table.
+    more: Mapping[str, Any] = field(default_factory=dict)  #: Further values of JSON.
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -251,24 +208,12 @@ class Entries:
 
 @dataclass(frozen=True)
 class Document:
-    """A result as the views take it.
+    """A result as the views take it."""
 
-    Attributes
-    ----------
-    head : mapping
-        Program, networks, units: what stands first in JSON.
-    entries : iterable of Entry
-        One a structure; made when they are asked for, each time anew.
-    key : str
-        Name of the entries in JSON; empty where the document is its one entry.
-    failures : sequence of Failure
-        What could not be done, and why.
-    """
-
-    head: Mapping[str, Any]
-    entries: Iterable[Entry]
-    key: str = ""
-    failures: Sequence[Failure] = ()
+    head: Mapping[str, Any]  #: Program, networks, units: what stands first in JSON.
+    entries: Iterable[Entry]  #: One a structure; made when they are asked for, each time anew.
+    key: str = ""  #: Name of the entries in JSON; empty where the document is its one entry.
+    failures: Sequence[Failure] = ()  #: What could not be done, and why.
 
     def tables(self, notes: bool = True) -> Iterator[Table]:
         """All tables for people, with the notes on each structure below its first one."""

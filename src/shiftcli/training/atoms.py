@@ -154,7 +154,7 @@ def labelled_sites(
 
 
 def measure_errors(predicted: PredictedAtoms) -> Errors:
-    """Errors on the atoms of one nucleus, at least one, and on each of its kinds of environments."""
+    """Errors on the atoms of one nucleus, at least one, and on each kind of environment."""
     kinds = predicted.atoms.kinds()
     classes = {
         name: _measure(predicted, kinds == name)

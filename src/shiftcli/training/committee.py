@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,11 +33,14 @@ class Judged:
     @staticmethod
     def concatenate(parts: Sequence[Judged]) -> Judged:
         """Join what was judged by several committees of one nucleus; at least one."""
-        columns = ("shielding", "between", "within")
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts])
+            for name in ("shielding", "between", "within")
+        }
         return Judged(
             LabelledAtoms.concatenate([p.atoms for p in parts]),
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in columns),
-            Evidence.concatenate([p.evidence for p in parts if p.evidence is not None]),
+            evidence=Evidence.concatenate([p.evidence for p in parts if p.evidence is not None]),
+            **columns,
         )
 
     @property

@@ -127,20 +127,8 @@ class _Short(ValueError):
 class Transfer:
     """Moves one file, and no more than was announced, in no more time than is reasonable.
 
-    What pooch calls a downloader; it is also the file that pooch's own one writes to.
-
-    Parameters
-    ----------
-    address : Address
-        The folder that has it.
-    file : str
-        Its name.
-    size : int
-        Its size in bytes, or the most that it may have.
-    exact : bool
-        Whether it must have that size.
-    progress : callable, optional
-        Told how far it is.
+    What pooch calls a downloader; it is also the file that pooch's own one writes to. `size` is
+    that of the file in bytes or, where it need not be `exact`, the most that it may have.
     """
 
     def __init__(

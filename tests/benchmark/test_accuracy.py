@@ -12,7 +12,7 @@ from shiftcli.benchmark.tables import accuracy_tables
 from shiftcli.errors import UsageError
 from shiftcli.network.calibration import Calibration
 from shiftcli.structure.fingerprint import fingerprint
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def measured(predictor, labelled_file):
 
 
 def test_figures_follow_from_the_predictions(measured, predictor, labelled_file):
-    crystals = [c for k, c in load_labelled([labelled_file]).items() if k % 8 == 0]
+    crystals = [c for k, c in load_levels([labelled_file]).main.items() if k % 8 == 0]
     errors = []
     for crystal in crystals:
         for row in predictor.predict(crystal).sites:
@@ -38,7 +38,7 @@ def test_figures_follow_from_the_predictions(measured, predictor, labelled_file)
 
 def test_coverage_is_that_of_the_intervals(predictor, labelled_file, monkeypatch):
     """With intervals of a chosen width the coverage is the fraction of such errors."""
-    crystals = [c for k, c in load_labelled([labelled_file]).items() if k % 8 == 0]
+    crystals = [c for k, c in load_levels([labelled_file]).main.items() if k % 8 == 0]
     errors = []
     for crystal in crystals:
         for row in predictor.predict(crystal).sites:
@@ -172,7 +172,7 @@ def test_each_file_by_itself_and_what_was_learned_from_apart(
 ):
     own = named(tmp_path / "own.xyz", labelled_file)
     wide = named(tmp_path / "wide.xyz", labelled_file, 1.04)
-    first = load_labelled([own])[0]
+    first = load_levels([own]).main[0]
     alone = [replace(fingerprint(first), name="by another name")]
     carbon = [(n, replace(m, fingerprints=tuple(alone))) for n, m in predictor.networks["C"]]
     monkeypatch.setattr(predictor, "networks", {"C": carbon})
@@ -195,4 +195,4 @@ def test_networks_that_do_not_say_what_they_learned_from(predictor, labelled_fil
     for nucleus, members in predictor.networks.items():
         unknown = [(n, replace(m, fingerprints=())) for n, m in members]
         monkeypatch.setitem(predictor.networks, nucleus, unknown)
-    assert find_seen(predictor, load_labelled([labelled_file])) is None
+    assert find_seen(predictor, load_levels([labelled_file]).main) is None

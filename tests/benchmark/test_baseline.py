@@ -11,7 +11,7 @@ from shiftcli.benchmark.baseline import measure_baseline
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.atoms import PredictedAtoms, collect_atoms, measure_errors
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def data(urea, tmp_path_factory):
 @pytest.fixture(scope="module")
 def ours(data):
     """Networks that are wrong by one ppm, without networks."""
-    crystals = {k: c for k, c in load_labelled([data]).items() if k % 8 == 0}
+    crystals = {k: c for k, c in load_levels([data]).main.items() if k % 8 == 0}
     predicted = {}
     for element, species in SPECIES.items():
         atoms = collect_atoms(crystals, element)

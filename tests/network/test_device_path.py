@@ -16,7 +16,7 @@ from shiftcli.training.config import Configuration
 from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_prediction(gpu, urea, predictor):
 
 @pytest.mark.usefixtures("narrow")
 def test_a_training_step_and_validation(gpu, molecules):
-    samples = collect_samples(load_labelled([molecules]), "C")
+    samples = collect_samples(load_levels([molecules]).main, "C")
     quick = Configuration(epochs=1, batch_size=8, optimizer="adamw", precision="float32")
     alone = Processes(0, 1, torch.device("cuda", 0))
     branch = Branch("C", samples, samples, quick, alone)

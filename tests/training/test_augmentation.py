@@ -10,7 +10,7 @@ from shiftcli.density.voxelizer import voxelize
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import Configuration
 from shiftcli.training.data import collect_samples
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 N = 40
 
@@ -164,7 +164,7 @@ def test_smear_moves_the_atoms_and_the_centre(frames):
 
 
 def test_smeared_padding_stays_out_of_sight(labelled_file, frames):
-    crystals = load_labelled([labelled_file])
+    crystals = load_levels([labelled_file]).main
     some = collect_samples({0: crystals[0]}, "O").environments
     padded = Environments(
         np.concatenate([some.positions, np.full((len(some), 30, 3), FAR, np.float32)], axis=1),

@@ -14,7 +14,7 @@ from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
 from shiftcli.training.run import train
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -26,7 +26,7 @@ QUICK = make_configuration(
 
 @pytest.fixture(scope="module")
 def samples(labelled_file):
-    crystals = load_labelled([labelled_file])
+    crystals = load_levels([labelled_file]).main
     return {element: collect_samples(crystals, element) for element in "CO"}
 
 

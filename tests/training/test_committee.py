@@ -15,7 +15,7 @@ from shiftcli.prediction.committee import predict_committee
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.training.atoms import collect_atoms
 from shiftcli.training.committee import calibrate, judge, store_calibration
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 CPU = torch.device("cpu")
 RMSE = (3.0, 4.0)
@@ -51,7 +51,7 @@ def files(originals, tmp_path):
 
 @pytest.fixture(scope="module")
 def samples(labelled_file):
-    crystals = load_labelled([labelled_file])
+    crystals = load_levels([labelled_file]).main
     return collect_atoms({k: crystals[k] for k in range(8)}, "O")
 
 

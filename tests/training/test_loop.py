@@ -18,7 +18,7 @@ from shiftcli.training.data import collect_samples
 from shiftcli.training.loop import Trainer
 from shiftcli.training.processes import Processes
 from shiftcli.training.run import gather
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 
 pytestmark = pytest.mark.usefixtures("narrow")
 
@@ -30,7 +30,7 @@ SLOPE, OFFSET = 1.5, -40.0  # between the levels of `two_levels`
 
 @pytest.fixture(scope="module")
 def samples(molecules):
-    return collect_samples(load_labelled([molecules]), "C")
+    return collect_samples(load_levels([molecules]).main, "C")
 
 
 def make(parts, configuration=QUICK, processes=ALONE):

@@ -22,7 +22,7 @@ from shiftcli.training.data import collect_samples
 from shiftcli.training.folder import parse_task
 from shiftcli.training.processes import Processes
 from shiftcli.training.run import train
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 from shiftcli.weights import find_networks
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -92,7 +92,7 @@ def test_resumed_run_is_bit_identical(finished, labelled_file, tmp_path, stopped
 
 def test_resumed_state_is_bit_identical_in_float32(labelled_file, tmp_path):
     """The networks are stored in float16, which would hide a difference in the last bits."""
-    samples = collect_samples(load_labelled([labelled_file]), "C")
+    samples = collect_samples(load_levels([labelled_file]).main, "C")
     configuration = replace(QUICK, epochs=3, batch_size=14)
 
     def trainer():

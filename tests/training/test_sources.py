@@ -5,7 +5,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.training.sources import load_labelled, load_levels, split_level
+from shiftcli.training.sources import load_levels, split_level
 
 UREA = Path(__file__).parents[2] / "examples" / "urea.cif"
 
@@ -66,7 +66,7 @@ def test_left_out_structures_keep_their_numbers_and_are_told(crystals):
         "left out: 1 structure without shieldings",
         "left out: 1 structure with elements other than H, C, N and O",
     ]
-    assert names(load_labelled([crystals])) == names(labelled.main)
+    assert names(load_levels([crystals]).main) == names(labelled.main)
 
 
 @pytest.mark.parametrize("first", ["crystals", "molecules"])
@@ -83,7 +83,7 @@ def test_levels_do_not_move_each_other(crystals, tmp_path, first):
         ("", "DFT") if first == "crystals" else ("DFT", "")
     )
     assert any("left out: 1 structure with elements" in text for text in labelled.problems)
-    assert names(load_labelled(data)) == main
+    assert names(load_levels(data).main) == main
 
 
 def test_folder_with_both(crystals, tmp_path):
@@ -143,7 +143,7 @@ def test_column_by_request(tmp_path):
         load_levels([path])
     (crystal,) = load_levels([path], shielding_column="own").main.values()
     assert crystal.shieldings.tolist() == [100, 25]
-    assert load_labelled([path], shielding_column="own").keys() == {0}
+    assert load_levels([path], shielding_column="own").main.keys() == {0}
 
 
 def test_warnings_are_one_line_a_level(tmp_path):

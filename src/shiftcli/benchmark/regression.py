@@ -57,16 +57,9 @@ def all_cutoffs() -> list[float]:
 
 def check_extra() -> None:
     """Refuse with the command that installs them where DScribe or scikit-learn is missing."""
-    missing = [
-        name
-        for module, name in (("dscribe", "DScribe"), ("sklearn", "scikit-learn"))
-        if find_spec(module) is None
-    ]
-    if missing:
-        raise UsageError(
-            f"the baseline needs {' and '.join(missing)}",
-            hint=install(*missing),
-        )
+    found = (("dscribe", "DScribe"), ("sklearn", "scikit-learn"))
+    if missing := [name for module, name in found if find_spec(module) is None]:
+        raise UsageError(f"the baseline needs {' and '.join(missing)}", hint=install(*missing))
 
 
 def soap(crystal: Crystal, sites: Sequence[Site], cutoff: float) -> np.ndarray:

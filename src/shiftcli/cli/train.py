@@ -181,9 +181,9 @@ def _run(
 ) -> None:
     """Train, watch, and say where the networks are."""
     from shiftcli.benchmark.tables import refit_tables
+    from shiftcli.training import run
     from shiftcli.training.config import STUDY
     from shiftcli.training.refits import refit
-    from shiftcli.training.run import start_or_resume
     from shiftcli.training.studies import load_study, study, study_table
     from shiftcli.views.terminal import emit_tables
 
@@ -194,7 +194,8 @@ def _run(
         if resume and (folder / STUDY).exists():
             variation = load_study(folder)[1]
         if variation is None:
-            networks = start_or_resume(task, folder, **told)
+            own = vars(task) if task else {"data": ()}
+            networks = run.train(**own, output=folder, resume=resume, **told)
         elif variation.refit:
             made = refit(task, folder, variation, resume=resume, **told)
             networks, tables = [*made.networks], refit_tables(made)

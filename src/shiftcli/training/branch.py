@@ -14,7 +14,7 @@ from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.inference import Held, average_views, densities, prediction_views
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.augmentation import Augmentation
-from shiftcli.training.config import Configuration
+from shiftcli.training.config import SCALES, Configuration
 from shiftcli.training.data import Samples, repeats
 from shiftcli.training.processes import Processes
 from shiftcli.training.start import find_start
@@ -107,7 +107,7 @@ class Branch:
         self.augmentation = Augmentation(training.frames, configuration)
         levels = int(training.levels.max(initial=0)) + 1
         self.means = [_mean(training, level) for level in range(levels)]
-        self.scale = configuration.scale(element)
+        self.scale = SCALES[element]
         self.weights = training.weights
         if configuration.max_multiplicity:
             self.weights = np.minimum(self.weights, configuration.max_multiplicity)

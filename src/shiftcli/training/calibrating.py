@@ -17,7 +17,7 @@ from shiftcli.training.atoms import LabelledAtoms, collect_atoms
 from shiftcli.training.committee import calibrate, judge, store_calibration
 from shiftcli.training.data import is_validation
 from shiftcli.training.families import family_name
-from shiftcli.training.sources import load_labelled
+from shiftcli.training.sources import load_levels
 from shiftcli.weights.manifest import unlisted
 
 #: Distinct atoms of one kind that are predicted in each file at most.
@@ -65,14 +65,14 @@ def recalibrate(
     TrainingError
         If the data hold no labelled crystals, or a file cannot be written.
     """
-    crystals = {k: c for k, c in load_labelled([data]).items() if is_validation(k)}
+    crystals = {k: c for k, c in load_levels([data]).main.items() if is_validation(k)}
     if not crystals:
         raise TrainingError("no validation crystals", where=str(data))
     # The copies of a crystal are of its family; their sites are those of the crystal itself.
     groups = [(crystals, crystals)]
     numbers = {family_name(c) or f"#{k}": k for k, c in crystals.items()}
     for path in copies:
-        own = load_labelled([path]).values()
+        own = load_levels([path]).main.values()
         found = {numbers[n]: c for c in own if (n := family_name(c)) in numbers}
         groups.append((found, {k: crystals[k] for k in found}))
     files: dict[str, list[Path]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -248,17 +247,9 @@ class Configuration:
 
         return resolve_dtype(self.precision, device)
 
-    def scale(self, element: str) -> float:
-        """Divisor of the centred shieldings in ppm."""
-        return SCALES[element]
-
     def to_dict(self) -> dict[str, Any]:
         """All values, plain."""
         return asdict(self)
-
-    def to_json(self) -> str:
-        """All values as JSON, sorted."""
-        return json.dumps(self.to_dict(), sort_keys=True)
 
 
 #: Hyperparameters by protocol: a network for each nucleus, one trunk for all of them, and the

@@ -107,13 +107,13 @@ def write_task(path: Path, task: Task, **further: Any) -> None:
     """
     import tomli_w
 
-    record: dict[str, Any] = {"data": [_absolute(d) for d in task.data]}
-    if task.nuclei is not None:
-        record["nuclei"] = list(task.nuclei)
-    if task.shielding_column is not None:
-        record["property"] = task.shielding_column
-    if task.family_key is not None:
-        record["family"] = task.family_key
+    own = {
+        "data": [_absolute(d) for d in task.data],
+        "nuclei": task.nuclei and list(task.nuclei),
+        "property": task.shielding_column,
+        "family": task.family_key,
+    }
+    record: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     record |= task.configuration.resolved().to_dict()
     record["run"] = {"program": __version__, **further}
     with replacing(path) as temporary:

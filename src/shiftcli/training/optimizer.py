@@ -90,20 +90,15 @@ def make_optimizer(network: nn.Module, configuration: Configuration) -> torch.op
     weights = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
     decay = configuration.weight_decay
-    if configuration.optimizer == "adamw":
-        groups = [
-            {"params": weights, "weight_decay": decay, "lr_scale": 1.0},
-            {"params": vectors, "weight_decay": 0.0, "lr_scale": 1.0},
-        ]
-        return torch.optim.AdamW(groups, lr=0.0)
-    if configuration.optimizer == "adam":
+    if configuration.optimizer != "muon":
+        is_adam = configuration.optimizer == "adam"
         # The gradient of λ·Σw² is 2λ·w; Adam's own weight decay adds it to the loss's.
-        l2 = 2.0 * configuration.l2
+        own = 2.0 * configuration.l2 if is_adam else decay
         groups = [
-            {"params": weights, "weight_decay": l2, "lr_scale": 1.0},
+            {"params": weights, "weight_decay": own, "lr_scale": 1.0},
             {"params": vectors, "weight_decay": 0.0, "lr_scale": 1.0},
         ]
-        return torch.optim.Adam(groups, lr=0.0)
+        return (torch.optim.Adam if is_adam else torch.optim.AdamW)(groups, lr=0.0)
     # The output layer has one row: orthogonalising it would only normalise it.
     matrices = [p for p in weights if p.shape[0] > 1]
     output = [p for p in weights if p.shape[0] == 1]

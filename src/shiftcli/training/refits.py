@@ -29,7 +29,6 @@ from shiftcli.training.committee import Judged, calibrate, judge
 from shiftcli.training.config import Configuration
 from shiftcli.training.folder import Task
 from shiftcli.training.loop import EpochReport
-from shiftcli.training.processes import Processes
 from shiftcli.training.run import watched_atoms
 from shiftcli.training.sources import Labelled
 from shiftcli.training.start import count_learned
@@ -133,31 +132,21 @@ def _check_start(task: Task, variation: Variation, labelled: Labelled) -> None:
 def _judge_folds(
     work: StudyAtWork, runs: Mapping[str, tuple[Configuration, Sequence[Path]]]
 ) -> None:
+    """Predict the crystals that each fold watched, unless that was done before."""
     for name, (configuration, paths) in runs.items():
-        _judge_fold(work.folder / name, configuration, paths, work.labelled, work.processes)
-
-
-def _judge_fold(
-    folder: Path,
-    configuration: Configuration,
-    paths: Sequence[Path],
-    labelled: Labelled,
-    processes: Processes,
-) -> None:
-    """Predict the crystals that a fold watched, unless that was done before."""
-    if (folder / "predictions.csv").exists():
-        return
-    by_element: dict[str, list[Path]] = {}
-    for path in paths:
-        by_element.setdefault(load(path)[1].nucleus, []).append(path)
-    rows: list[dict[str, Any]] = []
-    for element, files in by_element.items():
-        own = configuration.for_element(element)
-        atoms = watched_atoms(labelled, element, own)
-        if len(atoms):
-            dtype = own.dtype(processes.device)
-            rows += _rows(judge(files, atoms, processes.device, dtype=dtype), own.fold)
-    _write(folder / "predictions.csv", rows)
+        table = work.folder / name / "predictions.csv"
+        if table.exists():
+            continue
+        by_element: dict[str, list[Path]] = {}
+        for path in paths:
+            by_element.setdefault(load(path)[1].nucleus, []).append(path)
+        rows: list[dict[str, Any]] = []
+        for element, files in by_element.items():
+            own, device = configuration.for_element(element), work.processes.device
+            atoms = watched_atoms(work.labelled, element, own)
+            if len(atoms):
+                rows += _rows(judge(files, atoms, device, dtype=own.dtype(device)), own.fold)
+        _write(table, rows)
 
 
 def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -120,28 +120,16 @@ def train(
         If the data hold no labels, the directory is taken or cannot be written, or the
         loss is no longer a number.
     """
-    task = None
-    if not resume:
-        nuclei = None if nuclei is None else tuple(nuclei)
-        places = tuple(str(d) for d in data)
-        task = Task(places, nuclei, configuration or Configuration(), shielding_column, family_key)
-    return start_or_resume(task, Path(output), device=device, on_epoch=on_epoch, on_note=on_note)
-
-
-def start_or_resume(
-    task: Task | None,
-    folder: Path,
-    *,
-    device: str = "auto",
-    on_epoch: Callable[[EpochReport], None] | None = None,
-    on_note: Callable[[str], None] | None = None,
-) -> list[Path]:
-    """Start a run in a new directory or, without a task, go on with the one in it; see `train`."""
+    folder = Path(output)
     with launched(device) as processes:
         watcher = Watcher.of(processes, on_epoch, on_note)
-        wanted = task or load_task(folder)
-        labelled = wanted.load(watcher.note)
-        return run_task(wanted, labelled, folder, processes, watcher, resume=task is None)
+        if resume:
+            task = load_task(folder)
+        else:
+            chosen = None if nuclei is None else tuple(nuclei)
+            places, own = tuple(map(str, data)), configuration or Configuration()
+            task = Task(places, chosen, own, shielding_column, family_key)
+        return run_task(task, task.load(watcher.note), folder, processes, watcher, resume=resume)
 
 
 def run_task(

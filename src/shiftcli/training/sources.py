@@ -6,7 +6,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -93,28 +93,15 @@ class _Level:
             self.crystals[len(self.names)] = crystal
         self.names.append(family_name(crystal, self.family_key))
 
-    def add_unread(self) -> None:
-        """Count a structure that could not be read."""
-        self.names.append("")
-
     def problems(self, name: str) -> list[str]:
         """One line for each kind of problem."""
         start = f"{name}: " if name else ""
-        lines = []
-        if self.unlabelled:
-            lines.append(
-                f"{start}left out: {counted(self.unlabelled, 'structure')} without shieldings"
-            )
-        if self.predicted:
-            lines.append(
-                f"{start}left out: {counted(self.predicted, 'structure')} whose shieldings are "
-                "predictions of a network, not labels"
-            )
-        if self.foreign:
-            lines.append(
-                f"{start}left out: {counted(self.foreign, 'structure')} with elements "
-                "other than H, C, N and O"
-            )
+        left = (
+            (self.unlabelled, "without shieldings"),
+            (self.predicted, "whose shieldings are predictions of a network, not labels"),
+            (self.foreign, "with elements other than H, C, N and O"),
+        )
+        lines = [f"{start}left out: {counted(n, 'structure')} {why}" for n, why in left if n]
         if self.odd:
             lines.append(f"{start}structures with warnings: {self.odd}, first {self.first_odd}")
         return lines
@@ -131,16 +118,6 @@ def split_level(entry: str | Path) -> tuple[str, str]:
     if match is None or os.path.exists(text) or glob.glob(text):
         return "", text
     return safe_text(match[1]), match[2]
-
-
-def load_labelled(
-    data: Sequence[str | Path],
-    on_note: Callable[[str], None] = lambda text: None,
-    *,
-    shielding_column: str | None = None,
-) -> dict[int, Crystal]:
-    """Read the crystals of the main level as `load_levels`, by position among its structures."""
-    return load_levels(data, on_note, shielding_column=shielding_column).main
 
 
 def load_levels(
@@ -174,7 +151,7 @@ def load_levels(
             if isinstance(item, ReadError):
                 problems.append(f"left out: {item}")
                 on_note(problems[-1])
-                level.add_unread()
+                level.names.append("")
             else:
                 level.add(replace(item, level=given) if given else item)
         if main is None and level.crystals:
@@ -189,9 +166,16 @@ def load_levels(
             f"no structure {'of H, C, N and O ' if foreign else ''}in the data has shieldings",
             where=", ".join(map(str, data)),
         )
-    others = {k: v.crystals for k, v in levels.items() if k != main and v.crystals}
     if family_key and not any(family_key in c.info for c in levels[main].crystals.values()):
         raise UsageError(f"no structure of the data has '{family_key}' in its header")
+    return _labelled(levels, main, tuple(problems), family_key)
+
+
+def _labelled(
+    levels: Mapping[str, _Level], main: str, problems: tuple[str, ...], family_key: str | None
+) -> Labelled:
+    """Levels with their crystals numbered by family."""
+    others = {k: v.crystals for k, v in levels.items() if k != main and v.crystals}
     numbers = number_families(levels[main].names)
     known = {name: k for name, k in zip(levels[main].names, numbers, strict=True) if name}
     kin = {
@@ -199,7 +183,7 @@ def load_levels(
         for level in others
     }
     families = {k: numbers[k] for k in levels[main].crystals}
-    return Labelled(levels[main].crystals, others, tuple(problems), main, families, kin, family_key)
+    return Labelled(levels[main].crystals, others, problems, main, families, kin, family_key)
 
 
 def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:

@@ -70,7 +70,10 @@ class Variation:
 
     def runs(self, base: Configuration) -> Iterator[tuple[str, Configuration]]:
         """Name and configuration of each run."""
-        base = replace(base, nucleus=_without_varied(base.nucleus))
+        each = base.nucleus.items()
+        base = replace(base, nucleus={
+            e: {k: v for k, v in own.items() if k not in _VARIED} for e, own in each
+        })  # fmt: skip
         if self.refit:
             base = replace(base, members=self.fold_members)
         for crystals in dict.fromkeys(self.crystals) or (base.crystals,):
@@ -117,13 +120,6 @@ class StudyRow:
 
 #: What a study sets for all nuclei.
 _VARIED = ("folds", "fold", "seed", "crystals", "validation")
-
-
-def _without_varied(
-    nucleus: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
-    """Values of single nuclei that do not stand against the study's own."""
-    return {e: {k: v for k, v in own.items() if k not in _VARIED} for e, own in nucleus.items()}
 
 
 def without_augmentation(configuration: Configuration) -> Configuration:
@@ -182,7 +178,9 @@ def study(
         for name, (configuration, paths) in work.run_all().items():
             results += _results(paths, name, configuration, work.watcher)
         rows = _summary(results)
-        work.write(partial(_write_summary, work.folder / "summary.csv", rows))
+        columns = ["species", *(f.name for f in fields(StudyRow))]
+        cells = [(SPECIES[r.nucleus], *asdict(r).values()) for r in rows]
+        work.write(partial(write_rows, work.folder / "summary.csv", columns, cells))
     return rows
 
 
@@ -319,11 +317,6 @@ def _summary(results: Sequence[_Result]) -> list[StudyRow]:
         )
         for (nucleus, crystals, kind), values in groups.items()
     ]  # fmt: skip
-
-
-def _write_summary(path: Path, rows: Sequence[StudyRow]) -> None:
-    columns = ["species", *(f.name for f in fields(StudyRow))]
-    write_rows(path, columns, ((SPECIES[r.nucleus], *asdict(r).values()) for r in rows))
 
 
 def study_table(rows: Sequence[StudyRow]) -> Table:

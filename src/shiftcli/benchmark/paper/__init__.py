@@ -19,19 +19,10 @@ from shiftcli.errors import UsageError
 REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
     f.__name__: f
     for f in (
-        table1,
-        table2,
-        table3,
-        table4,
-        figure1,
-        figure3a,
-        figure3b,
-        figure4,
-        figure5,
-        geometry,
+        table1, table2, table3, table4, figure1, figure3a, figure3b, figure4, figure5, geometry,
         ranking,
     )
-}
+}  # fmt: skip
 
 
 def reproduce(what: str, setting: Setting) -> Result:

@@ -12,11 +12,11 @@ import numpy as np
 
 from shiftcli.benchmark.accuracy import Accuracy
 from shiftcli.benchmark.regression import (
+    CUTOFFS,
     L_MAX,
     N_MAX,
     SIGMA,
     Hyperparameters,
-    all_cutoffs,
     check_extra,
     choose_hyperparameters,
     fit,
@@ -121,7 +121,8 @@ def measure_baseline(
     labelled = load_levels(data)
     known = labelled.main
     training = {k: c for k, c in known.items() if not is_validation(labelled.families[k])}
-    sizes = sorted(set(crystals)) or _halved(len(training))
+    halved = (len(training) // 2**k for k in range(_HALVINGS + 1))
+    sizes = sorted(set(crystals) or {size for size in halved if size >= 2})
     subsets = {
         size: split_crystals(labelled.families, replace(Configuration(), crystals=size))[0]
         for size in sizes
@@ -134,11 +135,6 @@ def measure_baseline(
     if not nuclei:
         raise TrainingError("no nucleus is in two training crystals: nothing to cross-validate")
     return Baseline(ours.source, ours.crystals, nuclei)
-
-
-def _halved(count: int) -> list[int]:
-    """All crystals, a half, a quarter and so on, ascending, at least two."""
-    return sorted({count // 2**k for k in range(_HALVINGS + 1) if count // 2**k >= 2})
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +224,7 @@ def _point(size: int, part: _Described, test: _Described, predicted: PredictedAt
 def _describe(atoms: LabelledAtoms, keep: np.ndarray) -> _Described:
     """Descriptors of atoms (n,) with all cut-offs that may be chosen, of those kept (n,)."""
     features, seconds = {}, {}
-    for cutoff in all_cutoffs():
+    for cutoff in sorted({cutoff for choice in CUTOFFS for cutoff in choice}):
         parts, times = [], []
         for crystal, sites in atoms.parts:
             start = time.perf_counter()

@@ -64,7 +64,9 @@ class StoredPredictor(Predictor):
         self.taken += prediction is not None
         if prediction is None:
             prediction = super().predict_crystal(crystal)
-        self.store.add_run(self.run, {**provenance(self), "options": _told(self.settings)})
+        places = ("folder", "shard", "is_owner")
+        told = {k: str(v) for k, v in self.settings.items() if k not in places}
+        self.store.add_run(self.run, {**provenance(self), "options": told})
         self.store.add_structure(key, crystal.where, self._line(prediction))
         return prediction
 
@@ -83,15 +85,10 @@ class StoredPredictor(Predictor):
         """What is listed of a structure: numbers, and what a table of them needs."""
         crystal = prediction.crystal
         sites = [
-            [
-                row.site.label,
-                row.site.element,
-                row.site.multiplicity,
-                " ".join(row.flags),
-                row.training_crystals,
-            ]
-            for row in prediction.sites
-        ]
+            [r.site.label, r.site.element, r.site.multiplicity, " ".join(r.flags),
+             r.training_crystals]
+            for r in prediction.sites
+        ]  # fmt: skip
         values = [
             [v if math.isfinite(v) else None for v in (r.shielding, r.uncertainty, r.uncertainty95)]
             for r in prediction.sites
@@ -114,10 +111,6 @@ class StoredPredictor(Predictor):
             for row, (shielding, half68, half95) in zip(rows, values, strict=True)
         )
         return Prediction(crystal, sites)
-
-
-def _told(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {k: str(v) for k, v in settings.items() if k not in ("folder", "shard", "is_owner")}
 
 
 def run_of(predictor: Predictor) -> str:

@@ -66,7 +66,9 @@ def knowledge_document(weights: str | Path | None = None) -> Document:
             if environment.startswith(file.nucleus):
                 held.setdefault(species, {}).setdefault(environment, set()).add(count)
         if metadata.calibration and not any(row[0] == species for row in intervals):
-            intervals += _interval_rows(species, Calibration.from_dict(metadata.calibration))
+            own = Calibration.from_dict(metadata.calibration)
+            kinds: dict[str, Calibration | KindWidths] = {"all": own, **own.kinds}
+            intervals += [(species, k, w.n, w.coverage68, w.coverage95) for k, w in kinds.items()]
     seen = [
         (species, environment, min(counts))
         for species, own in held.items()
@@ -87,11 +89,6 @@ def knowledge_document(weights: str | Path | None = None) -> Document:
     if not seen:
         about["notes"] = ("the files do not say what the networks have learned from",)
     return Document({}, [Entry(about, tables)])
-
-
-def _interval_rows(species: str, calibration: Calibration) -> list[tuple[Any, ...]]:
-    rows: dict[str, Calibration | KindWidths] = {"all": calibration, **calibration.kinds}
-    return [(species, k, w.n, w.coverage68, w.coverage95) for k, w in rows.items()]
 
 
 def checked_table(rows: Sequence[Checked]) -> Table:

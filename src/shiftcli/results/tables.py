@@ -141,13 +141,9 @@ class Table(Tabular):
         for row, values in zip(cells, self.rows, strict=True):
             for key, owner in spreads.items():
                 if key and row[places[key]] and row[owner]:
-                    row[owner] += _spread(self.columns[places[key]], values[places[key]])
+                    between = " " if isinstance(values[places[key]], tuple) else " ± "
+                    row[owner] += between + row[places[key]]
         return [self.columns[k] for k in used], [[row[k] for k in used] for row in cells]
-
-
-def _spread(column: Column, value: Any) -> str:
-    text = column.text(value)
-    return f" {text}" if isinstance(value, tuple) else f" ± {text}"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,10 @@ class Branches(nn.Module):
     def __init__(self, networks: dict[str, LevelledNetwork]) -> None:
         super().__init__()
         self.of = nn.ModuleDict(networks)
-        first, *others = (_convolutions(levelled.network) for levelled in networks.values())
+        first, *others = (
+            [own for own in levelled.network.features.modules() if isinstance(own, nn.Conv3d)]
+            for levelled in networks.values()
+        )
         for other in others:
             for own, shared in zip(other, first, strict=True):
                 if not torch.equal(own.weight, shared.weight):
@@ -73,10 +76,6 @@ class Branches(nn.Module):
         """Scaled shieldings of one nucleus; see `LevelledNetwork`."""
         output: torch.Tensor = self.of[element](volume, level)
         return output
-
-
-def _convolutions(network: MR3DDenseNet) -> list[nn.Conv3d]:
-    return [layer for layer in network.features.modules() if isinstance(layer, nn.Conv3d)]
 
 
 class Branch:

@@ -221,9 +221,10 @@ def _train_group(
     """All members of the nuclei that are trained together; samples are gathered where needed."""
     each = {element: task.configuration.for_element(element) for element in elements}
     common = each[elements[0]]
+    suffixes = [f"-{k}" if common.members > 1 else "" for k in range(1, common.members + 1)]
     names = [
         {e: folder / f"{common.model}-{e}{suffix}.safetensors" for e in elements}
-        for suffix in _suffixes(common.members)
+        for suffix in suffixes
     ]
     gathered: dict[str, tuple[Samples, Samples]] = {}
 
@@ -232,9 +233,7 @@ def _train_group(
             gathered[element] = gather(labelled, element, each[element])
         return gathered[element]
 
-    for member, paths in enumerate(names, 1):
-        first = paths[elements[0]]
-        suffix = first.stem.removeprefix(f"{common.model}-{elements[0]}")
+    for member, (suffix, paths) in enumerate(zip(suffixes, names, strict=True), 1):
         state = folder / f"{common.model}-{''.join(elements)}{suffix}.state"
         if all(path.exists() for path in paths.values()) and not state.exists():
             for path in paths.values():
@@ -308,10 +307,6 @@ def gather(
     parts = [own, *(samples for samples in further if len(samples))]
     seen = {k: labelled.main[k] for k in validation.tolist()}
     return Samples.concatenate(parts), collect(seen, labelled.families)
-
-
-def _suffixes(members: int) -> list[str]:
-    return [""] if members == 1 else [f"-{k}" for k in range(1, members + 1)]
 
 
 def _train_member(

@@ -145,7 +145,9 @@ def load_levels(
     main = None
     for file, given in _files_and_levels(data).items():
         items = list(iter_structures(file, shielding_column=shielding_column))
-        name = given or _level_of(items)
+        # Without a level of its own a file has that of its first labelled crystal.
+        labelled = (c for c in items if isinstance(c, Crystal) and c.shieldings is not None)
+        name = given or next((crystal.level for crystal in labelled), "")
         level = levels.setdefault(name, _Level(family_key))
         for item in items:
             if isinstance(item, ReadError):
@@ -201,9 +203,3 @@ def _files_and_levels(data: Iterable[str | Path]) -> dict[str, str]:
                 raise UsageError(f"{file} is given as level '{before}' and as level '{level}'")
             files[file] = before or level
     return files
-
-
-def _level_of(items: Iterable[Crystal | ReadError]) -> str:
-    """Level of a file: that of its first labelled crystal; those that follow have the same."""
-    labelled = (c for c in items if isinstance(c, Crystal) and c.shieldings is not None)
-    return next((crystal.level for crystal in labelled), "")

@@ -83,7 +83,12 @@ def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
         if not is_validation(family) or len(own) < 2:
             continue
         first, *copies = (labelled.main[k] for k in own)
-        alike = [k for k, c in zip(own[1:], copies, strict=True) if _same_atoms(first, c)]
+        alike = [
+            k
+            for k, copy in zip(own[1:], copies, strict=True)
+            if (first.cell is None) == (copy.cell is None)
+            and np.array_equal(first.elements, copy.elements)
+        ]
         if alike:
             found[family] = own[0], alike[0]
         else:
@@ -94,11 +99,6 @@ def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
             hint="give --data relaxed.xyz --data rattled.xyz",
         )
     return found
-
-
-def _same_atoms(first: Crystal, copy: Crystal) -> bool:
-    periodic = (first.cell is None) == (copy.cell is None)
-    return periodic and np.array_equal(first.elements, copy.elements)
 
 
 def _measure(setting: Setting, pairs: dict[int, tuple[int, int]], element: str) -> _Moved | None:

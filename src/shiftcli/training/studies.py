@@ -175,8 +175,10 @@ def study(
         resume=resume, device=device, on_epoch=on_epoch, on_note=on_note,
     ) as work:  # fmt: skip
         results: list[_Result] = []
-        for name, (configuration, paths) in work.run_all().items():
-            results += _results(paths, name, configuration, work.watcher)
+        for configuration, paths in work.run_all().values():
+            # Of a learning curve, which has runs without augmentation beside the others.
+            is_plain = bool(work.variation.crystals) and configuration.augmentation == 1
+            results += _results(paths, configuration, is_plain, work.watcher)
         rows = _summary(results)
         columns = ["species", *(f.name for f in fields(StudyRow))]
         cells = [(SPECIES[r.nucleus], *asdict(r).values()) for r in rows]
@@ -270,7 +272,7 @@ def _check_splits(labelled: Labelled, runs: Sequence[tuple[str, Configuration]])
 
 
 def _results(
-    paths: Sequence[Path], name: str, configuration: Configuration, watcher: Watcher
+    paths: Sequence[Path], configuration: Configuration, is_plain: bool, watcher: Watcher
 ) -> Iterator[_Result]:
     """What the networks of one run add to the comparison."""
     for path in paths:
@@ -278,7 +280,7 @@ def _results(
         figures = metadata.validation
         if not figures:
             watcher.note(f"{path.stem}: no validation atoms, not compared")
-        elif name.endswith("-plain"):
+        elif is_plain:
             yield metadata.nucleus, configuration, "none", figures["rmse_one_view"]
         else:
             yield metadata.nucleus, configuration, "training", figures["rmse_one_view"]

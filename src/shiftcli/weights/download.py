@@ -271,6 +271,11 @@ def _reason(error: requests.RequestException, url: str) -> str:
     import requests
 
     host = urlsplit(url).hostname
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TimeoutError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:  # also in the midst of a file, which requests calls a broken connection
+        return f"{host} does not answer"
     if error.response is not None:
         status = f"{error.response.status_code} {error.response.reason}"
         return f"{shown(url)}: {status}"
@@ -283,6 +288,5 @@ def _reason(error: requests.RequestException, url: str) -> str:
         (requests.ConnectionError, f"no connection to {host}"),
     ):
         if isinstance(error, kind):
-            # A silence in the midst of a file is a ConnectionError too.
-            return f"{host} does not answer" if "timed out" in str(error) else text
+            return text
     return f"{shown(url)}: {type(error).__name__}"

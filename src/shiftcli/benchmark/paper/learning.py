@@ -13,7 +13,7 @@ import numpy as np
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.training.config import Configuration, make_configuration
+from shiftcli.training.config import STUDY, Configuration, make_configuration
 from shiftcli.training.folder import Task
 from shiftcli.training.studies import StudyRow, Variation, study
 
@@ -40,17 +40,19 @@ def _configuration(setting: Setting) -> Configuration:
     return make_configuration("paper")
 
 
-def _curve(setting: Setting, element: str) -> tuple[list[StudyRow], Path]:
-    """The learning curve's runs; figures 3a and 3b share them."""
+def _curve(setting: Setting, element: str) -> tuple[list[StudyRow], dict[Path, int]]:
+    """The learning curve, which both figures share, and its runs with augmentation by crystals."""
     sizes = _QUICK_SIZES if setting.quick else _SIZES
+    variation = Variation(crystals=sizes, seeds=1 if setting.quick else 3)
     folder = setting.folder / "runs" / f"figure3-{element}"
     task = Task(tuple(map(str, setting.data)), (element,), _configuration(setting))
     rows = study(
-        task, folder, Variation(crystals=sizes, seeds=1 if setting.quick else 3),
-        resume=(folder / "study.toml").exists(), device=setting.device,
+        task, folder, variation,
+        resume=(folder / STUDY).exists(), device=setting.device,
         on_epoch=setting.epoch, on_note=setting.note,
     )  # fmt: skip
-    return rows, folder
+    runs = variation.runs(task.configuration)
+    return rows, {folder / name: own.crystals for name, own in runs if own.augmentation != 1}
 
 
 def _differs(setting: Setting) -> tuple[str, ...]:
@@ -94,12 +96,8 @@ def figure3b(setting: Setting) -> Result:
     """Training time of the runs of figure 3a against the number of samples: it grows linearly."""
     element = (setting.nuclei or ("H",))[0]
     configuration = _configuration(setting).for_element(element)
-    curve, folder = _curve(setting, element)
-    points = []
-    for crystals in sorted({r.crystals for r in curve}):
-        for metrics in sorted(folder.glob(f"crystals-{crystals}*/metrics.csv")):
-            if not metrics.parent.name.endswith("-plain"):
-                points.append((crystals, *_time(metrics)))
+    _, runs = _curve(setting, element)
+    points = [(crystals, *_time(run / "metrics.csv")) for run, crystals in runs.items()]
     slope, offset = np.polyfit([p[1] for p in points], [p[2] for p in points], 1)
     rows = tuple((*p, offset + slope * p[1]) for p in points)
     device = f"{configuration.model} network on {setting.device}; the paper: a Tesla P100"

@@ -114,7 +114,7 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(x) if isinstance(x, tuple) else x for name, x in items}
 
 
-def rmse(error: np.ndarray, weights: np.ndarray) -> float:
+def rmse(error: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Root mean square of errors (n,) by weight (n,)."""
     return float(np.average(error**2, weights=weights)) ** 0.5
 

@@ -12,6 +12,7 @@ from torch import nn
 from shiftcli.errors import TooFewSamples, TrainingError
 from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.inference import Held, average_views, densities, prediction_views
+from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.augmentation import Augmentation
 from shiftcli.training.config import SCALES, Configuration
@@ -207,9 +208,7 @@ class Branch:
         watched = self.validation
         if not len(watched):
             return math.nan
-        return math.sqrt(
-            np.average((watched.baseline - watched.targets) ** 2, weights=watched.weights)
-        )
+        return rmse(watched.baseline - watched.targets, watched.weights)
 
 
 def check_size(element: str, samples: int, configuration: Configuration, processes: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load_folded
 from shiftcli.prediction.committee import predict_committee, shared_environments
 from shiftcli.prediction.uncertainty import fit
+from shiftcli.results.statistics import rmse
 from shiftcli.training.atoms import LabelledAtoms
 
 
@@ -51,7 +51,7 @@ class Judged:
     @property
     def rmse(self) -> float:
         """RMSE in ppm, atoms counted with their multiplicity."""
-        return math.sqrt(np.average(self.error**2, weights=self.atoms.weights))
+        return rmse(self.error, self.atoms.weights)
 
 
 def judge(

@@ -9,6 +9,7 @@ import numpy as np
 
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
+from shiftcli.results.statistics import percentile
 from shiftcli.structure.crystal import SPECIES
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def figure4(setting: Setting) -> Result:
             if np.isfinite(error).all():
                 size = np.abs(error)
                 within = float(np.average(size <= _RANGE[element], weights=tested.weights))
-                quantiles = np.quantile(np.repeat(size, tested.weights.astype(int)), (0.5, 0.9))
-                rows.append((SPECIES[element], name, *map(float, quantiles), within))
+                median, high = (percentile(size, tested.weights, level) for level in (0.5, 0.9))
+                rows.append((SPECIES[element], name, median, high, within))
     series = [
         (SPECIES[element], float(low), float(high), float(a), float(b))
         for element, edges, ours_counts, krr_counts in histograms

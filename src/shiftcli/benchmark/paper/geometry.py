@@ -13,6 +13,7 @@ from shiftcli.benchmark.accuracy import predict_atoms
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.errors import TrainingError
+from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
 from shiftcli.training.atoms import collect_atoms
 from shiftcli.training.data import is_validation
@@ -58,7 +59,7 @@ def geometry(setting: Setting) -> Result:
         if moved is None:
             continue
         own = _groups(element, moved, moved.displacement, _DISPLACEMENTS)
-        relaxed = float(np.sqrt(np.mean(moved.relaxed_error**2)))
+        relaxed = rmse(moved.relaxed_error)
         bias = float(moved.relaxed_error.mean())
         rows += [(SPECIES[element], "relaxed", len(moved.error), 0.0, relaxed, bias), *own]
         stretches += _groups(element, moved, moved.stretch, _STRETCHES)
@@ -169,8 +170,8 @@ def _groups(
             words = f"below {high:g}" if low in (0.0, -np.inf) else f"{low:g} to {high:g}"
             if high == np.inf:
                 words = f"{low:g} and more"
-            root, size = (float(np.sqrt(np.mean(x**2))) for x in (error, change))
-            rows.append((SPECIES[element], words, int(own.sum()), size, root, float(error.mean())))
+            figures = (rmse(change), rmse(error), float(error.mean()))
+            rows.append((SPECIES[element], words, int(own.sum()), *figures))
     return rows
 
 
@@ -181,7 +182,7 @@ def _curve(moved: _Moved, relaxed: float) -> tuple[list[float], list[float]]:
         own = (moved.displacement >= low) & (moved.displacement < high)
         if own.any():
             x.append(float(moved.displacement[own].mean()))
-            y.append(float(np.sqrt(np.mean(moved.error[own] ** 2))))
+            y.append(rmse(moved.error[own]))
     return x, y
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import PAPER_KRR, PAPER_R2, PAPER_RMSE, Setting
+from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
 from shiftcli.training.config import SCALES, make_configuration
 from shiftcli.training.folder import Task
@@ -68,15 +69,13 @@ def table2(setting: Setting) -> Result:
     rows = []
     for element, tested, error in setting.tested():
         weights = tested.weights
-        rmse = math.sqrt(np.average(error**2, weights=weights))
-        krr = math.sqrt(np.average((tested.baseline - tested.targets) ** 2, weights=weights))
-        centred = tested.targets - np.average(tested.targets, weights=weights)
-        r2 = 1.0 - rmse**2 / float(np.average(centred**2, weights=weights))
+        root, krr = rmse(error, weights), rmse(tested.baseline - tested.targets, weights)
+        spread = rmse(tested.targets - np.average(tested.targets, weights=weights), weights)
         paper = PAPER_RMSE[element]
-        rows.append(
-            (SPECIES[element], rmse, None if math.isnan(krr) else 1.0 - rmse / krr, r2, paper,
-             1.0 - paper / PAPER_KRR[element], PAPER_R2[element])
-        )  # fmt: skip
+        rows.append((
+            SPECIES[element], root, None if math.isnan(krr) else 1.0 - root / krr,
+            1.0 - (root / spread) ** 2, paper, 1.0 - paper / PAPER_KRR[element], PAPER_R2[element],
+        ))  # fmt: skip
     return Result(
         "table2", "Testing RMSE, improvement on the KRR of 2018, and R²",
         ("nucleus", "RMSE/ppm", "below KRR", "R²", "paper RMSE/ppm", "paper below KRR",

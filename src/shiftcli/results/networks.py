@@ -10,11 +10,11 @@ from typing import Any
 from shiftcli.network.calibration import Calibration, KindWidths
 from shiftcli.results.tables import Column, Document, Entry, Table
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.weights import Checked, Listed, find_networks
+from shiftcli.weights import AvailableNetwork, Checked, find_networks
 from shiftcli.weights.manifest import Network
 
 
-def inventory_table(rows: Sequence[Listed]) -> Table:
+def inventory_table(rows: Sequence[AvailableNetwork]) -> Table:
     """All networks."""
     shown = (
         Column("model"), Column("default", " ", show=lambda is_default: "*" if is_default else ""),

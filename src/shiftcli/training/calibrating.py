@@ -18,7 +18,7 @@ from shiftcli.training.committee import calibrate, judge, store_calibration
 from shiftcli.training.data import is_validation
 from shiftcli.training.families import family_name
 from shiftcli.training.sources import load_levels
-from shiftcli.weights.manifest import unlisted
+from shiftcli.weights.manifest import networks_in
 
 #: Distinct atoms of one kind that are predicted in each file at most.
 MOST_OF_A_KIND = 60
@@ -76,7 +76,7 @@ def recalibrate(
         found = {numbers[n]: c for c in own if (n := family_name(c)) in numbers}
         groups.append((found, {k: crystals[k] for k in found}))
     files: dict[str, list[Path]] = {}
-    for file in unlisted(Path(folder)):  # a manifest need not know what was written since
+    for file in networks_in(Path(folder)):  # a manifest need not know what was written since
         files.setdefault(file.nucleus, []).append(file.path)
     if not files:
         raise WeightsError("no networks", where=str(folder))

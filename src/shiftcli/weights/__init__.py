@@ -5,7 +5,7 @@ they come there, by `download`; `lookup` finds the ones to predict with. Nothing
 network but `verify`, or runs anything that a manifest names.
 """
 
-from shiftcli.weights.inventory import Checked, Listed, list_networks, verify
+from shiftcli.weights.inventory import AvailableNetwork, Checked, list_networks, verify
 from shiftcli.weights.lookup import VARIABLE, find_networks, folder_of, obtain
 from shiftcli.weights.manifest import (
     Manifest,
@@ -19,8 +19,8 @@ from shiftcli.weights.store import cache_folder, packaged, remove
 
 __all__ = [
     "VARIABLE",
+    "AvailableNetwork",
     "Checked",
-    "Listed",
     "Manifest",
     "Model",
     "Network",

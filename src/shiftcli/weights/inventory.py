@@ -11,7 +11,7 @@ from typing import Literal
 from shiftcli.errors import WeightsError
 from shiftcli.weights.download import parse_address
 from shiftcli.weights.lookup import VARIABLE, directory, is_directory, own_manifest, places_of
-from shiftcli.weights.manifest import MANIFEST, Model, Network, read_manifest, unlisted
+from shiftcli.weights.manifest import MANIFEST, Model, Network, networks_in, read_manifest
 from shiftcli.weights.store import cached, folder_in_cache, packaged, remote_manifest
 
 #: Where a listed network is.
@@ -19,7 +19,7 @@ Origin = Literal["package", "cache", "cache, another version", "to download"]
 
 
 @dataclass(frozen=True)
-class Listed:
+class AvailableNetwork:
     """A network that can be had.
 
     Attributes
@@ -65,7 +65,9 @@ class Checked:
     is_listed: bool
 
 
-def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> list[Listed]:
+def list_networks(
+    url: str | None = None, *, allow_http: bool | None = None
+) -> list[AvailableNetwork]:
     """List all models: the program's, those in the cache, and those at an address.
 
     Parameters
@@ -77,7 +79,7 @@ def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> 
 
     Returns
     -------
-    list of Listed
+    list of AvailableNetwork
         One for each network, models together. Only sizes were looked at; see `verify`.
 
     Raises
@@ -88,21 +90,25 @@ def list_networks(url: str | None = None, *, allow_http: bool | None = None) -> 
         If the address is none.
     """
     own = own_manifest()
-    rows: list[Listed] = []
+    rows: list[AvailableNetwork] = []
     for model in own.models.values():
         origin, folder = _place(model)
-        rows += [Listed(n, origin, folder, model.name == own.default) for n in model.networks]
+        rows += [
+            AvailableNetwork(n, origin, folder, model.name == own.default) for n in model.networks
+        ]
     here = cached()
     for folder, model in here:
         if model.name not in own.models:
-            rows += [Listed(n, "cache", folder, False) for n in model.networks]
+            rows += [AvailableNetwork(n, "cache", folder, False) for n in model.networks]
         elif model.folder != own.models[model.name].folder:
-            rows += [Listed(n, "cache, another version", folder, False) for n in model.networks]
+            rows += [
+                AvailableNetwork(n, "cache, another version", folder, False) for n in model.networks
+            ]
     if url is not None:
         known = {*own.models, *(model.name for _, model in here)}
         for model in remote_manifest(parse_address(url, allow_http)).models.values():
             if model.name not in known:
-                rows += [Listed(n, "to download", None, False) for n in model.networks]
+                rows += [AvailableNetwork(n, "to download", None, False) for n in model.networks]
     return rows
 
 
@@ -164,14 +170,14 @@ def _check_directory(folder: Path) -> Iterator[Checked]:
         for model in read_manifest(folder / MANIFEST).models.values():
             yield from (_check(folder, network) for network in model.networks)
         return
-    for found in unlisted(folder):
+    for found in networks_in(folder):
         reason = _load_error(found.path, found.nucleus)
         yield Checked(found.path, found.model, found.nucleus, reason, False)
 
 
 def _check(folder: Path, network: Network) -> Checked:
     path = folder / network.file
-    reason = network.flaw(folder) or _load_error(path, network.nucleus)
+    reason = network.defect(folder) or _load_error(path, network.nucleus)
     return Checked(path, network.model, network.nucleus, reason, True)
 
 

@@ -21,8 +21,8 @@ from shiftcli.weights.manifest import (
     Model,
     WeightFile,
     check_version,
+    networks_in,
     read_manifest,
-    unlisted,
 )
 from shiftcli.weights.store import cached, folder_in_cache, install, packaged, remote_manifest
 
@@ -154,7 +154,11 @@ def obtain(
         check_version(model)
     folders = []
     for name, model in models.items():
-        if name in own.models and not folder_in_cache(model).exists() and not model.flaws(package):
+        if (
+            name in own.models
+            and not folder_in_cache(model).exists()
+            and not model.defects(package)
+        ):
             folders.append(package)
         else:
             folders.append(install(model, _address(url, allow_http, model), progress))
@@ -174,14 +178,14 @@ def places_of(model: Model) -> list[Path]:
 def _in_directory(folder: Path) -> list[WeightFile]:
     """Networks of a directory of the user's; all that its manifest names must be there."""
     if not (folder / MANIFEST).is_file():
-        found = unlisted(folder)
+        found = networks_in(folder)
         if not found:
             raise WeightsError("no networks in this directory", where=str(folder))
         return found
     manifest = read_manifest(folder / MANIFEST)
     model = manifest.models[manifest.default]
     check_version(model)
-    for network, reason in model.flaws(folder).items():
+    for network, reason in model.defects(folder).items():
         raise WeightsError(
             reason,
             where=str(folder / network.file),
@@ -217,7 +221,7 @@ def _ready(name: str | None, progress: Progress | None) -> tuple[Path, Model]:
     check_version(model)
     damaged: dict[Path, str] = {}
     for place in places:
-        wrong = model.flaws(place)
+        wrong = model.defects(place)
         if not wrong:
             for path, reason in list(damaged.items())[:1]:
                 _log.warning(

@@ -70,7 +70,7 @@ class Network:
     validation: dict[str, Any] = field(default_factory=dict, hash=False)
     minimum_version: str = MINIMUM_VERSION  #: First program that can use it.
 
-    def flaw(self, folder: Path) -> str:
+    def defect(self, folder: Path) -> str:
         """What is wrong with its file in a folder: empty, or a sentence without its name."""
         path = folder / self.file
         try:
@@ -109,13 +109,13 @@ class Model:
         """Whether all files are in a folder, be they sound or not."""
         return all((folder / network.file).is_file() for network in self.networks)
 
-    def flaws(self, folder: Path) -> dict[Network, str]:
+    def defects(self, folder: Path) -> dict[Network, str]:
         """Networks of which a folder has no sound file, and what is wrong."""
-        found = {network: network.flaw(folder) for network in self.networks}
+        found = {network: network.defect(folder) for network in self.networks}
         return {network: reason for network, reason in found.items() if reason}
 
     def files(self, folder: Path) -> list[WeightFile]:
-        """The files in a folder that has no flaws."""
+        """The files in a folder that has no defects."""
         return [WeightFile(folder / n.file, n.model, n.nucleus, n.sha256) for n in self.networks]
 
 
@@ -253,7 +253,7 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def unlisted(folder: Path) -> list[WeightFile]:
+def networks_in(folder: Path) -> list[WeightFile]:
     """Networks that a training run left, in the order of their names."""
     found = []
     for path in sorted(folder.glob("*.safetensors")):
@@ -293,7 +293,7 @@ def write_manifest(folder: Path, *, default: str, data: str, licence: str, url: 
 
     networks = []
     try:
-        for found in unlisted(folder):
+        for found in networks_in(folder):
             check_name(found.path.name)
             model, nucleus, member = member_of(found.path.name) or ("", "", 0)
             _, metadata = load(found.path)

@@ -130,14 +130,14 @@ def install(model: Model, address: Address | None, progress: Progress | None = N
     and where to; or if the cache cannot be written.
     """
     folder, package = folder_in_cache(model), packaged("weights")
-    missing = [network.file for network in model.flaws(folder)]
+    missing = [network.file for network in model.defects(folder)]
     if not missing:
         return folder
     with _writing(folder) as stage:
         for network in model.networks:
             if network.file not in missing:
                 continue
-            source = address if network.flaw(package) else Address(str(package))
+            source = address if network.defect(package) else Address(str(package))
             try:
                 if source is None:
                     raise WeightsError(f"no address to download from is known, see {URL_VARIABLE}")

@@ -27,7 +27,7 @@ from shiftcli.results.statistics import Errors, Versus, compare_errors, summaris
 from shiftcli.structure.crystal import SPECIES, Crystal
 from shiftcli.training.atoms import LabelledAtoms, PredictedAtoms, collect_atoms
 from shiftcli.training.config import Configuration
-from shiftcli.training.data import H_RANGE, is_validation, split_crystals
+from shiftcli.training.data import is_usual, is_validation, split_crystals
 from shiftcli.training.sources import load_levels
 
 #: Without a choice of the user's the learning curve has so many points, each half the next.
@@ -109,7 +109,7 @@ def measure_baseline(
 
     `crystals` are numbers of training crystals, the points of the learning curve, the same crystals
     as ``shiftcli train --crystals`` takes; without it all, a half, a quarter, an eighth. Distinct
-    atoms are learned from once; 1H labels outside `H_RANGE` are not, as with the networks. Memory
+    atoms are learned from once; 1H labels that are not usual are not, as with the networks. Memory
     grows with the square of the training atoms: 2 GB at 7,500 of one nucleus.
 
     `UsageError` if DScribe or scikit-learn is missing, or `ours` is not of the validation crystals;
@@ -179,8 +179,7 @@ def _learning_curve(
     atoms = collect_atoms(training, predicted.atoms.element)
     if not len(atoms):
         return ()
-    low, high = H_RANGE if atoms.element == "H" else (-np.inf, np.inf)
-    whole = _describe(atoms, (atoms.reference >= low) & (atoms.reference <= high))
+    whole = _describe(atoms, is_usual(atoms.reference, atoms.element))
     test = _describe(predicted.atoms, np.full(len(predicted.atoms), True))
     points = []
     for size, numbers in subsets.items():

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError, install
-from shiftcli.files import replacing, write_rows
+from shiftcli.files import write_rows
+from shiftcli.views.plots.figure import check_matplotlib, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,22 +73,13 @@ class Result:
         for path, (columns, rows) in zip(written, tables.values(), strict=True):
             write_rows(path, columns, rows)
         if self.draw is not None:
-            figure = new_figure(self.size)
+            check_matplotlib()
+            from matplotlib.figure import Figure
+
+            figure = Figure(figsize=self.size, layout="constrained")
             self.draw(figure)
-            for suffix in ("png", "svg"):
-                path = folder / f"{self.name}.{suffix}"
-                with replacing(path) as temporary:
-                    # An SVG of the same numbers is the same file.
-                    metadata = {"Date": None} if suffix == "svg" else None
-                    figure.savefig(temporary, format=suffix, dpi=130, metadata=metadata)
-                written.append(path)
+            pictures = [folder / f"{self.name}.{suffix}" for suffix in ("png", "svg")]
+            for path in pictures:
+                save(figure, path, dpi=130)
+            written += pictures
         return written
-
-
-def new_figure(size: tuple[float, float]) -> Figure:
-    """An empty figure; UsageError where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint=install("matplotlib")) from error
-    return Figure(figsize=size, layout="constrained")

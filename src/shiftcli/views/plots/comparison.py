@@ -29,27 +29,9 @@ def plot_comparison(
 ) -> Figure:
     """Draw predicted against measured shifts, a panel for each nucleus below the other.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        From `shiftcli.compare`.
-    output : pathlib.Path, optional
-        Picture; its suffix names the format.
-    title : str
-        Name of the structure.
-    look : Look, optional
-        Size, letters and style.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown or it cannot be written.
-
-    Notes
-    -----
-    Bars are one standard deviation of the difference; rows above 2σ and 3σ have their colour.
-    Names stand beside the panel; of many rows those that have a colour. Hollow points are
-    assignments that were found, not stated.
+    Bars are one standard deviation of the difference; rows above 2σ and 3σ have their colour. Names
+    stand beside the panel; of many rows those that have a colour. Hollow points are assignments
+    that were found, not stated. Raises as `picture`.
     """
     rows = len(comparison.fits)
     with picture(output, look, rows=rows, size=(120.0, 105.0), title=title) as (figure, axes):

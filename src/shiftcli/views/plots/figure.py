@@ -41,35 +41,14 @@ def picture(
     scaled: bool = True,
     title: str = "",
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure to draw into, written whole when all went well.
+    """A figure with `rows` · `columns` panels, row by row, that is written to `output` when the
+    block ends.
 
-    Parameters
-    ----------
-    output : pathlib.Path or None
-        Picture; its suffix names the format. Its folder is made where it is missing. None to
-        keep the figure alone.
-    look : Look, optional
-        Size, letters and style.
-    rows, columns : int
-        Panels below and beside each other.
-    size : tuple of float
-        Width of the picture, and height of a row, in mm, unless `look` says another width.
-    scaled : bool
-        Whether heights then keep their proportion.
-    title : str
-        Above all, unless `look` says another.
-
-    Yields
-    ------
-    figure : matplotlib.figure.Figure
-        Not tied to any window.
-    axes : list of matplotlib.axes.Axes
-        Its panels, row by row.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format or the style is unknown, or it cannot be written.
+    Its suffix names the format; without an output the figure is made alone, not tied to any window.
+    `size` is the width of the picture and the height of a row in mm, unless `look` says another
+    width; heights then keep their proportion if `scaled`. `title` stands above all, unless `look`
+    says another. `UsageError` if matplotlib is missing, the format or the style is unknown, or it
+    cannot be written.
     """
     if output is not None:
         check_picture(output)
@@ -100,13 +79,17 @@ def picture(
         heading = plain(title if look.title is None else look.title)
         if heading:
             figure.suptitle(heading, fontsize="medium")
-        if output is None:
-            return
-        form = output.suffix.lower().removeprefix(".")
-        undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
-        figure.draw_without_rendering()  # labels beyond a panel move when the layout moves it
-        with whole(output) as path:
-            figure.savefig(path, format=form, dpi=look.dpi, metadata=undated)
+        if output is not None:
+            figure.draw_without_rendering()  # labels beyond a panel move when the layout moves it
+            save(figure, output, look.dpi)
+
+
+def save(figure: Figure, output: Path, dpi: int) -> None:
+    """Write a picture; the same numbers are the same file."""
+    form = output.suffix.lower().removeprefix(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    with whole(output) as path:
+        figure.savefig(path, format=form, dpi=dpi, metadata=undated)
 
 
 def name_lines(figure: Figure, panel: Axes) -> None:

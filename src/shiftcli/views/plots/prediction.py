@@ -18,22 +18,7 @@ if TYPE_CHECKING:
 def plot_prediction(
     prediction: Prediction, output: Path | None = None, look: Look | None = None
 ) -> Figure:
-    """Draw the shieldings of a prediction with their 68 % intervals, a panel for each nucleus.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        From `Predictor.predict`.
-    output : pathlib.Path, optional
-        Picture; its suffix names the format.
-    look : Look, optional
-        Size, letters and style.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown or it cannot be written.
-    """
+    """Draw shieldings with their 68 % intervals, a panel for each nucleus; raises as `picture`."""
     groups = {
         species: rows
         for species in SPECIES.values()

@@ -28,21 +28,10 @@ _LONGEST = 36
 def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None = None) -> Figure:
     """Draw the RMSE of the best candidates as lollipops, a panel for each nucleus.
 
-    Parameters
-    ----------
-    ranking : Ranking
-        From `shiftcli.rank`; its first `LARGEST` candidates are drawn, the best on top, with
-        their probabilities. Those that cannot be told apart are filled, the others hollow. The
-        band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`).
-    output : pathlib.Path, optional
-        Picture; its suffix names the format.
-    look : Look, optional
-        Size, letters and style.
-
-    Raises
-    ------
-    UsageError
-        If matplotlib is missing, the format is unknown or there is nothing to draw.
+    The first `LARGEST` candidates are drawn, the best on top, with their probabilities. Those that
+    cannot be told apart are filled, the others hollow. The band is that of correct structures
+    (`shiftcli.nmr.ranking.RMSE_BANDS`). Raises as `picture`, and `UsageError` if there is nothing
+    to draw.
     """
     drawn = ranking.candidates[:LARGEST]
     if not drawn:

@@ -148,6 +148,33 @@ def test_an_output_format(house):
     house.check("Add an output format", code)
 
 
+def test_a_column(house):
+    old = '        Column("flags"),\n'
+    house.edit("results/predictions.py", old, '        Column("copies"),\n' + old)
+    old = "                row.flags,\n"
+    house.edit("results/predictions.py", old, "                len(row.site.atoms),\n" + old)
+    code = """if True:
+        from types import SimpleNamespace
+        import numpy as np
+        from shiftcli.prediction.records import Prediction, SitePrediction
+        from shiftcli.results.choice import Choice
+        from shiftcli.results.predictions import Results
+        from shiftcli.structure.crystal import Crystal
+        from shiftcli.views.documents import write_json
+        from shiftcli.views.spreadsheets import write_csv
+        elements, alike = np.array(["H", "H"]), np.array([0, 0])
+        crystal = Crystal(elements, np.eye(2, 3), None, ("H1", "H2"), site_ids=alike)
+        rows = tuple(SitePrediction(site, 30.0, 0.5, 1.0) for site in crystal.sites)
+        predictor = SimpleNamespace(model="tiny", files=(), calibrations={})
+        results = Results(predictor, [Prediction(crystal, rows)], choice=Choice(sort=("copies",)))
+        document = results.document()
+        for write in (write_json, write_csv):
+            text = "".join(c if isinstance(c, str) else c.decode() for c in write(document))
+            assert "copies" in text
+        assert results.chosen(results.predictions[0]).sites == rows"""
+    house.check("Add a column", code)
+
+
 def test_an_option(house, tmp_path):
     old = '    precision: int = option(2, "Decimals of ppm.", limits=(0, 8), metavar="N")\n'
     new = (

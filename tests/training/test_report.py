@@ -1,6 +1,5 @@
 """The counts of a data set, against counts by hand and those of the published crystals."""
 
-import json
 from dataclasses import asdict
 
 import numpy as np
@@ -70,14 +69,6 @@ def test_other_levels_are_not_split_and_keep_their_outliers(labelled):
     oxygen = rows["17O"]
     assert (oxygen.atoms, oxygen.labelled, oxygen.unlabelled) == (1, 0, 1)
     assert oxygen.lowest is oxygen.highest is oxygen.mean is oxygen.std is None
-
-
-def test_plain_values(labelled):
-    values = describe(labelled).to_dict()
-    assert json.loads(json.dumps(values, allow_nan=False)) == values
-    assert values["main_level"] == "PBE"
-    assert values["nuclei"][0]["species"] == "1H"
-    assert values["problems"] == ["one is odd"]
 
 
 def test_tables(labelled):

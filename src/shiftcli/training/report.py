@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -63,15 +63,6 @@ class DataReport:
     #: Those that a split by crystal, every eighth one, would have torn.
     families: tuple[Family, ...]
     problems: tuple[str, ...]  #: What was left out or is odd.
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; shieldings in ppm."""
-        return {
-            "main_level": self.main,
-            "nuclei": [asdict(row) for row in self.rows],
-            "families": [asdict(family) for family in self.families],
-            "problems": list(self.problems),
-        }
 
 
 def describe(labelled: Labelled) -> DataReport:

@@ -107,19 +107,10 @@ class Calibration:
         within_variance: np.ndarray,
         evidence: Evidence | None = None,
     ) -> np.ndarray:
-        """Scale s of the error of each atom in ppm.
+        """Scale s of the error of each atom in ppm, shape (n,).
 
-        Parameters
-        ----------
-        between_variance, within_variance : numpy.ndarray
-            Variance between members, and between orientations, in ppm², shape (n,).
-        evidence : Evidence, optional
-            What the structure says of the atoms; without it all are of no known kind.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n,).
+        From the variance between members, and between orientations, in ppm², shape (n,), and what
+        the structure says of the atoms; without that all are of no known kind.
         """
         spread = self.between * np.asarray(between_variance, dtype=float)
         scale = np.sqrt(self.floor**2 + spread + self.within * np.asarray(within_variance))

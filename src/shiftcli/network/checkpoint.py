@@ -62,19 +62,10 @@ class Metadata:
 
 
 def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = False) -> None:
-    """Write a network to one file, atomically.
+    """Write a network, and what belongs to it, to one ``.safetensors`` file, atomically.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file, with suffix ``.safetensors``.
-    network : MR3DDenseNet
-        The network.
-    metadata : Metadata
-        What belongs to it.
-    half : bool
-        Store the weights of convolutions and linear layers as float16 (half the size);
-        normalisation stays float32.
+    With `half` the weights of convolutions and linear layers are stored as float16 (half the size);
+    normalisation stays float32.
     """
     tensors = {}
     for name, tensor in network.state_dict().items():
@@ -85,21 +76,11 @@ def save(path: Path, network: MR3DDenseNet, metadata: Metadata, *, half: bool = 
 
 
 def amend(path: Path, **changes: Any) -> None:
-    """Replace metadata of a network's file, atomically; its tensors stay bit for bit.
+    """Replace fields of the `Metadata` of a network's file, atomically; its tensors stay bit for
+    bit.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file written by `save`.
-    **changes
-        Fields of `Metadata` and their new values.
-
-    Raises
-    ------
-    WeightsError
-        If the file is not a network.
-    OSError
-        If it cannot be written; the old file is still there.
+    `WeightsError` if the file is not a network, `OSError` if it cannot be written; the old file is
+    still there.
     """
     _, metadata = load(path)
     tensors, _ = read_tensors(path)
@@ -151,19 +132,11 @@ def _as_os_error(error: Exception) -> OSError:
 
 
 def load(path: Path) -> tuple[MR3DDenseNet, Metadata]:
-    """Read a network, in evaluation mode and float32.
+    """Read a network that `save` wrote, in evaluation mode and float32.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file written by `save`.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, damaged, or of a newer program; if its tensors do not fit the
-        architecture it states, in name, shape or type, or are not finite; or if its metadata
-        make no sense.
+    `WeightsError` if the file is missing, damaged, or of a newer program; if its tensors do not fit
+    the architecture it states, in name, shape or type, or are not finite; or if its metadata make
+    no sense.
     """
     return _load(path, _without_values)
 

@@ -25,22 +25,9 @@ def describe_training(
 ) -> Precedents:
     """Describe training crystals for the files of the networks that learn from them.
 
-    Parameters
-    ----------
-    crystals : sequence of Crystal
-        The training crystals, of all families; displaced copies may be left out.
-    families : sequence of str, optional
-        The family of each; without it its name, or its place where it has none.
-
-    Returns
-    -------
-    Precedents
-        One fingerprint a family, and the families that hold each bonded environment.
-
-    Raises
-    ------
-    UsageError
-        If there are more or fewer families than crystals.
+    One fingerprint a family, and the families that hold each bonded environment. The crystals are
+    of all families; displaced copies may be left out. Without `families` that of each is its name,
+    or its place where it has none. `UsageError` if there are more or fewer families than crystals.
     """
     if families is None:
         families = [crystal.name or f"crystal {k}" for k, crystal in enumerate(crystals)]
@@ -56,21 +43,8 @@ def annotate(
 ) -> None:
     """Write into networks' files what the networks have learned from; tensors stay bit for bit.
 
-    A manifest beside them has to be written again.
-
-    Parameters
-    ----------
-    files : sequence of pathlib.Path
-        Networks.
-    crystals, families
-        As for `describe_training`.
-
-    Raises
-    ------
-    WeightsError
-        If a file is no network.
-    OSError
-        If one cannot be written; the old file is still there.
+    As `describe_training` says it. A manifest beside them has to be written again. `WeightsError`
+    if a file is no network, `OSError` if one cannot be written; the old file is still there.
     """
     described = describe_training(crystals, families)
     for path in files:

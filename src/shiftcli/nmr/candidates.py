@@ -57,21 +57,10 @@ def _blank(crystal: Crystal, experiment: Experiment) -> Prediction:
 
 
 class Naming:
-    """The atoms that the labels of an experiment mean, in a reference and in candidates.
+    """The atoms that the labels of an experiment mean, in a reference structure and in candidates.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The reference structure.
-    experiment : Experiment
-        Its labels are those of the reference.
-    exchange : collection of str
-        As for `shiftcli.nmr.ranking.rank`.
-
-    Raises
-    ------
-    ExperimentError
-        If the reference lacks a label, or two peaks of one site differ.
+    `exchange` is as for `shiftcli.nmr.ranking.rank`. `ExperimentError` if the reference lacks a
+    label, or two peaks of one site differ.
     """
 
     def __init__(self, crystal: Crystal, experiment: Experiment, exchange: Collection[str]) -> None:
@@ -110,19 +99,8 @@ def pose_candidate(
 ) -> tuple[Posed, tuple[str, ...]]:
     """What the likelihood of a candidate depends on, and notes on its labels.
 
-    Parameters
-    ----------
-    item : Prediction
-        The candidate.
-    naming : Naming
-        The experiment, and the atoms that it names.
-    references, exchange, theory_errors, factors
-        As for `shiftcli.nmr.ranking.rank`.
-
-    Raises
-    ------
-    ExperimentError
-        If the peaks cannot belong to it.
+    The keywords are as for `shiftcli.nmr.ranking.rank`. `ExperimentError` if the peaks cannot
+    belong to it.
     """
     rows = known_rows(average(item, exchange))
     labellings = naming.carry(item.crystal, rows)
@@ -166,31 +144,12 @@ def find_naming(
 ) -> Naming | None:
     """The atoms that an experiment names, before any candidate is predicted.
 
-    Parameters
-    ----------
-    files : sequence of str
-        Candidates, as `shiftcli.readers.find_files` lists them.
-    experiment : Experiment
-        The measured shifts.
-    labels_from : str
-        File whose first structure is meant; without it the first candidate with all labels.
-    exchange : collection of str
-        As for `rank`.
-    **reading
-        As for `shiftcli.readers.iter_structures`; a format is that of `files`.
-
-    Returns
-    -------
-    Naming or None
-        None where no candidate has them, or standard input is among the candidates: it can be
-        read only once, when they are predicted.
-
-    Raises
-    ------
-    ReadError
-        If `labels_from` cannot be read.
-    ExperimentError
-        If it lacks a label.
+    `files` are the candidates, as `shiftcli.readers.find_files` lists them; of `labels_from` the
+    first structure is meant, without it the first candidate with all labels. `exchange` is as for
+    `rank`, `reading` as for `shiftcli.readers.iter_structures`; a format is that of `files`. None
+    where no candidate has the labels, or standard input is among them: it can be read only once,
+    when they are predicted. `ReadError` if `labels_from` cannot be read, `ExperimentError` if it
+    lacks a label.
     """
     if labels_from:
         if labels_from not in files:
@@ -208,10 +167,7 @@ def find_naming(
 def unassigned(experiment: Experiment) -> Experiment:
     """The same shifts without labels, so that each candidate gets its own assignment.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        Each of its peaks is one site, or one group of exchanging sites.
+    Each peak is then one site, or one group of exchanging sites.
     """
     peaks = tuple(replace(peak, labels=()) for peak in experiment.peaks)
     return replace(experiment, peaks=peaks)

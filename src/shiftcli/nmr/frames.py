@@ -20,28 +20,13 @@ from shiftcli.structure.crystal import Crystal, Site
 def average_frames(
     predictions: Sequence[Prediction], weights: Sequence[float] | None = None
 ) -> Prediction:
-    """Average the shieldings of frames, atom by atom.
+    """Average the shieldings of frames of the same atoms in the same order, atom by atom.
 
-    Parameters
-    ----------
-    predictions : sequence of Prediction
-        At least one, of the same atoms in the same order.
-    weights : sequence of float, optional
-        Of the frames; without them all weigh the same.
-
-    Returns
-    -------
-    Prediction
-        Of the first frame's crystal. Atoms of one label are one site. The uncertainty is that of
-        the prediction, which frames share, and the standard error of the mean, by squares; the
-        latter, for frames that are independent of each other, is also said in a flag.
-
-    Raises
-    ------
-    StructureError
-        If the frames are of different atoms.
-    UsageError
-        If weights are negative, all 0, or not one a frame.
+    Of the first frame's crystal; atoms of one label are one site. Without `weights` all frames
+    weigh the same. The uncertainty is that of the prediction, which frames share, and the standard
+    error of the mean, by squares; the latter, for frames that are independent of each other, is
+    also said in a flag. `StructureError` if the frames are of different atoms; `UsageError` if
+    weights are negative, all 0, or not one a frame.
     """
     first = predictions[0].crystal
     for other in predictions:
@@ -88,15 +73,10 @@ def average_frames(
 
 
 class FrameMeans:
-    """A predictor that makes one prediction of all frames of a file.
+    """A predictor that makes one prediction of all frames of a file by another one.
 
-    Parameters
-    ----------
-    predictor : Predictor
-        Predicts each frame; its other attributes are this one's.
-    key : str
-        Key of the frames' headers (`Crystal.info`) that holds their weights; without it all weigh
-        the same.
+    `key` is that of the frames' headers (`Crystal.info`) that holds their weights; without it all
+    weigh the same.
     """
 
     def __init__(self, predictor: Predictor, key: str = "") -> None:
@@ -159,10 +139,7 @@ def _weight(crystal: Crystal, key: str) -> float:
 def over_frames(predictor: Predictor, average: Collection[str], key: str = "") -> Predictor:
     """The predictor, averaging over frames where the words of ``--average`` say so.
 
-    Raises
-    ------
-    UsageError
-        If there is a key of weights, but no average over frames.
+    `UsageError` if there is a key of weights, but no average over frames.
     """
     if FRAMES in average:
         return FrameMeans(predictor, key)  # type: ignore[return-value]

@@ -18,27 +18,11 @@ if TYPE_CHECKING:
 
 
 def match(groups: Sequence[SitePrediction], peak: Peak, source: str = "") -> tuple[int, ...]:
-    """Find the groups that a peak's labels belong to.
+    """Positions of the groups that a peak's labels belong to, each once, ascending.
 
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    peak : Peak
-        With labels.
-    source : str
-        File of the experiment, for messages.
-
-    Returns
-    -------
-    tuple of int
-        Positions of the groups, each once, ascending; several where the peak stands for
-        several sites. Empty where it has no labels.
-
-    Raises
-    ------
-    ExperimentError
-        If a label is not that of an atom of this nucleus, or of several sites.
+    Several where the peak stands for several sites, none where it has no labels. `source` is the
+    file of the experiment, for messages. `ExperimentError` if a label is not that of an atom of
+    this nucleus, or of several sites.
     """
     where = place_of(peak, source)
     found = set()
@@ -78,25 +62,10 @@ def _near(label: str, groups: Sequence[SitePrediction], peak: Peak) -> str:
 
 
 def merge_named(groups: Sequence[SitePrediction], experiment: Experiment) -> Experiment:
-    """Join peaks that name atoms of the same group.
+    """Join peaks that name atoms of the same group, such as the three hydrogens of a methyl group.
 
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    experiment : Experiment
-        Such as one that lists the three hydrogens of a methyl group in three rows.
-
-    Returns
-    -------
-    Experiment
-        Each group named by one peak at most.
-
-    Raises
-    ------
-    ExperimentError
-        If their shifts differ, if one peak names a part of what another does, or a label is
-        unknown.
+    Each group is then named by one peak at most. `ExperimentError` if their shifts differ, if one
+    peak names a part of what another does, or a label is unknown.
     """
     peaks: list[Peak] = []
     kept: list[int] = []
@@ -130,28 +99,10 @@ def permitted(
     surroundings: Sequence[Surrounding] | None,
     source: str = "",
 ) -> np.ndarray:
-    """Which groups a peak may be of by its nucleus, its intensity and its kind.
+    """Which groups, shape (groups,), a peak may be of by its nucleus, its intensity and its kind.
 
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    peak : Peak
-        With labels or without.
-    surroundings : sequence of Surrounding, optional
-        From `shiftcli.nmr.kinds.describe`; without them the nucleus alone counts.
-    source : str
-        File of the experiment, for messages.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (groups,).
-
-    Raises
-    ------
-    ExperimentError
-        If it is none of them.
+    Without `surroundings`, of `shiftcli.nmr.kinds.describe`, the nucleus alone counts.
+    `ExperimentError` if it is none of them.
     """
     allowed = np.array([group.site.element == peak.element for group in groups], dtype=bool)
     if surroundings is None or not (peak.kinds or peak.protons):

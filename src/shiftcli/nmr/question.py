@@ -48,25 +48,10 @@ def pose(
 ) -> Posed:
     """What the likelihood of a candidate depends on.
 
-    Parameters
-    ----------
-    groups : sequence of SitePrediction
-        From `shiftcli.nmr.averaging.average`.
-    surroundings : sequence of Surrounding
-        From `shiftcli.nmr.kinds.describe`.
-    experiment : Experiment
-        The measured shifts.
-    ways : sequence
-        At least one way to carry its labels over.
-    places : sequence of int
-        Place in the molecule of each group, from `shiftcli.nmr.labels.find_places`.
-    references, theory_errors
-        As for `shiftcli.nmr.assignment.compare`.
-
-    Raises
-    ------
-    ExperimentError
-        If the peaks cannot belong to this structure.
+    There is at least one of `ways` to carry the experiment's labels over; `places` are those in the
+    molecule of each group, from `shiftcli.nmr.labels.find_places`; references and errors of theory
+    are as for `shiftcli.nmr.assignment.compare`. `ExperimentError` if the peaks cannot belong to
+    this structure.
     """
 
     def hold(columns: Columns) -> Comparison:
@@ -87,26 +72,10 @@ def pose(
 
 
 def hold_against(posed: Posed, source: str) -> tuple[Comparison, Total]:
-    """Hold a candidate against measured shifts.
+    """Hold a candidate against measured shifts, in the likeliest way of carrying labels over.
 
-    Parameters
-    ----------
-    posed : Posed
-        From `pose`.
-    source : str
-        Of the experiment, for messages.
-
-    Returns
-    -------
-    comparison : Comparison
-        With the likeliest way, and the likeliest assignment of the other peaks.
-    total : Total
-        The likelihood, summed over all.
-
-    Raises
-    ------
-    ExperimentError
-        If no assignment is possible.
+    The comparison has the likeliest assignment of the other peaks, the likelihood is summed over
+    all. `ExperimentError` if no assignment is possible.
     """
     question, linked = posed.question, posed.linked
     total = sum_over_assignments(question)

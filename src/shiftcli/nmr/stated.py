@@ -17,15 +17,9 @@ from shiftcli.structure.nuclei import ELEMENTS
 class StatedShieldings(Predictor):
     """Takes the shieldings that came with a structure for its prediction.
 
-    Their uncertainty is 0: what GIPAW errs against experiment is added where shifts are compared
-    (`shiftcli.nmr.assignment.GIPAW_ERRORS`).
-
-    Parameters
-    ----------
-    nuclei : sequence of str, optional
-        Elements; without it all that the networks would know.
-    allow : collection of str
-        Refusals to override, see `shiftcli.structure.checks.check`.
+    Of some nuclei, else of all that the networks would know; `allow` is as for
+    `shiftcli.structure.checks.check`. Their uncertainty is 0: what GIPAW errs against experiment is
+    added where shifts are compared (`shiftcli.nmr.assignment.GIPAW_ERRORS`).
     """
 
     def __init__(self, nuclei: Sequence[str] | None = None, *, allow: Collection[str] = ()) -> None:
@@ -45,26 +39,16 @@ class StatedShieldings(Predictor):
     def predict_crystal(self, crystal: Crystal) -> Prediction:
         """The shieldings of a crystal, each the mean over the symmetry copies of its site.
 
-        Raises
-        ------
-        StructureError
-            If the crystal is no structure, or came without shieldings.
+        `StructureError` if the crystal is no structure, or came without shieldings.
         """
         return _stated(prepare(crystal, self.allow, "keep"), self.nuclei)
 
 
 def stated_or_refused(prediction: Prediction) -> Prediction:
-    """The shieldings that came with a crystal that was predicted, of the same nuclei.
+    """The shieldings of the same nuclei that came with a crystal that was predicted, not averaged
+    yet.
 
-    Parameters
-    ----------
-    prediction : Prediction
-        Not averaged yet.
-
-    Raises
-    ------
-    StructureError
-        If the file has none.
+    `StructureError` if the file has none.
     """
     return _stated(prediction.crystal, {row.site.element for row in prediction.sites})
 

@@ -42,22 +42,12 @@ def predict_committee(
     views: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> CommitteePrediction:
-    """Run all networks of a nucleus on some environments.
+    """Run all networks of a nucleus, at least one, in evaluation mode on `device`, on n
+    environments.
 
-    Parameters
-    ----------
-    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
-        At least one, on `device`, in evaluation mode.
-    environments : Environments
-        n environments.
-    device : torch.device
-        Where to work.
-    orientations : {"frames", "octahedral", "random"}, optional
-        What to average over; without it what each network was trained with.
-    views : int, optional
-        Orientations of each atom at most; without it those of `DEFAULT_VIEWS`.
-    dtype : torch.dtype
-        float32 or bfloat16.
+    `orientations`, ``frames``, ``octahedral`` or ``random``, are averaged over, without them those
+    that each network was trained with; `views` of each atom at most, without it those of
+    `DEFAULT_VIEWS`.
     """
     means, variances = [], []
     for orientation, group in _alike(members, orientations):
@@ -84,13 +74,7 @@ def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, 
 
 
 def shared_calibration(members: Committee) -> Calibration | None:
-    """The calibration of a committee; None unless all of it was calibrated, and together.
-
-    Parameters
-    ----------
-    members : sequence of (MR3DDenseNet or FoldedNet, Metadata)
-        At least one.
-    """
+    """The calibration of a committee; None unless all of it was calibrated, and together."""
     first, *others = (metadata.calibration for _, metadata in members)
     if not first or any(other != first for other in others):
         return None

@@ -53,20 +53,10 @@ def describe_atoms(
     crystal: Crystal,
     environments: Mapping[str, Mapping[str, int]],
 ) -> Evidence:
-    """What a calibration asks for, of every atom of a crystal.
+    """What a calibration asks for, of every atom of a crystal or of isolated molecules.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal, or isolated molecules.
-    environments : mapping of str to mapping of str to int
-        For each element the training crystals that hold each bonded environment, as networks'
-        files say; an element that is missing or has none is not known.
-
-    Returns
-    -------
-    Evidence
-        Of n atoms.
+    `environments` holds for each element the training crystals that hold each bonded environment,
+    as networks' files say; an element that is missing or has none is not known.
     """
     bonds = find_bonds(crystal)
     held = [environments.get(element) for element in crystal.elements.tolist()]

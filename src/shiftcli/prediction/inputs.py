@@ -20,21 +20,11 @@ else:
 
 
 def as_crystal(structure: Structure) -> Crystal:
-    """Make a crystal of whatever describes one.
+    """Make a crystal of whatever describes one; a path is a file with one structure.
 
-    Parameters
-    ----------
-    structure : str, pathlib.Path, Crystal, ase.Atoms or pymatgen structure or molecule
-        A path is a file with one structure.
-
-    Raises
-    ------
-    UsageError
-        If it is something else, or a file holds several structures.
-    ReadError
-        If a file cannot be read.
-    StructureError
-        If sites are disordered, or atoms are periodic in one or two directions only.
+    `UsageError` if it is something else, or a file holds several structures; `ReadError` if a file
+    cannot be read; `StructureError` if sites are disordered, or atoms are periodic in one or two
+    directions only.
     """
     if isinstance(structure, Crystal):
         return structure

@@ -97,37 +97,17 @@ def fit(
     members: int,
     evidence: Evidence | None = None,
 ) -> Calibration:
-    """Calibrate the intervals of a committee on atoms whose shieldings are known.
+    """Calibrate the intervals of a committee of so many `members` on n atoms of known shieldings.
 
-    Parameters
-    ----------
-    error : array_like
-        Prediction − reference in ppm, shape (n,).
-    between_variance : array_like
-        Variance between members in ppm², shape (n,); 0 with one member.
-    within_variance : array_like
-        Variance between orientations in ppm², shape (n,).
-    weights : array_like
-        How often each atom counts (its multiplicity), shape (n,).
-    families : array_like
-        Number of the family of crystals of each atom, shape (n,). Errors within one are alike,
-        so coverage and likelihood are judged on families that were left out whole, a tenth at a
-        time.
-    members : int
-        Networks in the committee.
-    evidence : Evidence, optional
-        What the structures say of the atoms (`shiftcli.prediction.evidence`); without it kinds
-        are not told apart.
+    `error` is prediction − reference in ppm, `between_variance` the variance between members, 0 of
+    one, and `within_variance` that between orientations in ppm², `weights` how often each atom
+    counts (its multiplicity), and `families` the number of the family of crystals of each, all of
+    shape (n,). Errors within a family are alike, so coverage and likelihood are judged on families
+    that were left out whole, a tenth at a time. Without `evidence` (`shiftcli.prediction.evidence`)
+    kinds are not told apart. Of the forms in `FORMS` that is taken under which left-out errors are
+    likeliest.
 
-    Returns
-    -------
-    Calibration
-        Of the form in `FORMS` under which left-out errors are likeliest.
-
-    Raises
-    ------
-    TrainingError
-        If there are no atoms, or their values are not finite.
+    `TrainingError` if there are no atoms, or their values are not finite.
     """
     columns = (error, between_variance, within_variance, weights)
     e, between, within, weight = (np.asarray(c, dtype=float) for c in columns)
@@ -150,12 +130,8 @@ def fit(
 
 
 def covered(error: np.ndarray, half_width: np.ndarray, weights: np.ndarray) -> float:
-    """Fraction of the atoms, by weight, whose error lies inside their interval.
-
-    Parameters
-    ----------
-    error, half_width, weights : numpy.ndarray
-        Errors and half widths in ppm, and how often each atom counts, shape (n,).
+    """Fraction of the atoms, by weight, whose error (ppm) lies inside their half width; shape (n,)
+    each.
     """
     return float(np.average(np.abs(error) <= half_width, weights=weights))
 

@@ -47,10 +47,7 @@ def is_disordered(rows: AtomTable) -> np.ndarray:
 def keep_major_component(table: AtomTable, disorder: str) -> AtomTable:
     """The sites of the major component, with warnings of what was left out.
 
-    Raises
-    ------
-    ReadError
-        If there is disorder and `disorder` is ``"error"``, or nothing of it can be kept.
+    `ReadError` if there is disorder and `disorder` is ``"error"``, or nothing of it can be kept.
     """
     disordered = is_disordered(table)
     if not disordered.any():
@@ -80,27 +77,15 @@ def keep_major_component(table: AtomTable, disorder: str) -> AtomTable:
 
 
 def keep_major(rows: AtomTable) -> np.ndarray:
-    """Choose the major component among the rows of a disordered structure.
+    """Choose the major component among the n rows, none of zero occupancy, of a disordered
+    structure.
 
-    Parameters
-    ----------
-    rows : AtomTable
-        Atom sites, none of zero occupancy.
-
-    Returns
-    -------
-    numpy.ndarray
-        True for the rows to keep, shape (n,).
-
-    Notes
-    -----
-    Inside an assembly (or, without one, inside a region of disordered atoms that are
-    close to each other) the group of highest occupancy stays, and each further group
-    that is no alternative to it: in another place, and with an occupancy that adds up
-    with it to more than one.
-    Partly occupied atoms without a group stay where they are at least half there and
-    nothing of higher occupancy is in their place. Half-occupied hydrogens of oxygens all stay:
-    which of their copies is there is seen in the whole cell (`readers.protons`).
+    Inside an assembly (or, without one, inside a region of disordered atoms that are close to each
+    other) the group of highest occupancy stays, and each further group that is no alternative to
+    it: in another place, and with an occupancy that adds up with it to more than one. Partly
+    occupied atoms without a group stay where they are at least half there and nothing of higher
+    occupancy is in their place. Half-occupied hydrogens of oxygens all stay: which of their copies
+    is there is seen in the whole cell (`readers.protons`). True for the rows to keep, shape (n,).
     """
     keep = np.ones(len(rows), dtype=bool)
     disordered = is_disordered(rows)
@@ -208,29 +193,11 @@ def _near(
 
 
 def expand_disordered(rows: AtomTable, symmetry: Symmetry) -> tuple[np.ndarray, np.ndarray, str]:
-    """Apply the symmetry to rows of which some overlap with their own images.
+    """Apply the symmetry to kept rows of which some overlap with their own images.
 
-    Parameters
-    ----------
-    rows : AtomTable
-        The kept rows.
-    symmetry : Symmetry
-        The operations.
-
-    Returns
-    -------
-    images : numpy.ndarray
-        Fractional coordinates of all atoms, shape (atoms, 3).
-    site : numpy.ndarray
-        Row of each atom, shape (atoms,).
-    warning : str
-        What was left out, empty where no image was. Where one was, the crystal no longer
-        has the symmetry.
-
-    Raises
-    ------
-    ReadError
-        If atoms still overlap.
+    Fractional coordinates of all atoms, shape (atoms, 3), the row of each, and what was left out,
+    empty where no image was. Where one was, the crystal no longer has the symmetry. `ReadError` if
+    atoms still overlap.
     """
     assert rows.cell is not None  # as whoever has a symmetry to apply
     images, site, operation = expand(rows.coordinates, rows.cell, symmetry)

@@ -37,21 +37,10 @@ def take_as_full(
 ) -> AtomTable:
     """Understand occupancies that include the multiplicity of special positions.
 
-    Parameters
-    ----------
-    table : AtomTable
-        Sites of a crystal.
-    symmetry : Symmetry
-        The operations.
-    unit, expected : mapping of str to float
-        Atoms of a formula unit, and of the cell; empty where unknown.
-
-    Returns
-    -------
-    AtomTable
-        Where each occupancy is the share of the operations that make copies of the site, and
-        the formula, if there is one, asks for fully occupied sites: with occupancies of 1 and a
-        warning. Else the table itself.
+    Where each occupancy is the share of the operations that make copies of the site, and the
+    formula, if there is one, asks for fully occupied sites, they are 1, with a warning; else the
+    table itself comes back. `unit` and `expected` are atoms of a formula unit, and of the cell;
+    empty where unknown.
     """
     if (table.occupancies >= FULL).all():
         return table

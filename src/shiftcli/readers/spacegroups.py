@@ -54,10 +54,7 @@ class Named(NamedTuple):
 def find_by_name(text: str) -> Named:
     """Find the space groups, in all settings, that a Hermann–Mauguin name may mean.
 
-    Parameters
-    ----------
-    text : str
-        Such as ``P2(1)/n``, ``P 1 21/n``, ``P 21/n (No. 14)``, ``R -3 c RS``, ``F d 3 m :2``.
+    Such as ``P2(1)/n``, ``P 1 21/n``, ``P 21/n (No. 14)``, ``R -3 c RS``, ``F d 3 m :2``.
     """
     name = unicodedata.normalize("NFD", text).lower().strip()
     name = name.translate({0x2080 + k: str(k) for k in range(10)})
@@ -159,23 +156,11 @@ def _symmetry(group: gemmi.SpaceGroup) -> Symmetry:
 
 
 def stated(hall: str, names: Iterable[str], number: float) -> tuple[tuple[Symmetry, ...], str]:
-    """The symmetries that a file's words may mean, and what is wrong with the words.
+    """The symmetries, best first, that a file's words may mean, and what is wrong with the words.
 
-    Parameters
-    ----------
-    hall : str
-        Hall symbol, or empty.
-    names : iterable of str
-        Hermann–Mauguin names.
-    number : float
-        Number in the International Tables, NaN without.
-
-    Returns
-    -------
-    symmetries : tuple of Symmetry
-        One a setting, best first. More than one where the words leave it open.
-    problem : str
-        Why they must not be taken: a name that is not understood, or statements that disagree.
+    `number` is that in the International Tables, NaN without. There is more than one setting where
+    the words leave it open. They must not be taken where a name is not understood, or statements
+    disagree.
     """
     found, numbers = [], {}
     if hall:

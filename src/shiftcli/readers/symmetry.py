@@ -67,10 +67,7 @@ class Symmetry:
     def images(self, fractional: np.ndarray) -> np.ndarray:
         """Images of sites, shape (sites, operations, 3), wrapped into the cell.
 
-        Raises
-        ------
-        ReadError
-            If there would be more copies than `shiftcli.limits` allows.
+        `ReadError` if there would be more copies than `shiftcli.limits` allows.
         """
         if len(fractional) * len(self) > limits.COPIES:
             raise ReadError(
@@ -127,10 +124,7 @@ def multiplicities(
 def missing_operation(operations: list[gemmi.Op]) -> str:
     """First product of two operations that is not among them, empty for a group.
 
-    Raises
-    ------
-    ReadError
-        If there are more operations than any space group has.
+    `ReadError` if there are more operations than any space group has.
     """
     unique = {op.wrap().triplet(): op for op in operations}
     known, operations = set(unique), list(unique.values())

@@ -11,25 +11,14 @@ from shiftcli.structure.crystal import Crystal
 
 
 def bonded_environments(bonds: Bonds) -> np.ndarray:
-    """Bonded environment of every atom.
+    """Bonded environment of every atom as text, shape (n,).
 
-    Parameters
-    ----------
-    bonds : Bonds
-        From `shiftcli.structure.bonds.find_bonds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Text, shape (n,). A heavy atom is its element and the number of its hydrogens, then in
-        brackets its heavy neighbours, each as element and number of its own bonds: the carbonyl
-        carbon of acetamide is ``C0(C4,N3,O1)``. A hydrogen is ``H-`` before the environment of
-        the atom that carries it, or ``H`` where nothing does.
-
-    Notes
-    -----
-    Of the atoms of 400 published crystals 0.4 % have an environment that no other crystal among
-    them holds; azides, ketenes, diazo compounds, isocyanides and peroxides all have such atoms.
+    A heavy atom is its element and the number of its hydrogens, then in brackets its heavy
+    neighbours, each as element and number of its own bonds: the carbonyl carbon of acetamide is
+    ``C0(C4,N3,O1)``. A hydrogen is ``H-`` before the environment of the atom that carries it, or
+    ``H`` where nothing does. Of the atoms of 400 published crystals 0.4 % have an environment that
+    no other crystal among them holds; azides, ketenes, diazo compounds, isocyanides and peroxides
+    all have such atoms.
     """
     elements, neighbours = bonds.elements.tolist(), bonds.neighbours
     hydrogens, degree = bonds.count("H").tolist(), bonds.coordination.tolist()

@@ -18,19 +18,7 @@ FARTHEST = 10.0
 def find_hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> tuple[Neighbours, np.ndarray]:
     """Pairs of a hydrogen and an acceptor up to `LONGEST_CONTACT`; donors, acceptors are N and O.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal.
-    bonds : Bonds
-        Its covalent bonds.
-
-    Returns
-    -------
-    Neighbours
-        From each hydrogen to the acceptor.
-    numpy.ndarray
-        The atom that carries the hydrogen of each pair.
+    From each hydrogen to the acceptor, and the atom that carries the hydrogen of each pair.
     """
     elements = bonds.elements
     polar = np.isin(elements, ("N", "O"))
@@ -47,18 +35,9 @@ def find_hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> tuple[Neighbours, np.
 
 
 def hydrogen_bonds(crystal: Crystal, bonds: Bonds) -> np.ndarray:
-    """Length of the shortest hydrogen bond that each atom takes part in.
+    """Length H···A in Å of the shortest hydrogen bond that each atom takes part in, shape (n,).
 
-    Parameters
-    ----------
-    crystal, bonds
-        As for `find_hydrogen_bonds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        H···A in Å, shape (n,), of donor, hydrogen and acceptor alike. Infinite for atoms without
-        a hydrogen bond up to `LONGEST_CONTACT`.
+    Of donor, hydrogen and acceptor alike; infinite for atoms without one up to `LONGEST_CONTACT`.
     """
     near, carriers = find_hydrogen_bonds(crystal, bonds)
     found = np.full(len(crystal), np.inf)

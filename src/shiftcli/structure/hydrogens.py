@@ -71,17 +71,9 @@ class HydrogenBonds:
 
 
 def measure_bonds(crystal: Crystal) -> HydrogenBonds:
-    """Find the nearest heavy atom of each hydrogen.
+    """Find the nearest heavy atom of each hydrogen, across the walls of the cell.
 
-    Parameters
-    ----------
-    crystal : Crystal
-        The crystal; periodic images are looked at.
-
-    Returns
-    -------
-    HydrogenBonds
-        Bonds up to `LONGEST_BOND`; hydrogens without one are left out.
+    Up to `LONGEST_BOND`; hydrogens without a bond are left out.
     """
     near = find_neighbours(crystal.cell, crystal.positions, SHARED_BELOW, crystal.where)
     is_hydrogen = crystal.elements == "H"

@@ -49,21 +49,10 @@ class Neighbours:
 class NeighbourSearch:
     """Finds the atoms about places in a cell.
 
-    Parameters
-    ----------
-    cell : numpy.ndarray or None
-        Lattice vectors as rows in Å, shape (3, 3); None for an isolated molecule.
-    positions : numpy.ndarray
-        Coordinates of the atoms in Å, shape (n, 3).
-    reach : float
-        How far (Å) to look.
-    only : numpy.ndarray, optional
-        Whether each atom may be found, shape (n,); the images are those within reach of all.
-
-    Raises
-    ------
-    StructureError
-        If there would be more periodic images than `shiftcli.limits` allows.
+    `cell` has lattice vectors as rows in Å, shape (3, 3), None for an isolated molecule;
+    `positions` are in Å, shape (n, 3); `reach` is how far (Å) to look; `only`, shape (n,), whether
+    each atom may be found. The images are those within reach of all. `StructureError` if there
+    would be more periodic images than `shiftcli.limits` allows.
     """
 
     def __init__(

@@ -29,26 +29,11 @@ class Symmetry:
 def find_equivalent_atoms(
     cell: np.ndarray | None, elements: np.ndarray, positions: np.ndarray
 ) -> np.ndarray:
-    """Find which atoms of a cell are copies of each other under its space group.
+    """For each atom of a cell the index of the first one that it is a copy of by the space group.
 
-    Parameters
-    ----------
-    cell : numpy.ndarray or None
-        Lattice vectors as rows in Å, shape (3, 3); with None every atom is distinct.
-    elements : numpy.ndarray
-        Chemical symbols, shape (n,).
-    positions : numpy.ndarray
-        Cartesian coordinates in Å, shape (n, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        For each atom the index of the first atom it is equivalent to, shape (n,).
-
-    Notes
-    -----
-    The search is spglib's, with `SYMMETRY_TOLERANCE`. Cells of more than
-    `shiftcli.limits.SYMMETRY_SEARCH_ATOMS` atoms are taken as they are.
+    `cell` has lattice vectors as rows in Å, shape (3, 3); with None every atom is distinct.
+    `positions` are in Å, shape (n, 3). The search is spglib's, with `SYMMETRY_TOLERANCE`; cells of
+    more than `shiftcli.limits.SYMMETRY_SEARCH_ATOMS` atoms are taken as they are.
     """
     n = len(elements)
     if cell is None or n > limits.SYMMETRY_SEARCH_ATOMS:

@@ -56,12 +56,7 @@ def follow(
 ) -> list[Failure]:
     """Show a batch as it goes: notes, failures, and a summary at the end.
 
-    Parameters
-    ----------
-    outcomes : iterable
-        What comes of each structure.
-    predictions : Spool, optional
-        Takes the predictions. Without it they are in a folder, and the summary comes always.
+    Without a spool the predictions are in a folder, and the summary comes always.
     """
     from shiftcli.pipeline.folder import Finished
 

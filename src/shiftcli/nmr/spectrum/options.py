@@ -18,28 +18,11 @@ Range = tuple[float, float]
 
 
 def parse_widths(text: str, elements: Sequence[str], field: float | None) -> dict[str, float]:
-    """Read ``0.5``, ``100Hz`` or ``H:0.3,C:100Hz``.
+    """Read full widths at half maximum, ``0.5``, ``100Hz`` or ``H:0.3,C:100Hz``, in ppm by element.
 
-    Parameters
-    ----------
-    text : str
-        Full widths at half maximum; ppm where no unit stands, and the default of every
-        nucleus that is not named. Empty for the defaults.
-    elements : sequence of str
-        The nuclei that are drawn.
-    field : float or None
-        Magnetic field in T, for widths in Hz.
-
-    Returns
-    -------
-    dict of str to float
-        Width in ppm of each of `elements`.
-
-    Raises
-    ------
-    UsageError
-        If a width cannot be read, is not positive, names a nucleus that is not drawn, or is
-        in Hz without a field.
+    ppm where no unit stands; a width without a nucleus is that of every nucleus that is not named,
+    an empty text means the defaults. `field` in T is for widths in Hz. `UsageError` if a width
+    cannot be read, is not positive, names a nucleus that is not drawn, or is in Hz without a field.
     """
     hint = "write it like 0.5, 100Hz or H:0.3,C:1"
 

@@ -242,28 +242,10 @@ def find_peaks(
 def axis_points(
     peaks: Sequence[Peak], axis: Axis, lines: Lines, limits: Range | None = None
 ) -> np.ndarray:
-    """Points of an axis, close enough for its lines.
+    """Points of an axis, rising, in its unit, shape (n,), close enough for its lines.
 
-    Parameters
-    ----------
-    peaks : sequence of Peak
-        At least one, unless there are limits.
-    axis : Axis
-        The axis.
-    lines : Lines
-        Whose width says how close.
-    limits : (float, float), optional
-        Its ends; without them all peaks are seen, with room for their wings.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rising, in the axis' unit, shape (n,).
-
-    Raises
-    ------
-    UsageError
-        If the lines are too narrow for so long an axis.
+    Without limits all peaks, at least one, are seen, with room for their wings. `UsageError` if the
+    lines are too narrow for so long an axis.
     """
     width = lines.width(axis)
     if limits is None:
@@ -281,36 +263,14 @@ def axis_points(
 
 
 def elements_of(predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    """Elements of which any crystal has a predicted shielding.
-
-    Parameters
-    ----------
-    predictions : sequence of Prediction
-        Predicted crystals.
-
-    Returns
-    -------
-    tuple of str
-        In the order H, C, N, O.
-    """
+    """Elements of which any crystal has a predicted shielding, in the order H, C, N, O."""
     rows = [row for prediction in predictions for row in prediction.sites]
     found = {row.site.element for row in rows if math.isfinite(row.shielding)}
     return tuple(element for element in ELEMENTS if element in found)
 
 
 def short_names(crystals: Sequence[Crystal]) -> list[str]:
-    """What tells crystals apart in a legend: the name in the file, the file, or both.
-
-    Parameters
-    ----------
-    crystals : sequence of Crystal
-        They may be the same several times.
-
-    Returns
-    -------
-    list of str
-        Of the same length, no two alike.
-    """
+    """What tells crystals apart in a legend, no two alike: name in the file, file, or both."""
     return distinct_names([(crystal.source, crystal.name) for crystal in crystals])
 
 

@@ -61,18 +61,10 @@ def _words(flags: Any) -> tuple[str, ...]:
 
 
 def structure_data(section: Section) -> dict[str, Any]:
-    """What the script draws.
+    """What the script draws of a structure and the tables of its atoms, for JSON.
 
-    Parameters
-    ----------
-    section : Section
-        With a structure, and tables of its atoms.
-
-    Returns
-    -------
-    dict
-        For JSON: geometry, elements and labels of the atoms, the number of the distinct site of
-        each, and of each site what is said of it, how odd it is, and its quantities.
+    Geometry, elements and labels of the atoms, the number of the distinct site of each, and of each
+    site what is said of it, how odd it is, and its quantities.
     """
     crystal = section.crystal
     assert crystal is not None
@@ -129,19 +121,8 @@ def _texts(table: Table) -> Iterator[str]:
 
 
 def structure_section(place: int, section: Section) -> str:
-    """One structure: picture, tables, diagrams, spectra, warnings.
-
-    Parameters
-    ----------
-    place : int
-        Its number on the page, from 0.
-    section : Section
-        What is shown.
-
-    Returns
-    -------
-    str
-        A ``section`` element.
+    """One structure, by its number on the page from 0: picture, tables, diagrams, spectra,
+    warnings.
     """
     assert section.crystal is not None
     head = (

@@ -56,6 +56,29 @@ def test_paths_lose_their_middle():
     assert shortened("abcdefghij", 7) == "ab…ghij"
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_numbers_are_never_cut(width):
+    """What has no room stands below, behind the same first words."""
+    figures = [
+        column
+        for k in range(9)
+        for column in (
+            Column(f"error {k} of all", spread=f"spread {k}", decimals=3),
+            Column(f"spread {k}", decimals=2),
+        )
+    ]
+    columns = (Column("environment"), Column("n", "atoms"), *figures, Column("flags"))
+    rows = [
+        (kind, 12345, *(1000 * k + 0.125 for k in range(18)), ("unseen-environment",))
+        for kind in ("aromatic/olefinic C-H", "nitro")
+    ]
+    found = shown(Table("errors", columns, rows), width)
+    assert max(map(len, found)) <= width
+    assert all(f"{2000 * k}.125 ± {2000 * k + 1000}.12" in "\n".join(found) for k in range(9))
+    parts = sum("───" in line for line in found)
+    assert sum(line.startswith("nitro") for line in found) == parts > 1
+
+
 def test_files_get_the_whole_width():
     rows = [("a" * 100, "1H", 1, 1.0, 1.0, 1.0, 1.0, ())]
     (text,) = plain_text([Table("sites", COLUMNS, rows, "t", notes=("below",))])

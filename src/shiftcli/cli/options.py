@@ -134,7 +134,7 @@ class StructureOptions:
         shown="0.01, more for few decimals or little noise",
     )  # fmt: skip
     allow: tuple[str, ...] = option(
-        (), "Predict in spite of elements,hydrogens,overlaps,valence; marks the atoms.",
+        (), "Predict in spite of elements, hydrogens, overlaps or valence; marks the atoms.",
         panel=STRUCTURES, metavar="WORDS", shown="none", parse=parse_allow,
     )  # fmt: skip
 
@@ -326,7 +326,7 @@ class ExperimentOptions:
 
     experiment: str = option(
         ...,
-        "Measured shifts: a list, or CSV of site,species,shift,uncertainty,protons,kind.",
+        "Measured shifts: a list, or CSV with site, species, shift, uncertainty, protons, kind.",
         metavar="FILE",
     )
 

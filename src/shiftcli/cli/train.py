@@ -66,7 +66,7 @@ class TrainOptions:
     )  # fmt: skip
     seeds: int | None = option(None, "Repeat with so many seeds.", limits=(1, 1000), metavar="N")
     crystals: tuple[int, ...] | None = option(
-        None, "Learning curve over numbers of training crystals.", metavar="N,N,…",
+        None, "Learning curve over numbers of training crystals.", metavar="N,N,...",
         parse=partial(parse_counts, least=1),
     )  # fmt: skip
 

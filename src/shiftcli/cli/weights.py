@@ -19,7 +19,7 @@ UrlOption = Annotated[
     typer.Option(
         "--url",
         metavar="URL",
-        help="Folder of networks: https://…, file:///… or a directory.",
+        help="Folder of networks: https://..., file:///... or a directory.",
         show_default="SHIFTCLI_WEIGHTS_URL, else the manifest's",
     ),
 ]

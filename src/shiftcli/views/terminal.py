@@ -27,6 +27,9 @@ _WIDE = 160
 #: Paths keep so many characters.
 _SHORTEST_PATH = 16
 
+#: Before columns go below, text wraps in so many characters, in the first column in these.
+_LEAST_TEXT, _LEAST_NAME = 14, 24
+
 #: Notes on single structures shown at most where all are shown at the end; JSON has all.
 _MOST_NOTES = 10
 
@@ -99,47 +102,62 @@ def lines(table: Table, width: int) -> Iterator[RichTable | Text]:
     """What stands above a table, the table, and its notes."""
     if table.title:
         yield Text(_heading(table, width), style="bold")
-    yield as_rich(table, width)
+    yield from _parts(table, width)
     for text in table.notes:
         yield Text(visible(text), style="dim")
 
 
-def as_rich(table: Table, width: int) -> RichTable:
-    """A table no wider than `width`: groups wrap in their cells, paths lose their middle."""
+def _parts(table: Table, width: int) -> Iterator[RichTable | Text]:
+    """A table no wider than `width`: groups wrap in their cells, paths lose their middle.
+
+    Numbers are never cut: columns that have no room stand below, again behind the first words.
+    """
     columns, cells = table.shown()
-    made = RichTable(
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False,
-    )  # fmt: skip
     heads = [column.head for column in columns]
-    if _needed(heads, cells) > width:
+    is_number = [table.is_numeric(column) for column in columns]
+    if sum(_widths(heads, cells)) > width:
         heads = [head.replace(" ", "\n") for head in heads]
         cells = [[at_commas(cell) for cell in row] for row in cells]
-    paths = {k for row in cells for k, cell in enumerate(row) if "/" in cell}
-    if paths and (excess := _needed(heads, cells) - width) > 0:
+    paths = {
+        k for row in cells for k, cell in enumerate(row) if "/" in cell and len(cell) > _LEAST_NAME
+    }
+    if paths and (excess := sum(_widths(heads, cells)) - width) > 0:
         longest = max(len(row[k]) for row in cells for k in paths)
         room = max(_SHORTEST_PATH, longest - excess)
         cells = [
             [shortened(cell, room) if k in paths else cell for k, cell in enumerate(row)]
             for row in cells
         ]
-    for column, head in zip(columns, heads, strict=True):
-        is_number = table.is_numeric(column)
-        made.add_column(
-            Text(head), justify="right" if is_number else "left", overflow="fold",
-            no_wrap=is_number,
-        )  # fmt: skip
-    for row in cells:
-        made.add_row(*map(Text, row))
-    return made
-
-
-def _needed(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """Width of a table that nothing is wrapped in."""
-    rows = [heads, *cells]
     widths = [
-        max(len(line) for row in rows for line in (row[k].split("\n"))) for k in range(len(heads))
+        own if is_number[k] else min(own, 2 + (_LEAST_TEXT if k else _LEAST_NAME))
+        for k, own in enumerate(_widths(heads, cells))
     ]
-    return sum(widths) + 2 * len(widths)
+    first = [0] if not all(is_number) else []
+    rest = list(range(len(first), len(columns)))
+    while True:
+        taken = list(first)
+        while rest and (taken == first or sum(widths[k] for k in (*taken, rest[0])) <= width):
+            taken.append(rest.pop(0))
+        made = RichTable(
+            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False,
+        )  # fmt: skip
+        for k in taken:
+            made.add_column(
+                Text(heads[k]), justify="right" if is_number[k] else "left", overflow="fold",
+                no_wrap=is_number[k],
+            )  # fmt: skip
+        for row in cells:
+            made.add_row(*(Text(row[k]) for k in taken))
+        yield made
+        if not rest:
+            return
+        yield Text()
+
+
+def _widths(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    """Width of each column, and of what is between two, where nothing is wrapped."""
+    columns = zip(heads, *cells, strict=True)
+    return [2 + max(len(line) for cell in own for line in cell.split("\n")) for own in columns]
 
 
 def at_commas(cell: str, width: int = 12) -> str:

@@ -136,9 +136,10 @@ def _draw(figure: Figure, scores: np.ndarray, bonds: np.ndarray, donors: np.ndar
         for donor, colour in ((True, _COLOURS[name]), (False, "k")):
             own = (bonds == name) & (donors == donor)
             if own.any():
-                word = "donor" if donor else "no donor"
+                word = "hydrogen-bonded" if donor else "free"
                 right.scatter(*scores[own].T, s=6, color=colour, label=f"{name}, {word}")
     right.set_title("(b) hydrogen bonds")
     for panel in (left, right):
         panel.set(xlabel="PC1", ylabel="PC2", zlabel="PC3")
+        panel.set_box_aspect(None, zoom=0.8)  # room for the name of the third axis
         panel.legend(fontsize="x-small")

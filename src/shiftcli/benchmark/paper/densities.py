@@ -27,7 +27,7 @@ _LEVEL = 0.25
 
 
 def figure1(setting: Setting) -> Result:
-    """Slices and isosurfaces of the carbon density about one atom, on two grids.
+    """Projections and isosurfaces of the carbon density about one atom, on two grids.
 
     Of the first crystal of the data, or the example crystal without data.
     """
@@ -68,7 +68,7 @@ def _crystal(setting: Setting) -> Crystal:
             if _CHANNEL in crystal.elements:
                 return crystal
         raise UsageError("no crystal of the data has a carbon atom")
-    return read(packaged("examples") / "urea.cif")[0]
+    return read(packaged("examples") / "alanine.cif")[0]
 
 
 def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
@@ -81,11 +81,10 @@ def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
         axis = grid_axis(edge, dtype=torch.float64).numpy()
         half, spacing = edge / 2, edge / (VOXELS - 1)
         panel = figure.add_subplot(2, 2, 2 * row + 1)
-        # Between voxels 7 and 8 lies the atom.
-        middle = volume[:, :, VOXELS // 2 - 1 : VOXELS // 2 + 1].mean(axis=2)
-        image = panel.pcolormesh(axis, axis, middle.T, cmap="viridis", shading="nearest")
+        along = volume.max(axis=2)
+        image = panel.pcolormesh(axis, axis, along.T, cmap="viridis", shading="nearest")
         figure.colorbar(image, ax=panel, label="density")
-        panel.set(xlabel="x/Å", ylabel="y/Å", title=f"{edge:g} Å grid, slice at z = 0")
+        panel.set(xlabel="x/Å", ylabel="y/Å", title=f"{edge:g} Å grid, largest along z")
         panel.set_aspect("equal")
         solid = figure.add_subplot(2, 2, 2 * row + 2, projection="3d")
         if volume.min() < _LEVEL < volume.max():
@@ -96,3 +95,4 @@ def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
             xlabel="x/Å", ylabel="y/Å", zlabel="z/Å", title=f"isosurface at {_LEVEL}",
             xlim=(-half, half), ylim=(-half, half), zlim=(-half, half),
         )  # fmt: skip
+        solid.set_box_aspect(None, zoom=0.8)  # room for the name of the third axis

@@ -1,5 +1,8 @@
 """One function isolates what goes wrong with a structure."""
 
+import importlib.util
+import sys
+
 import pytest
 
 from shiftcli.errors import (
@@ -9,6 +12,7 @@ from shiftcli.errors import (
     StoreError,
     StructureError,
     attempt,
+    install,
 )
 
 
@@ -50,3 +54,16 @@ def test_a_fault_shows_its_traceback_when_asked(monkeypatch):
     monkeypatch.setenv("SHIFTCLI_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         attempt(raising(ZeroDivisionError()), "f.cif")
+
+
+def test_what_is_missing_is_added_the_way_shiftcli_was_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/a b/python")
+    for has_pip, command in ((object(), "-m pip install"), (None, "")):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, found=has_pip: found)
+        expected = (
+            f"'/a b/python' {command}" if command else "uv pip install --python '/a b/python'"
+        )
+        assert install("openpyxl") == f"{expected} openpyxl"
+    (tmp_path / "pipx_metadata.json").touch()  # wherever PIPX_HOME is
+    assert install("openpyxl", "pandas") == "pipx inject shiftcli openpyxl pandas"

@@ -57,7 +57,7 @@ def install(*packages: str) -> str:
     from importlib.util import find_spec
 
     names, python = " ".join(packages), shlex.quote(sys.executable or "python3")
-    if "/pipx/" in sys.prefix.replace("\\", "/"):
+    if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
         return f"pipx inject shiftcli {names}"
     if find_spec("pip") is None:
         return f"uv pip install --python {python} {names}"

@@ -12,11 +12,11 @@ import numpy as np
 
 from shiftcli.benchmark.accuracy import Accuracy
 from shiftcli.benchmark.regression import (
-    CUTOFFS,
     L_MAX,
     N_MAX,
     SIGMA,
     Hyperparameters,
+    all_cutoffs,
     check_extra,
     choose_hyperparameters,
     fit,
@@ -223,7 +223,7 @@ def _point(size: int, part: _Described, test: _Described, predicted: PredictedAt
 def _describe(atoms: LabelledAtoms, keep: np.ndarray) -> _Described:
     """Descriptors of atoms (n,) with all cut-offs that may be chosen, of those kept (n,)."""
     features, seconds = {}, {}
-    for cutoff in sorted({cutoff for choice in CUTOFFS for cutoff in choice}):
+    for cutoff in all_cutoffs():
         parts, times = [], []
         for crystal, sites in atoms.parts:
             start = time.perf_counter()

@@ -50,6 +50,11 @@ class Hyperparameters:
     rmse: float  #: Cross-validated RMSE in ppm.
 
 
+def all_cutoffs() -> list[float]:
+    """Every cut-off (Å) that may be chosen, ascending."""
+    return sorted({cutoff for choice in CUTOFFS for cutoff in choice})
+
+
 def check_extra() -> None:
     """Refuse with the command that installs them where DScribe or scikit-learn is missing."""
     found = (("dscribe", "DScribe"), ("sklearn", "scikit-learn"))

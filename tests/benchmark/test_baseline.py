@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftcli.benchmark import baseline, regression
+from shiftcli.benchmark import regression
 from shiftcli.benchmark.accuracy import Accuracy
 from shiftcli.benchmark.baseline import measure_baseline
 from shiftcli.errors import TrainingError, UsageError
@@ -71,7 +71,7 @@ def test_learns_from_geometry(ours, data, small):
 
 
 def test_protons_outside_the_range_are_not_learned_from(ours, data, small, monkeypatch):
-    monkeypatch.setattr(baseline, "H_RANGE", (-1000.0, -999.0))
+    monkeypatch.setattr("shiftcli.training.data.H_RANGE", (-1000.0, -999.0))
     assert set(measure_baseline(ours, [data], (4,)).nuclei) == {"13C", "15N", "17O"}
 
 

@@ -106,9 +106,22 @@ def test_references_and_theory(main, folder, shifts):
     assert {round(c["offset"]["1H"], 2) for c in document["candidates"]} == {30.9}
 
 
+def test_rows_and_columns_are_chosen(main, folder, shifts):
+    options = ("--experiment", shifts, "--format", "csv", "--sort", "-rmse.1H")
+    chosen = ("--query", "rmse_1H < 100 and rank <= 2", "--columns", "candidate,rmse.1H,1H peaks")
+    done = main("rank", folder, *options, *chosen)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert list(rows[0]) == ["candidate", "1H RMSE/ppm", "1H peaks"]
+    assert len(rows) == 2
+    assert float(rows[0]["1H RMSE/ppm"]) >= float(rows[1]["1H RMSE/ppm"])
+
+
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
+        (["--sort", "labels"], 2, "no column 'labels'"),
+        (["--query", "rmse_13C < 1"], 2, "no column 'rmse_13C'"),
         (["--nucleus", "C"], 2, "no shift of C"),
         (["--theory-error", "H:-1"], 2, "--theory-error"),
         (["--plot", "ranking.gif"], 2, "should end in"),

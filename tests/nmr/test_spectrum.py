@@ -424,6 +424,28 @@ def test_jcamp_through_nmrglue(tmp_path, monkeypatch):
         read_measured(str(path))
 
 
+@pytest.mark.parametrize(
+    ("lines", "top"),
+    [
+        ("##.SHIFT REFERENCE= INTERNAL, adamantane, 11, 29.5", 29.5),
+        ("##.SHIFT REFERENCE= (EXTERNAL, TMS, 1, 0.5)\n##$OFFSET= 99.0", -9.5),
+        ("##$OFFSET= 200.0", 190.0),  # Bruker's: of the first point
+        ("##.SHIFT REFERENCE= INTERNAL, , ,", 160.0),
+        ("##$OFFSET= 200.0\n##XUNITS= PPM", 16000.0),  # the axis is that of shifts already
+    ],
+)
+def test_the_zero_of_a_jcamp_axis(tmp_path, lines, top):
+    pytest.importorskip("nmrglue")
+    path = tmp_path / "c.jdx"
+    text = JCAMP.replace("##XUNITS= HZ\n", "" if "XUNITS" in lines else "##XUNITS= HZ\n")
+    path.write_text(text.replace("##FIRSTX", f"{lines}\n##FIRSTX"))
+    (found,) = read_measured(str(path))
+    assert found.shifts[found.intensity.argmax()] == pytest.approx(top)
+    path.write_text(JCAMP.replace("##FIRSTX", "##.SHIFT REFERENCE= INTERNAL, TMS, 99, 0\n##FIRSTX"))
+    with pytest.raises(ExperimentError, match="the shift reference is point 99 of 21"):
+        read_measured(str(path))
+
+
 def test_what_of_a_measurement_is_not_seen_is_said(urea):
     spectra = simulate_spectra([predicted(urea, SHIELDINGS)], ("C",), Settings(REFERENCES))
     inside = 168.64 - 5.5

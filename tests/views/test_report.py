@@ -23,6 +23,7 @@ from shiftcli.nmr.assignment import compare
 from shiftcli.nmr.averaging import average
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.nmr.experiment import Experiment, Peak
+from shiftcli.nmr.next_measurement import Measurement
 from shiftcli.nmr.ranking import rank
 from shiftcli.nmr.shifts import parse_references
 from shiftcli.nmr.spectrum import Settings, correlate_nuclei, simulate_spectra
@@ -330,6 +331,23 @@ def test_ranking_shows_candidates_and_what_decides(urea):
     weights = deciding_table(ranking, 2).values("weight")
     assert weights == sorted(weights, key=abs, reverse=True)
     assert deciding_table(rank([near], EXPERIMENT), 2) is None
+
+
+def test_ranking_shows_the_files_shieldings_and_what_to_measure_next(urea):
+    near = predicted(urea)
+    far = replace(
+        near, sites=tuple(replace(row, shielding=row.shielding + 1) for row in near.sites)
+    )
+    ranking = rank([near, replace(far, crystal=replace(urea, name="far"))], EXPERIMENT)
+    stated = replace(ranking, candidates=ranking.candidates[:1])
+    following = (Measurement("13C", ("C1",), 0.42, 1.0),)
+    ranking = replace(ranking, stated=stated, next=following)
+    page = render_report(ranking_page(ranking, [near, far], as_results(), CITATIONS))
+    assert "What to measure next" in page
+    assert "0.42" in page
+    assert "prob. file" in page
+    assert page.count("file against measured") == 1  # of the first candidate
+    assert "the shieldings of its file are not ranked" in page
 
 
 def test_spectra_of_structures_and_pairs(urea):

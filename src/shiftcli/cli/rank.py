@@ -22,6 +22,7 @@ from shiftcli.cli.options import (
     TableOptions,
 )
 from shiftcli.errors import counted
+from shiftcli.results.choice import Selection
 from shiftcli.results.look import Look
 from shiftcli.structure.nuclei import ELEMENTS
 
@@ -41,6 +42,7 @@ def rank(
     candidates: Files,
     measured: ExperimentOptions,
     to: TableOptions = _PRECISE,
+    seen: Selection,
     picture: PlotOptions,
     look: Look,
     page: ReportOptions,
@@ -59,7 +61,7 @@ def rank(
     from shiftcli.nmr.ranking import rank
     from shiftcli.results.pages import ranking_page
     from shiftcli.results.predictions import Results
-    from shiftcli.results.rankings import ranking_document
+    from shiftcli.results.rankings import ranking_columns, ranking_document
     from shiftcli.views.plots.ranking import plot_ranking
     from shiftcli.views.terminal import emit_document, show_failures, show_notes, show_some
 
@@ -69,6 +71,8 @@ def rank(
     paths = find_inputs(candidates, inputs, outputs, networks, many)
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
+    species = dict.fromkeys(peak.species for peak in experiment.peaks)
+    seen.check(ranking_columns(tuple(species), to.precision, beside=networks.beside))
     experiment = unassigned(experiment) if comparing.assignment == "best" else experiment
     # Nuclei that were asked for and not measured say which to measure next; files hold all.
     of_file = ELEMENTS if networks.shieldings == "file" else experiment.elements
@@ -87,8 +91,9 @@ def rank(
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)
     show_failures(ranking.failures, f"{counted(len(ranking.candidates), 'candidate')} ranked")
+    document = ranking_document(ranking, batch.predictor, to.precision)
     if ranking.candidates or to.output is None:  # where all failed, the earlier file stays
-        emit_document(ranking_document(ranking, batch.predictor, to.precision), kind, to.output)
+        emit_document(seen.of_document(document), kind, to.output)
     if plot is not None and ranking.candidates:
         plot_ranking(ranking, plot, look)
     if ranking.candidates:

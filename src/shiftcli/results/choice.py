@@ -37,20 +37,16 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What is seen of tables."""
+class Selection:
+    """What is seen of any table."""
 
-    subset: tuple[str, ...] = option(
-        (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=_words,
-        metavar="WORDS", shown="all", panel=_PANEL,
-    )  # fmt: skip
     query: str = option(
         "", """Rows, such as 'species == "1H" and shielding > 25'.""", metavar="CONDITION",
         shown="all", panel=_PANEL,
     )  # fmt: skip
     sort: tuple[str, ...] = option(
         (), "Columns to sort by; -shielding falls.", parse=_words, metavar="COLUMNS",
-        shown="as in the file", panel=_PANEL,
+        shown="as they come", panel=_PANEL,
     )  # fmt: skip
     columns: tuple[str, ...] = option(
         (), "Columns, such as labels,shift.", parse=_words, metavar="COLUMNS", shown="all",
@@ -63,10 +59,7 @@ class Choice:
         `molecules` are the numbers of each row's molecule, from 1; empty where nobody knows.
         """
         records = [_record(table, row) for row in table.rows]
-        places = list(range(len(records)))
-        if self.subset:
-            wanted = [_subset(word, records, molecules) for word in self.subset]
-            places = [k for k in places if any(k in own for own in wanted)]
+        places = self._subset(records, molecules)
         if self.query:
             condition = parse_query(self.query)
             names = {node.id for node in ast.walk(condition) if isinstance(node, ast.Name)}
@@ -80,6 +73,9 @@ class Choice:
             full = [k for k in places if records[k][key] is not None]
             places = sorted(full, key=lambda k: records[k][key], reverse=falls) + empty
         return places
+
+    def _subset(self, records: Sequence[Mapping[str, Any]], molecules: Sequence[int]) -> list[int]:
+        return list(range(len(records)))
 
     def check(self, columns: Sequence[Column]) -> None:
         """Refuse what can be chosen from no such table, before any work is done.
@@ -108,7 +104,7 @@ class Choice:
 
     def of_document(self, document: Document) -> Document:
         """A document whose first tables are chosen from."""
-        if self == Choice():
+        if self == type(self)():
             return document
         entries = [
             Entry(entry.about, (self.of(entry.tables[0]), *entry.tables[1:]), entry.more)
@@ -117,20 +113,42 @@ class Choice:
         return replace(document, entries=entries)
 
 
+@dataclass(frozen=True)
+class Choice(Selection):
+    """What is seen of tables of sites."""
+
+    subset: tuple[str, ...] = option(
+        (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=_words,
+        metavar="WORDS", shown="all", panel=_PANEL,
+    )  # fmt: skip
+
+    def _subset(self, records: Sequence[Mapping[str, Any]], molecules: Sequence[int]) -> list[int]:
+        if not self.subset:
+            return super()._subset(records, molecules)
+        wanted = [_subset(word, records, molecules) for word in self.subset]
+        return [k for k in range(len(records)) if any(k in own for own in wanted)]
+
+
 def _record(table: Table, row: Sequence[Any]) -> dict[str, Any]:
     """Values by every name that a query may use."""
     record: dict[str, Any] = {}
     for column, value in zip(table.columns, row, strict=True):
         seen = column.rounded(value)
         seen = " ".join(map(str, seen)) if isinstance(seen, tuple) else seen
-        record[column.label.partition("/")[0]] = record[column.key] = seen
+        record.update(dict.fromkeys(_names(column), seen))
     return record
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    """What a column goes by: its key, also as a word of a query, and its name in spreadsheets."""
+    label = column.label
+    return column.key, column.key.replace(".", "_"), label, label.partition("/")[0]
 
 
 def _known(word: str, table: Table) -> str:
     """Key of a column by its key, or its name in spreadsheets."""
     for column in table.columns:
-        if word in (column.key, column.label, column.label.partition("/")[0]):
+        if word in _names(column):
             return column.key
     known = ", ".join(column.key for column in table.columns)
     raise UsageError(f"no column '{visible(word, 50)}'", hint=f"there is {known}")

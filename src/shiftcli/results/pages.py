@@ -24,7 +24,7 @@ from shiftcli.results.citations import PROGRAMS, Citations
 from shiftcli.results.comparisons import Comparisons, comparison_tables
 from shiftcli.results.predictions import Results
 from shiftcli.results.provenance import provenance
-from shiftcli.results.rankings import deciding_table, ranking_table, short_title
+from shiftcli.results.rankings import deciding_table, next_table, ranking_table, short_title
 from shiftcli.results.sections import Diagram, Lanes, Measured, Page, Point, Section
 from shiftcli.results.spectra import cross_peak_document
 from shiftcli.results.tables import Table
@@ -32,7 +32,7 @@ from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
     from shiftcli.nmr.assignment import Comparison, Fit, Row
-    from shiftcli.nmr.ranking import Ranking
+    from shiftcli.nmr.ranking import Candidate, Ranking
     from shiftcli.nmr.spectrum import Measured as MeasuredSpectrum
     from shiftcli.prediction.predictor import Prediction, Predictor
 
@@ -157,22 +157,20 @@ def ranking_page(
         If there are no candidates.
     """
     _check_number(ranking.candidates[:MOST_STRUCTURES])
-    compared = []
-    for candidate in ranking.candidates[:MOST_CANDIDATES]:
-        prediction = predictions[candidate.place]
-        assert not isinstance(prediction, Failure)
-        groups = known_rows(average(prediction, exchange))
-        compared.append(StructureComparison(prediction, groups, candidate.comparison))
+    compared = [
+        _ranked(ranking, candidate, predictions[candidate.place], exchange)
+        for candidate in ranking.candidates[:MOST_CANDIDATES]
+    ]
     names = [f"{k}. {short_title(c)}" for k, c in enumerate(ranking.candidates, 1)]
-    deciding = deciding_table(ranking, results.precision)
     listed = _without_folders(ranking_table(ranking, results.precision))
+    further = filter(None, (deciding_table(ranking, results.precision), next_table(ranking)))
     left = len(ranking.candidates) - len(compared)
     overview = Section(
         f"Candidates by {Path(ranking.experiment.source).name}",
         f"{len(ranking.candidates)} ranked; a row opens its structure below"
         + (f" (the best {len(compared)})" if left else ""),
         ranking.notes,
-        tables=(replace(listed, title="Candidates, best first"), *([deciding] if deciding else [])),
+        tables=(replace(listed, title="Candidates, best first"), *further),
         spectra=tuple(_candidates(compared[:MOST_LANES], names, results.references)),
         note="Dashed: measured shifts. Each candidate with the offset that fits it.",
     )
@@ -194,6 +192,27 @@ def _page(
 ) -> Page:
     summary, sources = _summary(results.predictor), _sources(results, citations)
     return Page(title, summary, sections, overview, results.failures, sources)
+
+
+def _ranked(
+    ranking: Ranking,
+    candidate: Candidate,
+    prediction: Prediction | Failure,
+    exchange: Collection[str],
+) -> StructureComparison:
+    """A candidate as a comparison, with the shieldings of its file where those were ranked, too."""
+    assert not isinstance(prediction, Failure)
+    made = StructureComparison(
+        prediction, known_rows(average(prediction, exchange)), candidate.comparison
+    )
+    if ranking.stated is None:
+        return made
+    of_file = {(c.file, c.name): c.comparison for c in ranking.stated.candidates}
+    stated = of_file.get((candidate.file, candidate.name))
+    if stated is None:
+        why = "the shieldings of its file are not ranked"
+        return replace(made, beside=(None,) * len(candidate.comparison.rows), why=why)
+    return replace(made, stated=stated, beside=stated.rows)
 
 
 def _without_folders(table: Table) -> Table:

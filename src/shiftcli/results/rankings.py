@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,10 @@ def ranking_document(ranking: Ranking, predictor: Predictor, precision: int = 3)
     return Document(head, [Entry({}, (ranking_table(ranking, precision),))], "", ranking.failures)
 
 
-def ranking_table(ranking: Ranking, precision: int) -> Table:
-    """Candidates, best first; those that cannot be told apart are marked."""
+def ranking_columns(
+    species: Sequence[str], precision: int, *, beside: bool = False
+) -> tuple[Column, ...]:
+    """Columns of candidates, `beside` them of a ranking by the shieldings in the files."""
     ppm = ("ppm", precision)
     columns = [
         Column("rank", "rank"),
@@ -67,25 +70,27 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
         Column("family_probability", "prob.", digits=_DIGITS, show=_percent),
         Column("n"),
     ]
-    for species in ranking.species:
+    for own in species:
         columns += [
-            Column(f"rmse.{species}", f"{species} RMSE", *ppm, name=f"{species} RMSE/ppm"),
+            Column(f"rmse.{own}", f"{own} RMSE", *ppm, name=f"{own} RMSE/ppm"),
+            Column(f"expected_rmse.{own}", None, *ppm, name=f"{own} expected RMSE/ppm"),
             Column(
-                f"expected_rmse.{species}", None, *ppm, name=f"{species} expected RMSE/ppm"
+                f"offset.{own}", None if beside else f"{own} offset", *ppm,
+                name=f"{own} offset/ppm",
             ),
-            Column(
-                f"offset.{species}", None if ranking.stated else f"{species} offset", *ppm,
-                name=f"{species} offset/ppm",
-            ),
-            Column(f"peaks.{species}", None, name=f"{species} peaks"),
+            Column(f"peaks.{own}", None, name=f"{own} peaks"),
         ]  # fmt: skip
     columns += [
         Column("log_likelihood", None, decimals=precision),
         Column("log_likelihood_error", None, decimals=precision),
         Column("warnings", None),
     ]
-    if ranking.stated is not None:
-        columns += _file_columns(ranking.species, precision)
+    return (*columns, *(_file_columns(species, precision) if beside else ()))
+
+
+def ranking_table(ranking: Ranking, precision: int) -> Table:
+    """Candidates, best first; those that cannot be told apart are marked."""
+    columns = ranking_columns(ranking.species, precision, beside=ranking.stated is not None)
     beside = {(c.file, c.name): c for c in ranking.stated.candidates} if ranking.stated else {}
     rows = []
     for place, c in enumerate(ranking.candidates, 1):
@@ -105,7 +110,7 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
     return Table("candidates", columns, rows, title, notes=_notes(ranking))
 
 
-def _file_columns(species: tuple[str, ...], precision: int) -> list[Column]:
+def _file_columns(species: Sequence[str], precision: int) -> list[Column]:
     """Columns of a ranking by the shieldings in the files."""
     return [
         Column("file_probability", None, digits=_DIGITS),
@@ -152,11 +157,10 @@ def deciding_table(ranking: Ranking, precision: int) -> Table | None:
         Column("second_difference", "Δ second/ppm", *ppm, signed=True),
         Column("weight", "for the first", decimals=2, signed=True),
     )
-    others = {row.line: row for row in other.comparison.rows}
     rows = []
-    for one in first.comparison.rows:
-        two = others.get(one.line)
-        if two is None or not (one.sigma and two.sigma):  # the offset was fitted to it alone
+    # The peaks of a ranking are the same, in one order, for all candidates.
+    for one, two in zip(first.comparison.rows, other.comparison.rows, strict=True):
+        if not (one.sigma and two.sigma):  # the offset was fitted to it alone
             continue
         errors = [math.log(row.sigma) + (row.difference / row.sigma) ** 2 / 2 for row in (one, two)]
         rows.append((
@@ -169,6 +173,18 @@ def deciding_table(ranking: Ranking, precision: int) -> Table | None:
         "for the first: ln of how much likelier the peak alone makes it; Δ predicted − measured",
     )
     return Table("deciding", columns, rows, title, notes=notes)
+
+
+def next_table(ranking: Ranking) -> Table | None:
+    """What could be measured next, best first; None where nothing would tell families apart."""
+    if not ranking.next:
+        return None
+    columns = (
+        Column("species"), Column("sites", "site in first"), Column("gain", "gain/bit", decimals=2)
+    )  # fmt: skip
+    rows = [(one.species, " ".join(one.sites), one.gain) for one in ranking.next[:_NEXT]]
+    note = f"expected gain, of the {ranking.next[0].open:.2f} bits that are open between families"
+    return Table("next", columns, rows, "What to measure next", notes=(note,))
 
 
 def _percent(probability: float) -> str:

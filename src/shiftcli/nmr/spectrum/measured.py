@@ -137,7 +137,8 @@ def _read_jcamp(text: str, where: str) -> tuple[str, np.ndarray]:
         first, last = (_first(header, key, key.removesuffix("X")) for key in ("FIRSTX", "LASTX"))
         shifts = np.linspace(float(first), float(last), len(values))
         if "HZ" in _first(header, "XUNITS", "UNITS").upper():
-            shifts = shifts / float(_first(header, ".OBSERVEFREQUENCY"))
+            shifts = shifts / float(_first(header, ".OBSERVEFREQUENCY", "$SF", "$BF1"))
+            shifts += _reference_shift(header, shifts)
         points = np.stack([shifts, values], axis=1)
         if len(values) < _FEWEST or not np.isfinite(points).all():
             raise ValueError(f"{len(values)} points")
@@ -146,6 +147,23 @@ def _read_jcamp(text: str, where: str) -> tuple[str, np.ndarray]:
         raise ExperimentError(f"not readable as JCAMP-DX: {reason}", where=where) from error
     nucleus = re.sub(r"[^0-9A-Za-z]", "", str((header.get(".OBSERVENUCLEUS") or [""])[0]))
     return find_element(nucleus) or "", points
+
+
+def _reference_shift(header: dict[str, Any], shifts: np.ndarray) -> float:
+    """What to add to an axis made of Hz, whose zero may be anywhere, in ppm.
+
+    ``.SHIFT REFERENCE`` holds the number of a point, from 1, and its shift; Bruker's ``$OFFSET``
+    is the shift of the end with the highest.
+    """
+    words = str((header.get(".SHIFTREFERENCE") or [""])[0]).strip("() ").split(",")
+    if len(words) == 4 and words[2].strip() and words[3].strip():
+        point, shift = int(float(words[2])), float(words[3])
+        if not 1 <= point <= len(shifts):
+            raise ValueError(f"the shift reference is point {point} of {len(shifts)}")
+        return shift - float(shifts[point - 1])
+    if "$OFFSET" in header:
+        return float(_first(header, "$OFFSET")) - float(shifts.max())
+    return 0.0
 
 
 def _first(header: dict[str, Any], *keys: str) -> str:

@@ -9,7 +9,7 @@ from shiftcli.errors import UsageError
 from shiftcli.nmr.ranking import RMSE_BANDS, Candidate, Ranking
 from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
-from shiftcli.views.plots.figure import nuclide, picture, plain
+from shiftcli.views.plots.figure import label_room, nuclide, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +21,8 @@ LARGEST = 40
 #: Height in mm of a candidate's row, and of all that is around the rows.
 _ROW, _AROUND = 6.0, 35.0
 
-#: Longest name under an axis, its end being what tells files apart.
-_LONGEST = 36
+#: Names take this part of the width at most; their end is what tells files apart.
+_NAMES = 0.35
 
 
 def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None = None) -> Figure:
@@ -45,7 +45,13 @@ def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None
         for panel, species in zip(axes, ranking.species, strict=True):
             _draw(panel, drawn, species)
         names = distinct_names([(candidate.file, candidate.name) for candidate in drawn])
-        axes[0].set_yticks(range(len(drawn)), list(map(_short, names)), fontsize="small")
+        longest = max(12, int(2 * _NAMES / label_room(figure)[0]))
+        names = [plain(n if len(n) <= longest else "…" + n[1 - longest :]) for n in names]
+        axes[0].set_yticks(range(len(drawn)), names, fontsize="small")
+        grey = (
+            " (grey: that of correct structures)" if set(ranking.species) & set(RMSE_BANDS) else ""
+        )
+        figure.supxlabel(f"RMSE/ppm{grey}", fontsize="medium")
         right = axes[-1].secondary_yaxis("right")
         right.set_yticks(
             range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
@@ -56,20 +62,18 @@ def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None
 
 def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
     rows = range(len(drawn))
+    below = nuclide(species)
     values = [candidate.rmse[species] for candidate in drawn]
     if species in RMSE_BANDS:
         mean, deviation = RMSE_BANDS[species]
         panel.axvspan(mean - deviation, mean + deviation, color="0.88", zorder=0)
         panel.axvline(mean, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
-        panel.set_title(f"grey: correct structures,\n{mean} ± {deviation} ppm", fontsize="small")
+        below += f"\n{mean} ± {deviation}"
     panel.hlines(rows, 0, values, color="C0", linewidth=1.2)
     fills = ["C0" if candidate.indistinguishable else "white" for candidate in drawn]
     panel.scatter(values, rows, s=36, c=fills, edgecolors="C0", zorder=3)
     panel.set_xlim(0, 1.08 * max(*values, 0.6 if species in RMSE_BANDS else 1e-3))
     panel.set_ylim(len(drawn) - 0.5, -0.5)
     panel.set_yticks(rows, [""] * len(drawn))
-    panel.set_xlabel(f"{nuclide(species)} RMSE/ppm")
-
-
-def _short(name: str) -> str:
-    return plain(name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :])
+    panel.tick_params(axis="x", labelsize="small")
+    panel.set_xlabel(below)

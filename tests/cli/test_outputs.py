@@ -135,13 +135,19 @@ def test_where_all_fails_the_earlier_file_stays(main, here):
         assert (here / "all.csv").read_text() == "of before"
 
 
-@pytest.mark.parametrize("word", ["o", "17O", "O-17", "¹⁷O", "oxygen"])
+@pytest.mark.parametrize("word", ["o", "17O", "O-17", "¹⁷O", "oxygen", "Oxygen-17"])
 def test_nuclei_in_any_spelling(main, here, word):
     done = main("predict", "m.xyz", "--nucleus", word, *CHEAP[2:], "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert ",17O," in done.stdout
 
 
-@pytest.mark.parametrize("word", ["2H", "14N", "F", "x", ""])
+@pytest.mark.parametrize("word", ["2H", "14N", "F", "x", "carbon-12", ""])
 def test_other_nuclides_are_refused(main, here, word):
     assert main("predict", "m.xyz", "--nucleus", word).returncode == 2
+
+
+def test_a_query_that_leaves_no_row_says_so(main, here):
+    done = main("predict", "m.xyz", *CHEAP, "--query", "shift > 3")
+    assert done.returncode == 0
+    assert "--subset and --query leave no row" in done.stdout  # a pipe has the notes, too

@@ -3,8 +3,8 @@
 import pytest
 
 from shiftcli.errors import UsageError
-from shiftcli.results.choice import Choice
-from shiftcli.results.tables import Column, Table
+from shiftcli.results.choice import NOTHING, Choice
+from shiftcli.results.tables import Column, Document, Entry, Table
 
 TABLE = Table(
     "sites",
@@ -91,3 +91,11 @@ def test_columns():
 def test_unknown_columns_are_refused_before_the_work(words):
     with pytest.raises(UsageError, match="no column 'x'"):
         Choice(**words).check(TABLE.columns)
+
+
+def test_a_choice_that_leaves_nothing_says_so():
+    document = Document({}, [Entry({"file": "a.cif", "notes": ["kept"]}, (TABLE,))])
+    (entry,) = Choice(query="shielding > 1000").of_document(document).entries
+    assert entry.notes == ("kept", NOTHING)
+    (entry,) = Choice(query="shielding > 25").of_document(document).entries
+    assert entry.notes == ("kept",)

@@ -26,6 +26,9 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
 
+#: What is said where no row is left.
+NOTHING = "--subset and --query leave no row"
+
 #: Longest query in characters: deeper ones would exhaust Python's parser.
 _LONGEST = 400
 
@@ -106,10 +109,12 @@ class Selection:
         """A document whose first tables are chosen from."""
         if self == type(self)():
             return document
-        entries = [
-            Entry(entry.about, (self.of(entry.tables[0]), *entry.tables[1:]), entry.more)
-            for entry in document.entries
-        ]
+        entries = []
+        for entry in document.entries:
+            first, about = self.of(entry.tables[0]), entry.about
+            if entry.tables[0].rows and not first.rows:
+                about = {**about, "notes": [*about.get("notes", ()), NOTHING]}
+            entries.append(Entry(about, (first, *entry.tables[1:]), entry.more))
         return replace(document, entries=entries)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, counted
 from shiftcli.nmr.shifts import References
-from shiftcli.results.choice import Choice
+from shiftcli.results.choice import NOTHING, Choice
 from shiftcli.results.provenance import conversion, provenance
 from shiftcli.results.tables import Column, Document, Entries, Entry, Table
 from shiftcli.structure.crystal import SPECIES, Crystal
@@ -86,7 +86,9 @@ class Results:
             of_atom = {a: k for k, m in enumerate(molecules(crystal), 1) for a in m.atoms.tolist()}
             numbers = [of_atom[int(row.site.atoms[0])] for row in prediction.sites]
         rows = own.rows(self.sites(prediction), numbers)
-        return replace(prediction, sites=tuple(prediction.sites[k] for k in rows))
+        if prediction.sites and not rows:
+            crystal = replace(crystal, warnings=(*crystal.warnings, NOTHING))
+        return replace(prediction, crystal=crystal, sites=tuple(prediction.sites[k] for k in rows))
 
     def table(self, prediction: Prediction) -> Table:
         """The sites of one structure, and of them the columns that are asked for."""

@@ -14,16 +14,14 @@ _NAMES = {"hydrogen": "H", "proton": "H", "carbon": "C", "nitrogen": "N", "oxyge
 
 
 def find_element(text: str) -> str | None:
-    """Element that a nucleus belongs to: ``H``, ``1h``, ``H-1``, ``¹³C``, ``proton``.
+    """Element that a nucleus belongs to: ``H``, ``1h``, ``H-1``, ``¹³C``, ``proton``, ``carbon-13``.
 
     H, C, N or O; None for anything else, another nuclide (``2H``, ``14N``) included.
     """
     word = unicodedata.normalize("NFKC", text).strip().lower()  # superscripts become digits
-    if word.removesuffix("s") in _NAMES:
-        return _NAMES[word.removesuffix("s")]
-    letter = word.strip("0123456789-")
-    mass = word.replace(letter, "", 1).strip("-") if letter else word
-    element = letter.upper()
+    name = word.strip("0123456789- ")
+    element = _NAMES.get(name.removesuffix("s"), name.upper())
+    mass = word.replace(name, "", 1).strip("- ") if name else word
     if element not in ELEMENTS or mass not in ("", SPECIES[element][:-1]):
         return None
     return element

@@ -14,7 +14,7 @@ _NAMES = {"hydrogen": "H", "proton": "H", "carbon": "C", "nitrogen": "N", "oxyge
 
 
 def find_element(text: str) -> str | None:
-    """Element that a nucleus belongs to: ``H``, ``1h``, ``H-1``, ``¹³C``, ``proton``, ``carbon-13``.
+    """Element that a nucleus belongs to: ``1h``, ``H-1``, ``¹³C``, ``proton``, ``carbon-13``.
 
     H, C, N or O; None for anything else, another nuclide (``2H``, ``14N``) included.
     """

@@ -109,3 +109,22 @@ def test_refusals_in_one_line(text, match):
 def test_symmetry_by_name():
     crystal = one(magres("symmetry P 2(1)2(1)2(1)\n" + ATOMS))
     assert [site.multiplicity for site in crystal.sites] == [4, 4, 4]
+
+
+def test_a_tensor_given_twice():
+    again = "ms H 2 26 0 0 0 26 0 0 0 26\n"
+    assert "the tensor of H 2 is given twice" in notes(one(magres(tensors=TENSORS + again)))
+    glued = again.replace("H 2", "H2").replace("26\n", "27\n")
+    with pytest.raises(ReadError, match="two tensors of H 2 that differ"):
+        one(magres(tensors=TENSORS + glued))
+
+
+def test_glued_names_of_tensors_mean_the_atom_whatever_its_label():
+    atoms = ATOMS.replace("H H 2", "H H1 2")
+    tensor = "ms H12 26 0 0 0 26 0 0 0 26\n"
+    np.testing.assert_allclose(one(magres(atoms, tensor)).shieldings, [np.nan, np.nan, 26])
+    both = atoms.replace("H H 1 ", "H H 12 ")
+    np.testing.assert_allclose(one(magres(both, tensor)).shieldings, [np.nan, 26, np.nan])
+    two = ATOMS.replace("H H 1 ", "H H1 12 ").replace("H H 2 ", "H H11 2 ")
+    with pytest.raises(ReadError, match="a tensor of H 112, which names more than one atom"):
+        one(magres(two, tensor.replace("H12", "H112")))

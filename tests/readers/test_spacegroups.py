@@ -41,6 +41,14 @@ def test_spellings_of_one_name(name):
         ("P 21/n 21/m 21/a", ["P n m a"]), ("P 63/m 2/m 2/c", ["P 63/m m c"]),
         ("P 4/m 2/m 2/m", ["P 4/m m m"]), ("F 41/d -3 2/m", ["F d -3 m:1", "F d -3 m:2"]),
         ("Cmce", ["C m c a"]), ("P n a m", ["P n a m"]), ("C 2/c", ["C 1 2/c 1", "C 2/c 1 1"]),
+        ("P1211", ["P 1 21 1"]), ("P_1_21/c_1", ["P 1 21/c 1"]),
+        ("P21/C ; 14", ["P 1 21/c 1", "P 21/c 1 1"]),
+        # Axes and cell choice, as in cctbx: those of the name, or of the group by its usual name.
+        ("P 21/c :b1", ["P 1 21/c 1"]), ("P21/c:b2", ["P 1 21/n 1"]),
+        ("P 21/n (b2)", ["P 1 21/n 1"]),
+        ("C2/c:-b1", ["A 1 2/a 1"]), ("I 2/a :b3", ["I 1 2/a 1"]), ("P 1211 :b1", ["P 1 21 1"]),
+        ("Pnma:CAB", ["P b n m"]), ("P b c n :a-cb", ["P c n b"]), ("P 21 : c", ["P 1 1 21"]),
+        ("P-1:1", ["P -1"]),
     ],
 )  # fmt: skip
 def test_names_and_the_settings_they_leave_open(name, settings):
@@ -48,7 +56,23 @@ def test_names_and_the_settings_they_leave_open(name, settings):
 
 
 @pytest.mark.parametrize(
-    "name", ["P 7 7 7", "P 31 2", "", "P", "unknown", "P 21/n :3", "B 21/c", "P 21/n RS", "x" * 500]
+    "name",
+    [
+        "P 7 7 7",
+        "P 31 2",
+        "",
+        "P",
+        "unknown",
+        "P 21/n :3",
+        "B 21/c",
+        "P 21/n RS",
+        "P 21/n :b1",
+        "P 21/a:b2",
+        "P21/c:b4",
+        "P 21/c:x",
+        "P b n m :bca",
+        "x" * 500,
+    ],
 )
 def test_what_is_no_name(name):
     assert meanings(name) == []
@@ -59,6 +83,7 @@ def test_what_is_no_name(name):
     [
         ("", ["P 21/n"], 15, "the number is 15, the name 'P 21/n' is 14"),
         ("", ["P 21/n (15)"], float("nan"), "the number beside the name 'P 21/n (15)' is 15"),
+        ("", ["P 21/n :b1"], 14, "not known: 'b1' is no setting of P 21/n"),
         ("", ["P 7 7 7"], 14, "the space group 'P 7 7 7' is not known"),
         ("-P 1", ["P 21/c"], 14, "the Hall symbol -P 1 is 2"),
     ],

@@ -31,7 +31,7 @@ class _Contents:
     species: list[str] = field(default_factory=list)
     keys: list[tuple[str, str]] = field(default_factory=list)
     positions: list[list[float]] = field(default_factory=list)
-    shieldings: dict[tuple[str, str], float] = field(default_factory=dict)
+    tensors: list[tuple[tuple[str, str], list[float]]] = field(default_factory=list)
     code: str = ""
 
 
@@ -102,7 +102,7 @@ def _parse_tensor(contents: _Contents, tokens: list[str]) -> None:
     values = [number(t) for t in tokens[-9:]]
     if len(tokens) not in (11, 12):
         raise ValueError
-    contents.shieldings[key] = (values[0] + values[4] + values[8]) / 3
+    contents.tensors.append((key, values))
 
 
 def _to_table(contents: _Contents, where: str) -> AtomTable:
@@ -111,22 +111,7 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
         if not element:
             text = safe_text(species, 20)
             raise ReadError(f"atom {''.join(key)}: no element is called '{text}'", where=where)
-    warning, shieldings = "", None
-    named = {"".join(key) for key in contents.keys}
-    # Without any atoms the builder says so.
-    if named and (unlisted := [key for key in contents.shieldings if "".join(key) not in named]):
-        raise ReadError(
-            f"a tensor of {safe_text(' '.join(unlisted[0]), 20)}, which is not among the atoms: "
-            "is the list of atoms cut off?",
-            where=where,
-        )
-    if contents.shieldings:
-        repeated = [key for key, count in Counter(contents.keys).items() if count > 1]
-        if repeated:
-            label = safe_text(" ".join(repeated[0]), 20)
-            warning = f"shieldings left out: {label} names more than one atom"
-        else:
-            shieldings = np.array([contents.shieldings.get(k, np.nan) for k in contents.keys])
+    shieldings, warning = _shieldings(contents, where) if contents.tensors else (None, "")
     labels, alike = distinct([indexed(*key) for key in contents.keys])
     table = AtomTable(
         np.array(elements),
@@ -144,6 +129,35 @@ def _to_table(contents: _Contents, where: str) -> AtomTable:
         return table
     fractional = table.coordinates @ np.linalg.inv(table.cell)
     return replace(table, coordinates=fractional, symmetries=symmetries, whole=False)
+
+
+def _shieldings(contents: _Contents, where: str) -> tuple[np.ndarray | None, str]:
+    """Isotropic shieldings of the atoms, NaN without a tensor, and a note."""
+    counts = Counter(contents.keys)
+    if repeated := [key for key, count in counts.items() if count > 1]:
+        label = safe_text(" ".join(repeated[0]), 20)
+        return None, f"shieldings left out: {label} names more than one atom"
+    glued: dict[str, list[tuple[str, str]]] = {}
+    for key in contents.keys:
+        glued.setdefault("".join(key), []).append(key)
+    found: dict[tuple[str, str], list[float]] = {}
+    note = ""
+    for key, tensor in contents.tensors:
+        meant = [key] if key in counts else glued.get("".join(key), [])
+        label = safe_text(" ".join(key), 20)
+        if not meant and glued:  # without any atoms the builder says so
+            raise ReadError(
+                f"a tensor of {label}, which is not among the atoms: is the list of atoms cut off?",
+                where=where,
+            )
+        if len(meant) > 1:
+            raise ReadError(f"a tensor of {label}, which names more than one atom", where=where)
+        if meant and found.setdefault(meant[0], tensor) is not tensor:
+            if found[meant[0]] != tensor:
+                raise ReadError(f"two tensors of {label} that differ: which is right?", where=where)
+            note = f"the tensor of {label} is given twice"
+    isotropic = {key: (t[0] + t[4] + t[8]) / 3 for key, t in found.items()}
+    return np.array([isotropic.get(key, np.nan) for key in contents.keys]), note
 
 
 def _symmetries(texts: list[str], where: str) -> tuple[sym.Symmetry, ...]:

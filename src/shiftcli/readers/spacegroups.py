@@ -22,7 +22,8 @@ _SETTINGS = {
     **dict.fromkeys(("r", "rs", "rhombohedral", "rhombohedralaxes"), "R"),
 }
 _NUMBER = re.compile(
-    r"[\s,;]*(?:[(\[{]\s*(?:no\.?|nr\.?|number|#)?|(?:no\.?|nr\.?|number|#))\s*(\d{1,3})\s*[)\]}]?$"
+    r"[\s,;]*(?:[(\[{]\s*(?:no\.?|nr\.?|number|#)?|(?:no\.?|nr\.?|number|#)|(?<=[,;]))"
+    r"\s*(\d{1,3})\s*[)\]}]?$"
 )
 _MARKUP = (
     (r"</?\w+>|[${}~^'\"]", ""),
@@ -84,8 +85,22 @@ def find_by_name(text: str) -> Named:
 
 
 def _with_setting(tokens: Sequence[str], setting: str) -> list[gemmi.SpaceGroup]:
-    wanted = _SETTINGS.get(setting)
-    return [g for g in _matches(tokens) if g.ext == wanted]
+    """Groups of a name and what follows it: an origin, or axes and cell choice (``b1``, ``cab``).
+
+    The latter choose among the settings that the name has, or among all of the group where the
+    name is its usual one: ``P 21/c :b2`` is P 1 21/n 1, and ``P 21/n :b1`` contradicts itself.
+    """
+    named = _matches(tokens)
+    if setting in _SETTINGS:
+        wanted = _SETTINGS[setting]
+        # The first origin of a group that has no second one is the only one.
+        return [g for g in named if (g.ext.strip("\0") or "1") == wanted]
+    axes = (setting, setting.removesuffix("1"))  # where there is one cell choice, it has no number
+    own = [g for g in named if g.qualifier and g.qualifier in axes]
+    if own or not any(g.is_reference_setting() for g in named):
+        return own
+    everything = (g for g in gemmi.spacegroup_table() if g.number == named[0].number)
+    return [g for g in everything if g.qualifier and g.qualifier in axes]
 
 
 def _matches(tokens: Sequence[str]) -> list[gemmi.SpaceGroup]:
@@ -181,7 +196,11 @@ def stated(hall: str, names: Iterable[str], number: float) -> tuple[tuple[Symmet
         named = find_by_name(name)
         shown = f"the name '{safe_text(name, 20)}'"
         if not named.groups and not found:
-            problem = problem or f"the space group '{safe_text(name, 30)}' is not known"
+            known, _, setting = name.partition(":")
+            wrong = f"'{safe_text(setting.strip(), 10)}' is no setting of {safe_text(known, 20)}"
+            is_group = setting and find_by_name(known).groups
+            unknown = f"the space group '{safe_text(name, 30)}' is not known"
+            problem = problem or (f"{unknown}: {wrong}" if is_group else unknown)
         if named.number:
             numbers[f"the number beside {shown}"] = named.number
         if named.groups:

@@ -209,3 +209,16 @@ def test_refusals_in_one_line(text, match):
     with pytest.raises(ReadError, match=match):
         raise error
     assert "\n" not in str(error)
+
+
+def test_two_columns_of_shieldings_are_told():
+    text = (
+        '3\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3:CS:R:1:MS_shielding:R:1\n'
+        "O 1 1 1 1 300\nH 1 1.757 1.587 2 30\nH 1 0.243 1.587 3 30\n"
+    )
+    (crystal,) = read_text(text, "extxyz")
+    assert crystal.shieldings.tolist() == [300, 30, 30]
+    note = "shieldings of the column MS_shielding are taken, not those of CS"
+    assert note in crystal.warnings
+    (crystal,) = read_text(text, "extxyz", shielding_column="CS")
+    assert note not in crystal.warnings

@@ -259,10 +259,13 @@ def _shieldings(
     arrays: dict[str, np.ndarray], wanted: str | None, where: str
 ) -> tuple[np.ndarray | None, np.ndarray | None, str]:
     """Isotropic shieldings, a second prediction, and a warning, from a frame's columns."""
-    column = _ASKED_FOR if _ASKED_FOR in arrays else wanted
+    column, note = _ASKED_FOR if _ASKED_FOR in arrays else wanted, ""
     if column is None:
         plain = {name.lower().split("/")[0]: name for name in arrays}
-        column = next((plain[c] for c in SHIELDING_COLUMNS if c in plain), None)
+        known = [plain[c] for c in SHIELDING_COLUMNS if c in plain]
+        column = known[0] if known else None
+        if len(known) > 1:
+            note = f"shieldings of the column {column} are taken, not those of {listed(known[1:])}"
     elif column not in arrays:
         columns = listed([name for name in arrays if name not in ("numbers", "positions")])
         raise ReadError(
@@ -281,5 +284,5 @@ def _shieldings(
         return None, None, f"{problem} (1, 2 or 9 numbers an atom): ignored"
     values = values.reshape(n, width).astype(float)
     if width == 9:
-        return values[:, [0, 4, 8]].mean(axis=1), None, ""
-    return values[:, 0].copy(), values[:, 1].copy() if width == 2 else None, ""
+        return values[:, [0, 4, 8]].mean(axis=1), None, note
+    return values[:, 0].copy(), values[:, 1].copy() if width == 2 else None, note

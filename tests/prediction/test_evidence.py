@@ -9,7 +9,14 @@ from ase import Atoms
 from ase.build import molecule
 
 from shiftcli.prediction.ase_interface import from_ase
-from shiftcli.prediction.evidence import CHARGED, NEAR_OTHER, UNSEEN, assess, describe_atoms
+from shiftcli.prediction.evidence import (
+    CHARGED,
+    NEAR_OTHER,
+    UNSEEN,
+    assess,
+    describe_atoms,
+    doubt_symbols,
+)
 from shiftcli.structure.bonded import count_families
 
 #: Ordinary molecules, of which the networks of these tests have learned.
@@ -161,3 +168,13 @@ def test_other_elements_by_distance(distance, predictable, noise, environments):
     assert (NEAR_OTHER in found.flags[row]) != predictable
     if noise is not None:
         assert found.noise[row] == pytest.approx(noise, rel=0.3)
+
+
+def test_exchanged_symbols_are_doubted(environments):
+    """Acetic acid with nitrogen in place of carbon."""
+    whole = from_ase(molecule("CH3COOH"))
+    assert doubt_symbols(whole, marks(whole, environments)) is whole
+    names = {"C": "N", "N": "C"}
+    wrong = replace(whole, elements=np.array([names.get(e, e) for e in whole.elements]))
+    doubted = doubt_symbols(wrong, marks(wrong, environments))
+    assert "sites have bonds that no training crystal has" in doubted.warnings[-1]

@@ -8,6 +8,7 @@ displaced copies of published ones, without symmetry; the table by kind is print
 import os
 import re
 from collections import Counter
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 from shiftcli.errors import ShiftcliError
+from shiftcli.network.checkpoint import load
+from shiftcli.prediction.evidence import UNSEEN, describe_atoms
 from shiftcli.prediction.predictor import prepare
 from shiftcli.readers import iter_structures, read
 from shiftcli.readers.atoms import element_of
@@ -28,8 +31,15 @@ COUNT = int(os.environ.get("SHIFTCLI_MUTATIONS", str(SHORT)))
 GOOD = ("2007300", "2010359", "2100348-benzene", "2202108", "2300214-r274507", "7105573-no-Z")
 
 
+@cache
+def environments():
+    """What the networks that ship have learned from."""
+    networks = (load(file)[1] for file in (ROOT / "weights").glob("*.safetensors"))
+    return {one.nucleus: one.environments for one in networks}
+
+
 def outcome(path):
-    """What is predicted of a file, and kinds of its notes; None where it is refused."""
+    """What is predicted of a file, its flags and kinds of its notes; None where it is refused."""
     try:
         (crystal,) = read(path)
         crystal = prepare(crystal)
@@ -39,7 +49,8 @@ def outcome(path):
     bonds = tuple(sorted(Counter(find_bonds(crystal).coordination.tolist()).items()))
     # A note that was there may go: its kind counts, not how many there are.
     notes = {re.sub(r"[-+\d.]+", "#", note)[:40] for note in crystal.warnings}
-    return (crystal.formula, volume, bonds), notes
+    seen = describe_atoms(crystal, environments()).precedents
+    return (crystal.formula, volume, bonds), notes | ({UNSEEN} if (seen == 0).any() else set())
 
 
 def delete(block, rng, rows):
@@ -74,15 +85,15 @@ def scale_cell(block, rng):
 
 
 def exchange_symbols(block, rng):
-    """As where the list of elements is in another order than the atoms; hydrogen and another."""
+    """As where the list of elements is in another order than the atoms."""
     loop = block.find(["_atom_site_label"]).loop
     if "_atom_site_type_symbol" not in loop.tags:
         loop.add_columns(["_atom_site_type_symbol"], "?")
     column, label = (loop.tags.index(f"_atom_site_{t}") for t in ("type_symbol", "label"))
-    other = str(rng.choice(["C", "O"]))
+    first, other = rng.choice([["H", "C"], ["H", "O"], ["N", "O"], ["C", "N"]]).tolist()
     for row in range(loop.length()):
         symbol = element_of(loop[row, label])
-        loop[row, column] = {"H": other, other: "H"}.get(symbol, symbol)
+        loop[row, column] = {first: other, other: first}.get(symbol, symbol)
 
 
 def change_occupancy(block, rng):

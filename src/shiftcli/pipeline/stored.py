@@ -15,6 +15,7 @@ import numpy as np
 from shiftcli import __version__
 from shiftcli.pipeline.shards import Shard
 from shiftcli.pipeline.store import Store
+from shiftcli.prediction.evidence import doubt_symbols
 from shiftcli.prediction.predictor import Prediction, Predictor, prepare
 from shiftcli.results.provenance import provenance
 from shiftcli.structure.crystal import Crystal
@@ -110,7 +111,7 @@ class StoredPredictor(Predictor):
             replace(row, shielding=shielding, uncertainty=half68, uncertainty95=half95)
             for row, (shielding, half68, half95) in zip(rows, values, strict=True)
         )
-        return Prediction(crystal, sites)
+        return Prediction(doubt_symbols(crystal, [row.flags for row in sites]), sites)
 
 
 def run_of(predictor: Predictor) -> str:

@@ -26,7 +26,7 @@ from shiftcli.prediction.committee import (
     shared_calibration,
     shared_environments,
 )
-from shiftcli.prediction.evidence import Assessment, assess
+from shiftcli.prediction.evidence import Assessment, assess, doubt_symbols
 from shiftcli.prediction.inputs import Structure, as_crystal
 from shiftcli.prediction.records import Prediction, SitePrediction
 from shiftcli.readers import iter_structures
@@ -204,7 +204,7 @@ class Predictor:
                         uncertainty=math.hypot(half68, noise),
                         uncertainty95=math.hypot(half95, _NORMAL_95 * noise),
                     )
-        return Prediction(crystal, tuple(found))
+        return Prediction(doubt_symbols(crystal, assessment.flags), tuple(found))
 
     def _cost_of_views(self, nucleus: str) -> float:
         """Error (ppm, rms) of averaging over fewer local frames than intervals are made for."""

@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,12 +34,14 @@ def words_of(results, form):
     if form == "xlsx":
         from openpyxl import load_workbook
 
-        cells = (cell for row in load_workbook(io.BytesIO(made))["sites"] for cell in row)
+        sheets = load_workbook(io.BytesIO(made))
+        cells = (cell for sheet in sheets for row in sheet for cell in row)
         return " ".join(str(cell.value) for cell in cells)
     if form == "parquet":
         from pyarrow import parquet
 
-        return str(parquet.read_table(io.BytesIO(made)).to_pylist())
+        table = parquet.read_table(io.BytesIO(made))
+        return f"{table.to_pylist()} {table.schema.metadata}"
     return made
 
 
@@ -48,6 +52,53 @@ def test_flags_and_notes_are_in_every_format(marked, form):
     text = words_of(marked, form)
     assert NOTE in " ".join(text.split())
     assert FLAG in text.replace("\\", "")
+
+
+#: What the table of the documentation may name, and how it is known by in `recognisable`.
+TOLD = {
+    "the structure": "5.565", "file names": "of-this-file", "the model": "model-7",
+    "hashes of the networks": "0" * 64, "uncertainties": "3.19", "shifts": "7.07",
+    "training crystals": "4711", "multiplicities": "multiplicity",
+}  # fmt: skip
+
+
+@pytest.fixture
+def recognisable(predicted, urea):
+    """Each thing that a format may lose has a value of its own."""
+    results = predicted(replace(urea, source="of-this-file.cif"), references="H:30.96")
+    (prediction,) = results.predictions
+    values = {"shielding": 23.89, "uncertainty": 3.19, "training_crystals": 4711}
+    sites = tuple(replace(row, **values) for row in prediction.sites)
+    predictor = SimpleNamespace(**{**vars(results.predictor), "model": "model-7"})
+    return replace(results, predictions=[replace(prediction, sites=sites)], predictor=predictor)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_documentation_tells_what_a_format_loses(recognisable, form):
+    for package in {"xlsx": ["openpyxl"], "parquet": ["pyarrow"]}.get(form, []):
+        pytest.importorskip(package)
+    text = words_of(recognisable, form).replace("mult.", "multiplicity")
+    missing = {name for name, word in TOLD.items() if word not in text}
+    docs = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    _, _, told = next(
+        cells for line in docs.splitlines() if len(cells := line.strip("| ").split(" | ")) == 3
+        and form in cells[0].split(", ")
+    )  # fmt: skip
+    assert {name for name in TOLD if name in told} == missing
+
+
+@pytest.mark.parametrize("form", ["xyz", "magres", "cif"])
+def test_no_text_breaks_out_of_its_place(predicted, urea, tmp_path, form):
+    names = {label: f"\n;\n{label} # \"'\\" for label in urea.labels}
+    labels, name = tuple(map(names.get, urea.labels)), "a\n;\n_cell_length_a 9\ndata_b"
+    hostile = replace(urea, labels=labels, name=name, warnings=(f"{name}\\", "'\"\\"))
+    path = tmp_path / f"out{suffix_of(form)}"
+    path.write_text(render(predicted(hostile), form))
+    (crystal,) = read(path)
+    np.testing.assert_allclose(crystal.cell, urea.cell, atol=1e-5)
+    assert crystal.formula == urea.formula
+    assert np.isfinite(crystal.shieldings).all()
+    assert crystal.info[PREDICTED_BY].startswith("shiftcli")
 
 
 @pytest.mark.parametrize("form", ["xyz", "magres", "cif"])

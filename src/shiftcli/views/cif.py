@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftcli import __version__
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, visible
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.readers.atoms import distinct
 from shiftcli.readers.cif import PREDICTION
@@ -69,7 +69,7 @@ def _write_block(block: gemmi.cif.Block, results: Results, prediction: Predictio
     notes = [
         f"Isotropic shieldings in ppm predicted by shiftcli {__version__}, model "
         f"{results.predictor.model}, with half widths of their 68 and 95 % intervals.",
-        *crystal.warnings,
+        *(visible(text, 10_000) for text in crystal.warnings),
     ]
     block.set_pair("_audit_creation_method", gemmi.cif.quote("\n".join(notes)))
     block.set_pair(PREDICTION, gemmi.cif.quote(f"shiftcli {__version__}"))
@@ -156,7 +156,7 @@ def _write_atoms(
     places = [(int(site.atoms[0]), site.multiplicity) for site in crystal.sites]
     if not is_symmetric:
         places = [(k, 1) for k in range(len(crystal))]
-    labels = distinct([crystal.labels[k] for k, _ in places])[0]
+    labels = distinct([visible(crystal.labels[k]) for k, _ in places])[0]
     loop = block.init_loop("_atom_site_", [
         "label", "type_symbol", "fract_x", "fract_y", "fract_z", "site_symmetry_multiplicity",
         *(tag.removeprefix("_atom_site_") for tag in columns),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -91,7 +92,8 @@ def write_html(document: Document) -> Iterator[str]:
     yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
     yield "<title>shiftcli</title></head><body>\n"
     for table in document.tables():
-        yield html_table(table) + "\n"
+        title = " ".join(filter(None, (table.title, table.detail)))
+        yield html_table(replace(table, title=title)) + "\n"
     yield "</body></html>\n"
 
 

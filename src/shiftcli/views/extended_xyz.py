@@ -33,12 +33,16 @@ def write_xyz(results: Results) -> str:
         if any(row.flags for row in prediction.sites):
             marks = flags_of_atoms(prediction)
             atoms.set_array("flags", np.array([",".join(own) or "-" for own in marks]))
-        # ASE escapes quotes but not backslashes, and an empty value swallows what follows it.
-        if name := (crystal.name or crystal.source).replace("\\", "\\\\"):
+        if name := _word(crystal.name or crystal.source):  # an empty one swallows what follows it
             atoms.info["name"] = name
         atoms.info.update(model=results.predictor.model, units="ppm")
         atoms.info[PREDICTED_BY] = f"shiftcli {__version__}"
         if crystal.warnings:
-            atoms.info["notes"] = visible("; ".join(crystal.warnings), 10_000)
+            atoms.info["notes"] = _word("; ".join(crystal.warnings))
         write_extxyz(stream, [atoms])
     return stream.getvalue()
+
+
+def _word(text: str) -> str:
+    """Text for a header on one line: ASE escapes quotes but not backslashes."""
+    return visible(text, 10_000).replace("\\", "\\\\")

@@ -45,7 +45,7 @@ def command(
         if name in groups:
             made = _parameters(*groups[name], given[name])
         else:
-            made = iter([parameter.replace(annotation=_spelt(name, hints[name]))])
+            made = iter([parameter.replace(annotation=hints[name])])
         parameters |= {one.name: one for one in made}
     parameters["config"] = _keyword("config", Annotated[Path | None, _CONFIG], None)
     parameters["context"] = _keyword("context", typer.Context, _NOTHING)
@@ -114,7 +114,7 @@ def _parameters(group: type, is_partial: bool, given: Any) -> Iterator[inspect.P
         info = typer.Option(
             *flags, help=_sentence(how.help, words), show_default=shown, min=low,
             max=None if high in (None, math.inf) else high,
-            metavar=how.metavar or (_metavar(name) if words else None),
+            metavar=how.metavar or (name.upper() if words else None),
             rich_help_panel=how.panel if how.panel != Option.panel else None,
         )  # fmt: skip
         yield _keyword(one.name, Annotated[kind, info], value)
@@ -131,29 +131,11 @@ def _text(default: Any) -> str | None:
     return None if default is None else str(default)
 
 
-def _metavar(name: str) -> str:
-    return name.upper()
-
-
 def _sentence(help: str, words: tuple[str, ...]) -> str:
     """The help of an option, its choices at the end: beside its name they would be cut off."""
     if not words:
         return help
     return f"{help.rstrip('.')}: {', '.join(words[:-1])} or {words[-1]}."
-
-
-def _spelt(name: str, hint: Any) -> Any:
-    """The hint of a command's own option, its choices moved into the help."""
-    if get_origin(hint) is not Annotated:
-        return hint
-    kind, info = get_args(hint)[:2]
-    if isinstance(info, typer.models.OptionInfo) and (words := choices(kind)):
-        info.help = _sentence(info.help or "", words)
-        flag = next(
-            (f for f in (info.default, *(info.param_decls or ())) if isinstance(f, str)), name
-        )
-        info.metavar = _metavar(flag.strip("-"))
-    return Annotated[kind, info]
 
 
 def _refuse_infinite(values: Mapping[str, Any]) -> None:

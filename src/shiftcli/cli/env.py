@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import typer
 
 from shiftcli.cli.command import command
 from shiftcli.cli.options import WeightsOptions
+from shiftcli.options import option
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions(WeightsOptions):
+    """With which networks, and as what."""
+
+    form: Literal["text", "json"] = option("text", "Format", name="format")
 
 
 @command
-def env(
-    *,
-    form: Annotated[Literal["text", "json"], typer.Option("--format", help="Format.")] = "text",
-    networks: WeightsOptions,
-) -> None:
+def env(*, of: EnvironmentOptions) -> None:
     """Show what to paste into a report of a fault: versions, machine, networks, what is broken.
 
     Example: shiftcli env > env.txt
@@ -24,8 +29,8 @@ def env(
 
     from shiftcli.results.installation import describe_installation
 
-    found = describe_installation(networks.weights)
-    if form == "json":
+    found = describe_installation(of.weights)
+    if of.form == "json":
         typer.echo(json.dumps(found.to_dict(), indent=1))
     else:
         typer.echo(found.to_text(), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,42 +11,36 @@ import typer
 from shiftcli.cli.batch import data_files, fetched, network_files
 from shiftcli.cli.command import command
 from shiftcli.cli.options import NetworkOptions
+from shiftcli.options import option
+
+_WHAT = typer.Argument(
+    help="Table or figure of Liu et al. 2019, errors against displacement, or rankings."
+)
+
+
+@dataclass(frozen=True)
+class ReproductionOptions(NetworkOptions):
+    """With which data and networks, how thorough, and where it goes."""
+
+    data: list[str] | None = option(
+        None, "Structures with shieldings.", metavar="PATH", shown="none"
+    )
+    quick: bool = option(False, "Minutes on two cores, not the paper's sizes.")
+    output: Path = option(
+        Path("reproduced"), "Directory for tables, pictures and runs.", short="o", metavar="DIR"
+    )
+    form: Literal["table", "json"] = option("table", "Format", name="format")
 
 
 @command
 def reproduce(
     *,
-    what: Annotated[
-        Literal[
-            "table1",
-            "table2",
-            "table3",
-            "table4",
-            "figure1",
-            "figure3a",
-            "figure3b",
-            "figure4",
-            "figure5",
-            "geometry",
-            "ranking",
-        ],
-        typer.Argument(
-            help="Table or figure of Liu et al. 2019, errors against displacement, or rankings."
-        ),
-    ],
-    data: Annotated[
-        list[str] | None,
-        typer.Option("--data", metavar="PATH", help="Structures with shieldings."),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Minutes on two cores, not the paper's sizes.")
-    ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Directory for tables, pictures and runs.")
-    ] = Path("reproduced"),
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")] = "table",
-    networks: NetworkOptions,
-) -> None:
+    what: Annotated[Literal[
+        "table1", "table2", "table3", "table4", "figure1", "figure3a", "figure3b", "figure4",
+        "figure5", "geometry", "ranking",
+    ], _WHAT],
+    how: ReproductionOptions,
+) -> None:  # fmt: skip
     """Make a table or figure of the paper again, beside the paper's numbers.
 
     Example: shiftcli reproduce table2 --data csd-400.xyz
@@ -59,20 +54,21 @@ def reproduce(
     from shiftcli.views.progress import TrainingView
     from shiftcli.views.terminal import emit, emit_tables, note
 
-    written = [output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
-    check_outputs(written, [*data_files(data or ()), *network_files(networks.weights)])
+    written = [how.output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
+    data = how.data or []
+    check_outputs(written, [*data_files(data), *network_files(how.weights)])
     view = TrainingView()
     setting = Setting(
-        data or (), output, fetched(networks.weights), quick, networks.device, networks.nuclei,
+        data, how.output, fetched(how.weights), how.quick, how.device, how.nuclei,
         view.note, view.epoch,
     )  # fmt: skip
     try:
         result = make(what, setting)
     finally:
         view.close()
-    for path in result.save(output):
+    for path in result.save(how.output):
         note(f"wrote {path}")
-    if form == "json":
+    if how.form == "json":
         emit(json.dumps(result.to_dict(), indent=1) + "\n", None)
     else:
         emit_tables([reproduction_table(result)], None)

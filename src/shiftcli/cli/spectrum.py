@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from shiftcli.cli.batch import Batch, find_inputs
 from shiftcli.cli.command import command
 from shiftcli.cli.options import (
     Files,
+    OutputOptions,
     ReferenceOptions,
     ReportOptions,
     RunOptions,
@@ -128,21 +129,32 @@ class SpectrumOptions:
         return read_measured(self.experiment, nuclei or ())
 
 
+@dataclass(frozen=True)
+class DrawingOptions(OutputOptions):
+    """Where it goes, and as what."""
+
+    output: Path | None = option(
+        None, "Picture (.png, .svg, .pdf), points or cross peaks (.csv), or table (.txt).",
+        short="o", metavar="FILE", shown="table of peaks on stdout",
+    )  # fmt: skip
+
+    def checked(self) -> Path | None:
+        """The output, if its suffix names something that can be made of spectra."""
+        from shiftcli.views.plots.figure import SUFFIXES, check_picture
+
+        output, known = self.output, (*SUFFIXES, *_TEXTS)
+        if output is not None and output.suffix.lower() not in known:
+            raise UsageError(f"'{output.name}' should end in {', '.join(known)}")
+        if output is not None and output.suffix.lower() in SUFFIXES:
+            check_picture(output)
+        return output
+
+
 @command
 def spectrum(
     *,
     files: Files,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE",
-            help="Picture (.png, .svg, .pdf), points or cross peaks (.csv), or table (.txt).",
-            show_default="table of peaks on stdout",
-        ),
-    ] = None,
-    precision: Annotated[
-        int, typer.Option(min=0, max=8, metavar="N", help="Decimals of the table.")
-    ] = 2,
+    to: DrawingOptions,
     drawing: SpectrumOptions,
     look: Look,
     page: ReportOptions,
@@ -150,7 +162,7 @@ def spectrum(
     structures: StructureOptions,
     networks: ShieldingOptions,
     many: RunOptions,
-) -> None:  # fmt: skip
+) -> None:
     """Draw spectra of crystals: lines of one nucleus, or correlations of pairs.
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
@@ -161,10 +173,9 @@ def spectrum(
     from shiftcli.results.predictions import Results
     from shiftcli.views.terminal import show_document_notes
 
-    _check_suffix(output)
+    output, precision = to.checked(), to.precision
     inputs = [*shifts.files, *filter(None, [drawing.experiment])]
-    outputs = [output, page.checked()]
-    paths = find_inputs(files, inputs, outputs, networks, many)
+    paths = find_inputs(files, inputs, [output, page.checked()], networks, many)
     nuclei, settings = drawing.settings(shifts, networks.nuclei)
     if measured := drawing.measured(output, page.report, nuclei):
         nuclei = nuclei or tuple(own.element for own in measured)
@@ -191,17 +202,6 @@ def spectrum(
         page.write(shown, networks.weights)
     if failures:
         raise typer.Exit(1)
-
-
-def _check_suffix(output: Path | None) -> None:
-    from shiftcli.views.plots.figure import SUFFIXES, check_picture
-
-    if output is None:
-        return
-    if output.suffix.lower() not in (*_TEXTS, *SUFFIXES):
-        raise UsageError(f"'{output.name}' should end in {', '.join((*SUFFIXES, *_TEXTS))}")
-    if output.suffix.lower() in SUFFIXES:
-        check_picture(output)
 
 
 def _show_spectra(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,44 +11,54 @@ import typer
 from shiftcli.cli.batch import network_files
 from shiftcli.cli.command import command
 from shiftcli.errors import UsageError
+from shiftcli.options import option
 
 if TYPE_CHECKING:
     from shiftcli.results.tables import Table
 
-UrlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        help="Folder of networks: https://..., file:///... or a directory.",
-        show_default="SHIFTCLI_WEIGHTS_URL, else the manifest's",
-    ),
+Model = Annotated[
+    str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")
 ]
-AllowHttpOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--allow-http",
-        help="Accept plain http, of the address or of where it redirects to.",
-        show_default="SHIFTCLI_ALLOW_HTTP is 1, or this machine",
-    ),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write here.", show_default="stdout"),
-]
-FormatOption = Annotated[Literal["table", "json"], typer.Option("--format", help="Format.")]
+
+
+@dataclass(frozen=True)
+class AddressOptions:
+    """Where networks are downloaded from."""
+
+    url: str | None = option(
+        None, "Folder of networks: https://..., file:///... or a directory.", metavar="URL",
+        shown="SHIFTCLI_WEIGHTS_URL, else the manifest's",
+    )  # fmt: skip
+    allow_http: bool | None = option(
+        None, "Accept plain http, of the address or of where it redirects to.",
+        shown="SHIFTCLI_ALLOW_HTTP is 1, or this machine",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """Where a table goes, and as what."""
+
+    form: Literal["table", "json"] = option("table", "Format", name="format")
+    output: Path | None = option(None, "Write here.", short="o", metavar="FILE", shown="stdout")
+
+    def show(self, table: Table) -> None:
+        """Write the table, or its rows as JSON."""
+        from shiftcli.views.documents import records_as_json
+        from shiftcli.views.terminal import emit, emit_tables
+
+        if self.form == "json":
+            emit(records_as_json(table), self.output)
+        else:
+            emit_tables([table], self.output)
+
 
 app = typer.Typer(no_args_is_help=True, help="List, download and verify the networks.")
 
 
 @app.command("list")
 @command
-def list_models(
-    url: UrlOption = None,
-    allow_http: AllowHttpOption = None,
-    form: FormatOption = "table",
-    output: OutputOption = None,
-) -> None:
+def list_models(*, place: AddressOptions, to: ListOptions) -> None:
     """List the models: in the package, in the cache, and to be downloaded.
 
     Example: shiftcli weights list
@@ -56,22 +67,22 @@ def list_models(
     from shiftcli.results.networks import inventory_table
     from shiftcli.weights import list_networks
 
-    own = Path((url or "").removeprefix("file://"))
-    check_outputs([output], [] if url is None else own.glob("*"))
-    _show(inventory_table(list_networks(url, allow_http=allow_http)), form, output)
+    own = Path((place.url or "").removeprefix("file://"))
+    check_outputs([to.output], [] if place.url is None else own.glob("*"))
+    to.show(inventory_table(list_networks(place.url, allow_http=place.allow_http)))
 
 
 @app.command()
 @command
 def download(
+    *,
     models: Annotated[
         list[str] | None, typer.Argument(help="Models.", show_default="the default model")
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All models, to go on without internet.")
     ] = False,
-    url: UrlOption = None,
-    allow_http: AllowHttpOption = None,
+    place: AddressOptions,
 ) -> None:
     """Download models; what is there and sound stays, what is damaged is replaced.
 
@@ -83,20 +94,21 @@ def download(
 
     with downloads() as progress:
         folders = obtain(
-            models, everything=everything, url=url, allow_http=allow_http, progress=progress
-        )
+            models, everything=everything, url=place.url, allow_http=place.allow_http,
+            progress=progress,
+        )  # fmt: skip
     emit("".join(f"{folder}\n" for folder in folders), None)
 
 
 @app.command()
 @command
 def verify(
+    *,
     models: Annotated[
         list[str] | None,
         typer.Argument(help="Models, or directories of networks.", show_default="all"),
     ] = None,
-    form: FormatOption = "table",
-    output: OutputOption = None,
+    to: ListOptions,
 ) -> None:
     """Check size, hash and content of every file; exit status 1 where one is wrong.
 
@@ -108,9 +120,9 @@ def verify(
     from shiftcli.weights import verify as check
 
     named = [network_files(model) for model in models or ()] or [network_files(None)]
-    check_outputs([output], [file for own in named for file in own])
+    check_outputs([to.output], [file for own in named for file in own])
     rows = check(models or ())
-    _show(checked_table(rows), form, output)
+    to.show(checked_table(rows))
     if wrong := sum(bool(row.reason) for row in rows):
         note(
             f"{wrong} of {len(rows)} files are wrong (shiftcli weights download MODEL replaces "
@@ -121,13 +133,7 @@ def verify(
 
 @app.command()
 @command
-def show(
-    model: Annotated[
-        str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")
-    ] = None,
-    form: FormatOption = "table",
-    output: OutputOption = None,
-) -> None:
+def show(*, model: Model = None, to: ListOptions) -> None:
     """Show what the networks have learned from, and how their intervals were judged.
 
     Example: shiftcli weights show
@@ -136,16 +142,14 @@ def show(
     from shiftcli.results.networks import knowledge_document
     from shiftcli.views.terminal import emit_document
 
-    check_outputs([output], network_files(model))
-    emit_document(knowledge_document(model), form, output)
+    check_outputs([to.output], network_files(model))
+    emit_document(knowledge_document(model), to.form, to.output)
 
 
 @app.command()
 @command
 def path(
-    model: Annotated[
-        str | None, typer.Argument(help="Model, or directory.", show_default="the one in use")
-    ] = None,
+    model: Model = None,
     cache: Annotated[bool, typer.Option("--cache", help="Of the cache of downloads.")] = False,
 ) -> None:
     """Print the directory of a model's networks.
@@ -180,14 +184,3 @@ def remove(
         note(f"removed {folder} ({freed / 1e6:.1f} MB)")
     if not removed:
         note("nothing in the cache")
-
-
-def _show(table: Table, form: str, output: Path | None) -> None:
-    """A table, or its rows as JSON."""
-    from shiftcli.views.documents import records_as_json
-    from shiftcli.views.terminal import emit, emit_tables
-
-    if form == "json":
-        emit(records_as_json(table), output)
-    else:
-        emit_tables([table], output)

@@ -80,8 +80,7 @@ def calibrate(
     from shiftcli.views.terminal import emit, emit_tables, show_notes
 
     output = measured.checked(beside=networks.beside)
-    outputs = [output]
-    paths = find_inputs(files, measured.experiment, outputs, networks, many)
+    paths = find_inputs(files, measured.experiment, [output], networks, many)
     experiments = measured.read(networks.nuclei)
     elements = tuple(dict.fromkeys(e for one in experiments for e in one.elements))
     batch = Batch.of(paths, networks, structures, many, elements, shifts=shifts)

@@ -55,8 +55,7 @@ def compare(
 
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files]
-    outputs = [to.output, plot, page.checked()]
-    paths = find_inputs(files, inputs, outputs, networks, many)
+    paths = find_inputs(files, inputs, [to.output, plot, page.checked()], networks, many)
     seen.check(comparison_columns(to.precision, beside=networks.beside))
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)

@@ -67,8 +67,7 @@ def rank(
 
     kind, plot = to.kind, picture.checked()
     inputs = [measured.experiment, *shifts.files, *filter(None, [comparing.labels_from])]
-    outputs = [to.output, plot, page.checked()]
-    paths = find_inputs(candidates, inputs, outputs, networks, many)
+    paths = find_inputs(candidates, inputs, [to.output, plot, page.checked()], networks, many)
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
     species = dict.fromkeys(peak.species for peak in experiment.peaks)

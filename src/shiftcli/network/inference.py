@@ -105,29 +105,12 @@ def view_statistics(
     device: torch.device,
     dtype: torch.dtype = torch.bfloat16,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of networks' outputs over the views of each environment.
+    """Mean and variance of k networks' outputs over the views of n environments.
 
-    Parameters
-    ----------
-    networks : sequence of MR3DDenseNet or FoldedNet
-        k networks of the same grids and density kernel, in evaluation mode; all see the same
-        densities.
-    environments : Environments
-        n environments.
-    views : tuple
-        From `prediction_views`; rotations of weight 0 are skipped.
-    device : torch.device
-        Where to work.
-    dtype : torch.dtype
-        bfloat16 or float32.
-
-    Returns
-    -------
-    mean : numpy.ndarray
-        Weighted mean of each network's output, shape (k, n), float64.
-    variance : numpy.ndarray
-        Weighted variance about that mean, Σ w (x − mean)² with weights that sum to 1, shape
-        (k, n), float64; 0 where there is one view.
+    The networks are of the same grids and density kernel, in evaluation mode; all see the same
+    densities. Rotations of weight 0 are skipped. The weighted mean of each network's output, and
+    the weighted variance about it, Σ w (x − mean)² with weights that sum to 1, 0 where there is one
+    view; shape (k, n) each, float64.
     """
     turned, symmetries = views
     rows, columns = np.nonzero(turned.weights)

@@ -35,35 +35,15 @@ def recalibrate(
 ) -> dict[str, Calibration]:
     """Predict the validation crystals, fit the intervals, write them into the networks' files.
 
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-        Directory of networks, whose files are rewritten; their tensors stay bit for bit. A
-        manifest beside them has to be written again.
-    data : str or pathlib.Path
-        Crystals with shieldings; every eighth from the first on is taken.
-    copies : sequence of str or pathlib.Path
-        Displaced copies of the same crystals, of the same names and order of atoms; of each
-        distinct site one atom is taken.
-    device : str
-        Where to predict.
-    most : int
-        Distinct atoms of one kind that are predicted in each file at most, spread evenly over
-        the crystals and counted for all of it.
-    on_note : callable
-        Told of the coverage by kind and of the likelihoods.
+    The files of the directory are rewritten; their tensors stay bit for bit. A manifest beside them
+    has to be written again. Of `data`, crystals with shieldings, every eighth from the first on is
+    taken; of `copies`, displaced copies of the same crystals, of the same names and order of atoms,
+    one atom of each distinct site. `most` distinct atoms of one kind are predicted in each file,
+    spread evenly over the crystals and counted for all of it. `on_note` is told of the coverage by
+    kind and of the likelihoods. Calibrations come back by element.
 
-    Returns
-    -------
-    dict of str to Calibration
-        By element.
-
-    Raises
-    ------
-    WeightsError
-        If there are no networks.
-    TrainingError
-        If the data hold no labelled crystals, or a file cannot be written.
+    `WeightsError` if there are no networks, `TrainingError` if the data hold no labelled crystals,
+    or a file cannot be written.
     """
     crystals = {k: c for k, c in load_levels([data]).main.items() if is_validation(k)}
     if not crystals:

@@ -65,6 +65,11 @@ def options_of(group: type) -> dict[str, Option]:
     return {name: declared for name, declared in found.items() if declared is not None}
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """Read ``a,b``, words with nothing around them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def choices(kind: Any) -> tuple[str, ...]:
     """Words of a `Literal`, alone or beside None; none for other types."""
     if get_origin(kind) is Literal:

@@ -14,10 +14,9 @@ from shiftcli.cli.words import (
     parse_nuclei,
     parse_reference_words,
     parse_theory_errors,
-    words_of,
 )
 from shiftcli.errors import UsageError
-from shiftcli.options import Disorder, Hydrogens, TableFormat, option
+from shiftcli.options import Disorder, Hydrogens, TableFormat, option, words_of
 from shiftcli.pipeline.shards import Shard, parse_shard
 
 if TYPE_CHECKING:

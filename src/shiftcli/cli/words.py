@@ -5,15 +5,11 @@ from __future__ import annotations
 import typer
 
 from shiftcli.errors import UsageError
+from shiftcli.options import words_of
 from shiftcli.structure.nuclei import ELEMENTS, find_element
 
 #: No error of a method is as large as this (ppm).
 _LARGEST_ERROR = 1000.0
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """Read ``a,b``, words with nothing around them."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def parse_nuclei(text: str, option: str = "--nucleus") -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftcli.errors import UsageError
-from shiftcli.options import read_toml
+from shiftcli.options import read_toml, words_of
 from shiftcli.structure.nuclei import ELEMENTS, SPECIES, find_element
 
 #: No shielding, and no slope, is as large as this (ppm).
@@ -176,10 +176,11 @@ def parse_references(
         read, or a gradient has no reference.
     """
     made = References()
-    for item in filter(None, (part.strip() for part in references.split(","))):
+    for item in words_of(references):
         made = _join(made, _read_item(item), item)
-    slopes = dict(_pair(i, "--gradients") for i in gradients.split(",") if i.strip())
-    if len(slopes) < sum(bool(i.strip()) for i in gradients.split(",")):
+    given = words_of(gradients)
+    slopes = dict(_pair(item, "--gradients") for item in given)
+    if len(slopes) < len(given):
         raise UsageError(f"--gradients: an element is named twice in '{gradients}'")
     for element in slopes:
         if element not in made.references and not alone:

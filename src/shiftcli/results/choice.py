@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shiftcli.errors import UsageError, visible
-from shiftcli.options import option
+from shiftcli.options import option, words_of
 from shiftcli.results.tables import Column, Document, Entry, Table
 from shiftcli.structure.nuclei import SPECIES, find_element
 
@@ -35,10 +35,6 @@ _LONGEST = 400
 _PANEL = "Table"
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 @dataclass(frozen=True)
 class Selection:
     """What is seen of any table."""
@@ -48,11 +44,11 @@ class Selection:
         shown="all", panel=_PANEL,
     )  # fmt: skip
     sort: tuple[str, ...] = option(
-        (), "Columns to sort by; -shielding falls.", parse=_words, metavar="COLUMNS",
+        (), "Columns to sort by; -shielding falls.", parse=words_of, metavar="COLUMNS",
         shown="as they come", panel=_PANEL,
     )  # fmt: skip
     columns: tuple[str, ...] = option(
-        (), "Columns, such as labels,shift.", parse=_words, metavar="COLUMNS", shown="all",
+        (), "Columns, such as labels,shift.", parse=words_of, metavar="COLUMNS", shown="all",
         panel=_PANEL,
     )  # fmt: skip
 
@@ -123,7 +119,7 @@ class Choice(Selection):
     """What is seen of tables of sites."""
 
     subset: tuple[str, ...] = option(
-        (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=_words,
+        (), "Sites: labels, elements or molecules, such as C1,H,mol2.", parse=words_of,
         metavar="WORDS", shown="all", panel=_PANEL,
     )  # fmt: skip
 

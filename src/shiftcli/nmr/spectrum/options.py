@@ -9,6 +9,7 @@ from typing import TypeVar
 from shiftcli.errors import UsageError
 from shiftcli.nmr.spectrum.axes import larmor_frequency
 from shiftcli.nmr.spectrum.lineshapes import DEFAULT_WIDTHS
+from shiftcli.options import words_of
 from shiftcli.structure.nuclei import find_element
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def _parse(
     text: str, option: str, hint: str, elements: Sequence[str], read: Callable[[str, str], T]
 ) -> dict[str, T]:
     """Items ``element:value``, or one value alone for all elements."""
-    items = [item.strip() for item in text.split(",") if item.strip()]
+    items = words_of(text)
     values: dict[str, T] = {}
     for item in items:
         word, _, value = (part.strip() for part in item.partition(":"))

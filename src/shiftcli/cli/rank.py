@@ -70,8 +70,7 @@ def rank(
     paths = find_inputs(candidates, inputs, [to.output, plot, page.checked()], networks, many)
     fixed = shifts.read(alone=True)
     experiment = measured.read(networks.nuclei)
-    species = dict.fromkeys(peak.species for peak in experiment.peaks)
-    seen.check(ranking_columns(tuple(species), to.precision, beside=networks.beside))
+    seen.check(ranking_columns(experiment.species, to.precision, beside=networks.beside))
     experiment = unassigned(experiment) if comparing.assignment == "best" else experiment
     # Nuclei that were asked for and not measured say which to measure next; files hold all.
     of_file = ELEMENTS if networks.shieldings == "file" else experiment.elements
@@ -112,7 +111,7 @@ def _predicted(
 
     naming = find_naming(
         batch.files, experiment, labels_from=comparing.labels_from, exchange=exchange,
-        **batch.reading,
+        symmetry_tolerance=batch.predictor.symmetry_tolerance, **batch.reading,
     )  # fmt: skip
     if naming is None and STDIN in batch.files:
         return batch.predict(), None  # it is read once: labels are found in what is predicted

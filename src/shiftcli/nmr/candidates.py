@@ -17,6 +17,7 @@ from shiftcli.nmr.question import Posed, pose
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
 from shiftcli.readers import STDIN, iter_structures
+from shiftcli.structure.copies import find_copies
 from shiftcli.structure.crystal import Crystal
 
 
@@ -140,6 +141,7 @@ def find_naming(
     *,
     labels_from: str = "",
     exchange: Collection[str] = DEFAULT_EXCHANGE,
+    symmetry_tolerance: float | None = None,
     **reading: Any,
 ) -> Naming | None:
     """The atoms that an experiment names, before any candidate is predicted.
@@ -157,10 +159,15 @@ def find_naming(
         reference: Any = next(iter_structures(labels_from, **reading))
         if isinstance(reference, ReadError):
             raise reference
+        reference = find_copies(reference, symmetry_tolerance)
     elif STDIN in files:
         return None
     else:
-        reference = find_reference(read_candidates(files, **reading), experiment, exchange)
+        found = (
+            item if isinstance(item, Failure) else find_copies(item, symmetry_tolerance)
+            for item in read_candidates(files, **reading)
+        )  # fmt: skip
+        reference = find_reference(found, experiment, exchange)
     return None if reference is None else Naming(reference, experiment, exchange)
 
 

@@ -88,6 +88,11 @@ class Experiment:
         """Elements that shifts were measured of, each once."""
         return tuple(dict.fromkeys(peak.element for peak in self.peaks))
 
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Nuclides that shifts were measured of, each once."""
+        return tuple(dict.fromkeys(peak.species for peak in self.peaks))
+
     def only(self, elements: Collection[str]) -> Experiment:
         """The shifts of some elements."""
         return self.keep([k for k, p in enumerate(self.peaks) if p.element in elements])

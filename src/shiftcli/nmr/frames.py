@@ -50,26 +50,31 @@ def average_frames(
     members: dict[tuple[str, str], list[int]] = {}
     for atom in np.flatnonzero(np.isfinite(values[:, :, 0]).all(axis=0)).tolist():
         members.setdefault((first.labels[atom], str(first.elements[atom])), []).append(atom)
-    # Frames of unequal weight count as fewer.
-    number = 1.0 / float((share**2).sum())
     rows = []
     for (label, element), atoms in members.items():
-        shieldings, widths, widths95 = values[:, atoms].mean(axis=1).T
-        mean = float(share @ shieldings)
-        variance = float(share @ (shieldings - mean) ** 2)
-        error = math.sqrt(variance / (number - 1.0)) if number > 1.0 else 0.0
-        said = (f"mean of {len(predictions)} frames, standard error {error:.2f} ppm",)
         own = tuple(dict.fromkeys(flag for atom in atoms for flag in flags[atom]))
-        rows.append(
-            SitePrediction(
-                Site(label, element, np.array(atoms)),
-                mean,
-                math.hypot(float(share @ widths), error),
-                math.hypot(float(share @ widths95), 1.96 * error),
-                (*own, *said),
-            )
-        )
+        site = Site(label, element, np.array(atoms))
+        rows.append(_mean_of(site, values[:, atoms].mean(axis=1), share, own))
     return Prediction(first, tuple(rows))
+
+
+def _mean_of(
+    site: Site, values: np.ndarray, share: np.ndarray, flags: tuple[str, ...]
+) -> SitePrediction:
+    """Mean of a site's shieldings and half widths in each frame, shape (frames, 3)."""
+    shieldings, widths, widths95 = values.T
+    mean = float(share @ shieldings)
+    # Frames of unequal weight count as fewer.
+    number = 1.0 / float((share**2).sum())
+    variance = float(share @ (shieldings - mean) ** 2)
+    error = math.sqrt(variance / (number - 1.0)) if number > 1.0 else 0.0
+    return SitePrediction(
+        site,
+        mean,
+        math.hypot(float(share @ widths), error),
+        math.hypot(float(share @ widths95), 1.96 * error),
+        (*flags, f"mean of {len(share)} frames, standard error {error:.2f} ppm"),
+    )
 
 
 class FrameMeans:

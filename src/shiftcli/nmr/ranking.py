@@ -213,7 +213,7 @@ class Ranking(Result):
     @property
     def species(self) -> tuple[str, ...]:
         """Nuclides that were measured, in the order of the experiment."""
-        return tuple(dict.fromkeys(peak.species for peak in self.experiment.peaks))
+        return self.experiment.species
 
     @property
     def indistinguishable(self) -> tuple[Candidate, ...]:
@@ -283,30 +283,11 @@ def rank(
         "references": references, "exchange": exchange, "theory_errors": theory_errors,
         "factors": factors,
     }  # fmt: skip
-    naming = None if labels_from is None else Naming(labels_from, experiment, exchange)
-    gathered = _Gathered()
-    candidates, failures = gathered.candidates, gathered.failures
-    waiting: list[tuple[int, Prediction]] = []
-    others: list[Prediction] = []
+    gathered = _Gathered(experiment, labels_from, options, beside=beside)
     for place, item in enumerate(predictions):
-        if isinstance(item, Failure):
-            failures.append(item)
-            continue
-        waiting.append((place, item))
-        if beside and (own := stated_beside(item)) is not None:
-            others.append(own)
-        if naming is None and (found := find_reference([item], experiment, exchange)) is not None:
-            naming, labels_from = Naming(found, experiment, exchange), found
-        if naming is not None:
-            for at, own in waiting:
-                gathered.add(at, own, naming, options)
-            waiting = []
-    for _, own in waiting:  # no structure has the labels of the experiment
-        why = attempt(
-            partial(Naming, own.crystal, experiment, exchange),
-            own.crystal.source, own.crystal.where,
-        )  # fmt: skip
-        failures += [why] if isinstance(why, Failure) else []
+        gathered.take(place, item)
+    gathered.close()
+    candidates = gathered.candidates
     if tolerance is None:
         rows = (row for c in candidates for row in c.comparison.rows)
         tolerance = TOLERANCE if any(row.uncertainty > 0 for row in rows) else TOLERANCE_STATED
@@ -314,29 +295,69 @@ def rank(
     notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
     stated = None
     if beside:
-        stated = rank(others, experiment, labels_from=labels_from, **options)
+        named = gathered.naming.crystal if gathered.naming else None
+        stated = rank(gathered.stated, experiment, labels_from=named, **options)
         notes = (*notes, *_notes_on_stated(ranked, stated))
     options["references"] = references or References()
-    asked = naming.experiment if naming else experiment
+    asked = gathered.naming.experiment if gathered.naming else experiment
     further = next_measurements(ranked, gathered.held, asked, **options)
-    return Ranking(ranked, tuple(failures), experiment, theory_errors, notes, stated, further)
+    failures = tuple(gathered.failures)
+    return Ranking(ranked, failures, experiment, theory_errors, notes, stated, further)
 
 
 class _Gathered:
-    """Candidates as they come, and predictions of those that may be among the likeliest."""
+    """Candidates as they come, and predictions of those that may be among the likeliest.
 
-    def __init__(self) -> None:
+    `options` are those of `pose_candidate`. Without a structure that labels are from, candidates
+    wait for the first that has them all.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        labels_from: Crystal | None,
+        options: Mapping[str, Any],
+        *,
+        beside: bool,
+    ) -> None:
         self.candidates: list[Candidate] = []
         self.failures: list[Failure] = []
-        #: By the candidate's place.
-        self.held: dict[int, Prediction] = {}
+        self.stated: list[Prediction] = []  #: By the shieldings in the files, if `beside`.
+        self.held: dict[int, Prediction] = {}  #: By the candidate's place.
+        self._experiment, self._options, self._beside = experiment, options, beside
+        self._waiting: list[tuple[int, Prediction]] = []
         self._best = -math.inf
+        self.naming = None if labels_from is None else self._naming(labels_from)
 
-    def add(
-        self, place: int, prediction: Prediction, naming: Naming, options: Mapping[str, Any]
-    ) -> None:
+    def _naming(self, crystal: Crystal) -> Naming:
+        return Naming(crystal, self._experiment, self._options["exchange"])
+
+    def take(self, place: int, item: Prediction | Failure) -> None:
+        """Take what was predicted in some place of the candidates."""
+        if isinstance(item, Failure):
+            self.failures.append(item)
+            return
+        if self._beside and (own := stated_beside(item)) is not None:
+            self.stated.append(own)
+        self._waiting.append((place, item))
+        if self.naming is None:
+            found = find_reference([item], self._experiment, self._options["exchange"])
+            self.naming = None if found is None else self._naming(found)
+        if self.naming is not None:
+            for at, own in self._waiting:
+                self._add(at, own, self.naming)
+            self._waiting = []
+
+    def close(self) -> None:
+        """Say why candidates cannot be ranked where none has the labels of the experiment."""
+        for _, item in self._waiting:
+            crystal = item.crystal
+            why = attempt(partial(self._naming, crystal), crystal.source, crystal.where)
+            self.failures += [why] if isinstance(why, Failure) else []
+
+    def _add(self, place: int, prediction: Prediction, naming: Naming) -> None:
         crystal = prediction.crystal
-        work = partial(_candidate, prediction, naming, options)
+        work = partial(_candidate, prediction, naming, self._options)
         made = attempt(work, crystal.source, crystal.where)
         if isinstance(made, Failure):
             self.failures.append(made)

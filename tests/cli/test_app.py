@@ -35,6 +35,13 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_end_is_silent_where_triton_is_loaded():
+    pytest.importorskip("triton")
+    code = "import sys, triton; from shiftcli.cli import main; sys.argv[1:] = ['--version']; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_help_is_quick(shiftcli):
     times = []
     for _ in range(3):

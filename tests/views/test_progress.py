@@ -50,8 +50,8 @@ def test_live_table_on_a_terminal(terminal):
     view.close()
     lines = plain(terminal)
     assert "run directory: runs/x" in lines
-    rows = [cells(line) for line in lines]
-    header = ["nucleus", "epoch", "loss", "train", "validation", "best", "KRR", "samples/s", "left"]
+    rows = [cells(line.replace("per s", "per_s")) for line in lines]
+    header = ["epoch", "loss", "train", "valid.", "best", "KRR", "per_s", "left"]
     assert header in rows
     assert ["13C#1", "1/3", "0.5000", "8.000", "9.000", "9.000", "165", "0:02:02"] in rows
     assert ["13C#1", "2/3", "0.5000", "8.000", "5.000", "5.000", "165", "0:01:01"] in rows
@@ -61,6 +61,15 @@ def test_live_table_on_a_terminal(terminal):
     assert last == rows[[row[:2] for row in rows].index(["17O#2", "1/1"]) - 1]
     assert max(map(len, lines)) <= 80
     assert "\x1b[" in terminal.getvalue()
+
+
+def test_long_runs_are_not_cut(terminal):
+    view = render.TrainingView()
+    errors = dict.fromkeys(("train_rmse", "validation_rmse", "baseline_rmse"), 123.456)
+    view.epoch(report(member=12, epoch=100, epochs=200, loss=12.3456, seconds=700.0, **errors))
+    view.close()
+    row = ["13C#12", "100/200", "12.3456", *["123.456"] * 4, "165", "19:26:40"]
+    assert row in [cells(line) for line in plain(terminal)]
 
 
 def test_best_error_of_a_resumed_run_is_that_of_all_epochs(terminal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import sys
 from typing import Annotated
 
 import typer
@@ -60,10 +61,15 @@ def _root(
     pass
 
 
+def _leave() -> None:
+    if "triton" not in sys.modules:  # which would list all that it then leaves behind
+        gc.freeze()
+
+
 def main() -> None:
     """Entry point of the console script."""
     # Imports make a hundred thousand objects and no garbage; at the end nothing need be collected.
     # Without these a fifth of a short run would go into looking for garbage.
     gc.set_threshold(100_000)
-    atexit.register(gc.freeze)
+    atexit.register(_leave)
     run(app)

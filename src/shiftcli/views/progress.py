@@ -147,8 +147,9 @@ class TrainingView:
 
     def _table(self) -> RichTable:
         # Nine columns in the 80 characters of a small terminal.
-        table = RichTable("nucleus", box=box.SIMPLE, padding=(0, 1, 0, 0), caption="RMSE in ppm")
-        columns = ("epoch", "loss", "train", "validation", "best", "KRR", "samples/s", "left")
+        table = RichTable("", box=box.SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
+        table.caption = "RMSE in ppm"
+        columns = ("epoch", "loss", "train", "valid.", "best", "KRR", "per s", "left")
         for column in columns:
             table.add_column(column, justify="right", no_wrap=True)
         for (nucleus, member), (report, best) in self.rows.items():

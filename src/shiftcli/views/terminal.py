@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,9 @@ def _parts(table: Table, width: int) -> Iterator[RichTable | Text]:
         own if is_number[k] else min(own, 2 + (_LEAST_TEXT if k else _LEAST_NAME))
         for k, own in enumerate(_widths(heads, cells))
     ]
-    first = [0] if not all(is_number) else []
+    first = list(takewhile(lambda k: not is_number[k], range(len(columns)))) or [0]
+    if 2 * sum(widths[k] for k in first) > width:
+        first = first[:1]
     rest = list(range(len(first), len(columns)))
     while True:
         taken = list(first)

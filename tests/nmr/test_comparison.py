@@ -10,6 +10,7 @@ from shiftcli.nmr.comparison import compare_prediction
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.shifts import References
 from shiftcli.results.comparisons import comparison_tables
+from shiftcli.structure.numbering import label_by_molecule
 
 CRYSTAL = crystal_of(*amino_alcohol())
 VALUES = np.where(CRYSTAL.elements == "C", 100.0, 25.0) + np.arange(len(CRYSTAL)) % 14
@@ -59,3 +60,14 @@ def test_a_file_without_shieldings_is_said_and_has_the_same_columns():
     assert sites.records()[0]["file_shift"] is None
     hydrogens = compared(np.where(CRYSTAL.elements == "O", 300.0, np.nan))
     assert "no shieldings" in hydrogens.why
+
+
+def test_labels_made_for_a_file_without_any_bring_a_note():
+    made = label_by_molecule(CRYSTAL)
+    found = compare_prediction(predicted(made, VALUES), Experiment(PEAKS, "x.csv"))
+    assert "made.cif: made names no atoms" in " ".join(found.comparison.notes)
+    methyl = next(row for row in found.groups if row.kind == "CH3")
+    assert methyl.site.label == "H1,H2,H3"  # in any order of the file
+    loose = tuple(replace(peak, labels=()) for peak in PEAKS)
+    silent = compare_prediction(predicted(made, VALUES), Experiment(loose, "x.csv"))
+    assert "names no atoms" not in " ".join(silent.comparison.notes)

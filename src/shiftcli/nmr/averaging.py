@@ -173,7 +173,10 @@ def _mean(prediction: Prediction, sites: tuple[int, ...], kind: str) -> SitePred
     if len(rows) == 1:
         return replace(rows[0], kind=kind, aliases=aliases)
     counts = [row.site.multiplicity for row in rows]
-    labels = ",".join(row.site.label for row in rows)
+    names = [row.site.label for row in rows]
+    if prediction.crystal.numbered:  # in any order of atoms the same
+        names.sort(key=lambda name: (len(name), name))
+    labels = ",".join(names)
     return replace(
         rows[0],
         site=Site(labels, rows[0].site.element, atoms),

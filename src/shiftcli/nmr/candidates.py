@@ -12,7 +12,7 @@ from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
 from shiftcli.nmr.labels import CarriedLabels, Labellings, find_places
-from shiftcli.nmr.naming import match, merge_named
+from shiftcli.nmr.naming import match, merge_named, with_label_note
 from shiftcli.nmr.question import Posed, pose
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
@@ -68,7 +68,7 @@ class Naming:
         rows = average(_blank(crystal, experiment), exchange)
         self.crystal = crystal
         #: The experiment, with rows of one site as one peak.
-        self.experiment = merge_named(rows, experiment)
+        self.experiment = with_label_note(merge_named(rows, experiment), crystal)
         named = [match(rows, peak, experiment.source) for peak in self.experiment.peaks]
         atoms = [
             frozenset(int(a) for k in own for a in rows[k].site.atoms.tolist()) for own in named
@@ -168,7 +168,11 @@ def find_naming(
             for item in read_candidates(files, **reading)
         )  # fmt: skip
         reference = find_reference(found, experiment, exchange)
-    return None if reference is None else Naming(reference, experiment, exchange)
+    try:
+        return None if reference is None else Naming(reference, experiment, exchange)
+    except ExperimentError as error:
+        message = f"{error.message} in {reference.where}"
+        raise ExperimentError(message, where=error.where, hint=error.hint) from error
 
 
 def unassigned(experiment: Experiment) -> Experiment:

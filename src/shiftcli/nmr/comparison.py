@@ -10,7 +10,7 @@ from shiftcli.nmr.assignment import GIPAW_ERRORS, Comparison, Row
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import WIDTH_FACTORS, describe
-from shiftcli.nmr.naming import merge_named
+from shiftcli.nmr.naming import merge_named, with_label_note
 from shiftcli.nmr.question import compare_described
 from shiftcli.nmr.shifts import References
 from shiftcli.nmr.stated import stated_beside
@@ -71,6 +71,7 @@ def compare_prediction(
     """
     groups = known_rows(average(prediction, exchange))
     own = merge_named(groups, experiment.of(prediction.crystal))
+    own = with_label_note(own, prediction.crystal)
     around = describe(prediction.crystal, groups, near=bool(own.near), factors=factors)
     found = compare_described(
         groups, around, own, references=references, theory_errors=theory_errors

@@ -12,6 +12,7 @@ import numpy as np
 from shiftcli.errors import ExperimentError
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.kinds import Surrounding
+from shiftcli.structure.crystal import Crystal
 
 if TYPE_CHECKING:
     from shiftcli.prediction.predictor import SitePrediction
@@ -91,6 +92,14 @@ def merge_named(groups: Sequence[SitePrediction], experiment: Experiment) -> Exp
             )
         peaks[place] = replace(first, labels=first.labels + peak.labels)
     return replace(experiment.keep(kept), peaks=tuple(peaks))
+
+
+def with_label_note(experiment: Experiment, crystal: Crystal) -> Experiment:
+    """The experiment, with a note where its labels are those made for a file that has none."""
+    if not (crystal.numbered and any(peak.labels for peak in experiment.peaks)):
+        return experiment
+    note = f"{crystal.where} names no atoms: labels number those of its molecule, as predict shows"
+    return replace(experiment, notes=(*experiment.notes, note))
 
 
 def permitted(

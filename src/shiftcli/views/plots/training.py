@@ -39,6 +39,8 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
 
 
 def _draw_curves(panel: Axes, runs: Sequence[tuple[str, list[dict[str, str]]]]) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
     for number, (name, rows) in enumerate(runs):
         epochs = [int(r["epoch"]) for r in rows]
         colour = f"C{number}"
@@ -49,6 +51,10 @@ def _draw_curves(panel: Axes, runs: Sequence[tuple[str, list[dict[str, str]]]]) 
     if not math.isnan(baseline):
         panel.axhline(baseline, color="0.5", linestyle="--", label="baseline in the data")
     panel.set_yscale("log")
+    panel.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 4, 5, 6, 8)))
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter("{x:g}")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_xlabel("epoch")
     panel.set_ylabel("RMSE/ppm (dotted: training)")
     panel.legend(fontsize="small")

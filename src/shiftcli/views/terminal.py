@@ -117,7 +117,7 @@ def _parts(table: Table, width: int) -> Iterator[RichTable | Text]:
     heads = [column.head for column in columns]
     is_number = [table.is_numeric(column) for column in columns]
     if sum(_widths(heads, cells)) > width:
-        heads = [head.replace(" ", "\n") for head in heads]
+        heads = [re.sub(" (?!%)", "\n", head) for head in heads]
         cells = [[at_commas(cell) for cell in row] for row in cells]
     paths = {
         k for row in cells for k, cell in enumerate(row) if "/" in cell and len(cell) > _LEAST_NAME

@@ -10,7 +10,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -122,6 +123,15 @@ class UsageError(ShiftcliError):
 
 class StoreError(UsageError):
     """What a run keeps cannot be written: the run ends, however many structures are left."""
+
+
+@contextmanager
+def needing(package: str, what: str) -> Iterator[None]:
+    """Import of an extra's package; where it is missing `UsageError` with what installs it."""
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(f"{what} {package}", hint=install(package)) from error
 
 
 @dataclass(frozen=True)

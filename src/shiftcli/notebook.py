@@ -8,7 +8,7 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError, install, visible
+from shiftcli.errors import needing, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,10 +25,8 @@ class Tabular(ABC):
         """The columns of `to_dict` as a `pandas.DataFrame`; `UsageError` if pandas is not
         installed.
         """
-        try:
+        with needing("pandas", "a data frame needs"):
             pandas = import_module("pandas")
-        except ImportError as error:
-            raise UsageError("a data frame needs pandas", hint=install("pandas")) from error
         return pandas.DataFrame(self.to_dict())
 
     def _repr_html_(self) -> str:

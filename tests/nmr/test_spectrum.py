@@ -413,7 +413,7 @@ def test_jcamp_through_nmrglue(tmp_path, monkeypatch):
     path.write_text(JCAMP)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "nmrglue", None)
-        with pytest.raises(UsageError, match="nmrglue, which is not installed"):
+        with pytest.raises(UsageError, match="JCAMP-DX needs nmrglue"):
             read_measured(str(path))
     pytest.importorskip("nmrglue")
     (found,) = read_measured(str(path))

@@ -106,6 +106,9 @@ def train(
 
     Example: shiftcli train --data gipaw-results/
     """
+    from shiftcli.training.folder import parse_task
+    from shiftcli.training.studies import parse_variation
+
     places, plot = [*(run.data or ()), *(more or ())], picture.checked()
     if run.resume is not None:
         alone = TrainOptions(resume=run.resume)
@@ -116,32 +119,18 @@ def train(
     values = context.meta["shiftcli.further"]
     own: dict[str, Any] = {"data": places, "nuclei": nuclei.nuclei}
     own |= {"property": run.property, "family": run.family}
-    task = _task(values | {k: v for k, v in own.items() if v}, run.protocol, given)
+    own = {name: value for name, value in own.items() if value}
+    task = parse_task(values | own, given, protocol=run.protocol)
+    if not task.data:
+        raise UsageError("give --data, to start a run, or --resume DIR")
     if run.check:
         _check(task)
         return
     check_outputs([plot], data_files(task.data))
-    varied = run.variation or _varied(values)
+    varied = run.variation or parse_variation(values)
     folder = run.output or _new_folder(task.configuration.model)
     variation = None if varied is None or varied.is_one_run else varied
     _run(task, variation, folder, False, device.device, plot)
-
-
-def _task(values: dict[str, Any], protocol: str, given: dict[str, Any]) -> Task:
-    """What the file and the options ask for; options win."""
-    from shiftcli.training.folder import parse_task
-
-    task = parse_task(values, given, protocol=protocol)
-    if not task.data:
-        raise UsageError("give --data, to start a run, or --resume DIR")
-    return task
-
-
-def _varied(values: dict[str, Any]) -> Variation | None:
-    """What the file of a study says varies."""
-    from shiftcli.training.studies import parse_variation
-
-    return parse_variation(values)
 
 
 def _new_folder(model: str) -> Path:

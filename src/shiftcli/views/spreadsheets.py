@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from shiftcli.errors import UsageError, install, visible
+from shiftcli.errors import needing, visible
 from shiftcli.readers import STDIN
 from shiftcli.results.tables import Document
 
@@ -46,10 +46,8 @@ def write_xlsx(document: Document) -> Iterator[bytes]:
     UsageError
         If openpyxl is not installed.
     """
-    try:
+    with needing("openpyxl", "workbooks need"):
         from openpyxl import Workbook
-    except ImportError as error:
-        raise UsageError("workbooks need openpyxl", hint=install("openpyxl")) from error
     book = Workbook(write_only=True)
     sheets: dict[str, Any] = {}
     for entry in document.entries:
@@ -77,11 +75,9 @@ def write_parquet(document: Document) -> Iterator[bytes]:
     UsageError
         If pyarrow is not installed.
     """
-    try:
+    with needing("pyarrow", "Parquet needs"):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError("Parquet needs pyarrow", hint=install("pyarrow")) from error
     heads: list[str] = []
     rows: list[list[Any]] = []
     for entry in document.entries:

@@ -11,7 +11,7 @@ from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.density.environments import surroundings
 from shiftcli.density.voxelizer import VOXELS, grid_axis, voxelize
-from shiftcli.errors import UsageError, install
+from shiftcli.errors import UsageError, needing
 from shiftcli.readers import read
 from shiftcli.structure.crystal import ELEMENTS, Crystal
 from shiftcli.weights import packaged
@@ -72,10 +72,8 @@ def _crystal(setting: Setting) -> Crystal:
 
 
 def _draw(figure: Figure, volumes: dict[float, np.ndarray]) -> None:
-    try:
+    with needing("scikit-image", "isosurfaces need"):
         from skimage.measure import marching_cubes
-    except ImportError as error:
-        raise UsageError("isosurfaces need scikit-image", hint=install("scikit-image")) from error
 
     for row, (edge, volume) in enumerate(volumes.items()):
         axis = grid_axis(edge, dtype=torch.float64).numpy()

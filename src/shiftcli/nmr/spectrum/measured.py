@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError, ReadError, UsageError, install
+from shiftcli.errors import ExperimentError, ReadError, needing
 from shiftcli.nmr.experiment_files import read_experiment
 from shiftcli.nmr.spectrum.axes import Axis
 from shiftcli.readers.sources import load, safe_text
@@ -121,12 +121,8 @@ def _trace(element: str, points: np.ndarray, where: str) -> Measured:
 
 def _read_jcamp(text: str, where: str) -> tuple[str, np.ndarray]:
     """Element (empty where it is not said), and points in ppm."""
-    try:
+    with needing("nmrglue", "JCAMP-DX needs"):
         from nmrglue import jcampdx
-    except ImportError as error:
-        raise UsageError(
-            "JCAMP-DX is read by nmrglue, which is not installed", hint=install("nmrglue")
-        ) from error
     try:
         with TemporaryDirectory() as folder:  # it wants a file
             path = os.path.join(folder, "spectrum.jdx")

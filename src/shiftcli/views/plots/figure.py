@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError, install, visible
+from shiftcli.errors import UsageError, needing, visible
 from shiftcli.files import whole
 from shiftcli.results.look import Look
 
@@ -136,7 +136,5 @@ def check_picture(path: Path) -> None:
 
 def check_matplotlib() -> None:
     """Refuse pictures where matplotlib is missing."""
-    try:
+    with needing("matplotlib", "pictures need"):
         import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib", hint=install("matplotlib")) from error

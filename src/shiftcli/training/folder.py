@@ -17,7 +17,7 @@ from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import replacing, write_rows
+from shiftcli.files import read_rows, replacing, write_rows
 from shiftcli.options import read_toml
 from shiftcli.structure.crystal import ELEMENTS
 from shiftcli.training.config import STUDY, Configuration, make_configuration
@@ -199,8 +199,7 @@ def _read_metrics(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
+        rows = read_rows(path)
         for row in rows:
             int(row["member"]), int(row["epoch"]), float(row["validation_rmse"])
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

@@ -8,7 +8,6 @@ calibration that follows from them. No crystal chooses between finished networks
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import replacing, write_rows
+from shiftcli.files import read_rows, replacing, write_rows
 from shiftcli.network.calibration import Calibration, Evidence
 from shiftcli.network.checkpoint import amend, load
 from shiftcli.results.statistics import ALL, Errors
@@ -177,8 +176,7 @@ def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
 
 def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[str, Judged]:
     """Predictions that a fold wrote, by element, beside the atoms that they are of."""
-    with open(path, newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_rows(path)
     found = {}
     for element in ELEMENTS:
         own = [row for row in rows if row["species"] == SPECIES[element]]

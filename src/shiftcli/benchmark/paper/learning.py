@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from shiftcli.benchmark.paper.result import Result
 from shiftcli.benchmark.paper.setting import Setting
+from shiftcli.files import read_rows
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.config import STUDY, Configuration, make_configuration
 from shiftcli.training.folder import Task
@@ -111,8 +111,7 @@ def figure3b(setting: Setting) -> Result:
 
 def _time(metrics: Path) -> tuple[int, float]:
     """Samples seen and seconds of training of one run."""
-    with open(metrics, newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_rows(metrics)
     seconds = sum(float(r["samples"]) / float(r["samples_per_second"]) for r in rows)
     return sum(int(r["samples"]) for r in rows), seconds
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError
+from shiftcli.files import read_rows
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.views.plots.figure import nuclide, picture
 
@@ -24,8 +24,7 @@ def plot_training(metrics: Sequence[Path], output: Path) -> None:
     """
     curves: dict[str, list[tuple[str, list[dict[str, str]]]]] = {}
     for path in metrics:
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
+        rows = read_rows(path)
         run = path.parent.name if len(metrics) > 1 else ""
         for nucleus, member in dict.fromkeys((r["nucleus"], r["member"]) for r in rows):
             own = [r for r in rows if (r["nucleus"], r["member"]) == (nucleus, member)]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from shiftcli.density.orientations import MIRROR_Y, apply_octahedral
+from shiftcli.network import folding
 from shiftcli.network.checkpoint import Metadata, load, load_folded, save
 from shiftcli.network.densenet import PRESETS, Architecture, MR3DDenseNet
 from shiftcli.network.folding import FoldedNet, with_mirror_images
@@ -84,6 +85,16 @@ def test_another_architecture():
                        growth=8, grids=(4.0, 14.0), dense=True, crop=False)  # fmt: skip
     network, volume = trained(odd), volumes(odd, 3)
     torch.testing.assert_close(FoldedNet(network, CPU)(volume), network(volume))
+
+
+@torch.inference_mode()
+def test_convolutions_of_small_maps_as_products_of_polynomials():
+    torch.manual_seed(2)
+    weight, bias, maps = torch.randn(5, 3, 3, 3, 3), torch.randn(5), torch.randn(7, 3, 4, 4, 4)
+    expected = torch.nn.functional.conv3d(maps.double(), weight.double(), bias.double(), padding=1)
+    rows = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
+    got = folding._products(weight, bias)(rows, 7).view(7, 4, 4, 4, 5).permute(0, 4, 1, 2, 3)
+    torch.testing.assert_close(got.double(), expected.relu(), rtol=0, atol=2e-4)
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, get_args
@@ -48,12 +48,6 @@ _FUSED_TOLERANCE = 1e-5
 #: Exponents are kept above this, so that products of three exponentials never become
 #: subnormal numbers, on which processors are a hundred times slower (e^−25 is 1e−11).
 _LOWEST_EXPONENT = -25.0
-
-#: Segments (the atoms of one element in one environment) are padded to one of these.
-_SEGMENT_SIZES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-
-#: Atom coordinates worked on at once: small enough for a core's cache, large for a GPU.
-_CHUNK = {"cpu": 1024, "cuda": 1 << 19}
 
 
 def grid_axis(edge: float, **like: Any) -> torch.Tensor:
@@ -122,24 +116,25 @@ def _densities_by_products(
     kernel: str,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    n, elements = len(positions), len(ELEMENTS)
-    planes = len(grids) * elements
-    # A Gaussian writes every voxel once; the other kernels add up, in float32.
-    working = dtype if kernel == "gaussian" else torch.float32
-    volume = torch.zeros(n * planes, VOXELS**3, dtype=working, device=positions.device)
-    atoms, segments = _seen_atoms(positions, channels, grids, _reach(kernel))
-    steps = torch.tensor(grids, dtype=torch.float32, device=atoms.device) / (VOXELS - 1)
-    place = torch.arange(len(volume), device=atoms.device).view(n, len(grids), elements)
-    place = place.transpose(0, 1).flatten()  # of each segment in the volume
-    if kernel == "slater":
-        _add_slater(volume, atoms, segments, steps, place)
-    for element, weight, inverse_width in _gaussians(kernel):
-        own = slice(None) if element is None else segments % elements == element
-        for part, density in _gaussian_sums(atoms[own], segments[own], steps, n, inverse_width):
-            if kernel == "gaussian":
-                volume[place[part]] = density.to(dtype)
-            else:
-                volume[place[part]] += weight * density
+    n, planes = len(positions), len(grids) * len(ELEMENTS)
+    atoms, steps, counts = _seen_atoms(positions, channels, grids, _reach(kernel))
+    volume = atoms.new_zeros(n, planes, VOXELS, VOXELS**2)
+    totals = [sum(own) for own in counts]
+    memory = atoms.new_empty(max(totals, default=0), VOXELS, VOXELS)
+    gaussians = _gaussians(kernel, len(grids))
+    # One environment after the other: what is at work stays in a core's cache.
+    for sums, some, step, own in zip(
+        volume, atoms.split(totals), steps.split(totals), counts, strict=True
+    ):
+        by_channel = sums.unbind(0)
+        outputs = [plane for k in range(len(ELEMENTS)) for plane in by_channel[k :: len(ELEMENTS)]]
+        if kernel == "slater":
+            _add_slater(outputs, some, step, own)
+        for part, weight, inverse_width in gaussians:
+            these = slice(sum(own[: part.start]), sum(own[: part.stop]))
+            _add_gaussians(
+                outputs[part], some[these], step[these], own[part], weight, inverse_width, memory
+            )
     # One transposition of flat voxels is several times faster than a permutation of axes.
     flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
     return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
@@ -178,127 +173,85 @@ def _reach(kernel: str) -> float:
     return GAUSSIAN_REACH if kernel == "gaussian" else math.inf
 
 
-def _gaussians(kernel: str) -> list[tuple[int | None, float, float]]:
-    """Element (None: all), weight and 1/σ² in 1/Å² of every Gaussian in a kernel."""
+def _gaussians(kernel: str, grids: int) -> list[tuple[slice, float, float]]:
+    """Planes of `_seen_atoms`, weight and 1/σ² in 1/Å² of every Gaussian in a kernel."""
     if kernel == "slater":
         return []
     if kernel == "gaussian":
-        return [(None, 1.0, 1.0 / SIGMA_SQUARED)]
+        return [(slice(0, grids * len(ELEMENTS)), 1.0, 1.0 / SIGMA_SQUARED)]
     import gemmi
 
     # f(s) = Σ a·exp(−b·s²/4), with s = 2·sinθ/λ, transforms to
     # ρ(r) = Σ a·(4π/b)^(3/2)·exp(−4π²r²/b).
-    result: list[tuple[int | None, float, float]] = []
+    result = []
     for k, element in enumerate(ELEMENTS):
         factor = gemmi.Element(element).it92
         for a, b in zip(factor.a, factor.b, strict=True):
             if b < _NARROWEST:
                 continue
-            result.append((k, a * (4 * math.pi / b) ** 1.5, 4 * math.pi**2 / b))
+            own = slice(k * grids, (k + 1) * grids)
+            result.append((own, a * (4 * math.pi / b) ** 1.5, 4 * math.pi**2 / b))
     return result
 
 
 def _seen_atoms(
     positions: torch.Tensor, channels: torch.Tensor, grids: Sequence[float], reach: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Atoms that each grid sees, shape (s, 3), and the segment of each, shape (s,), ascending.
+) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
+    """Atoms that each grid sees, sorted by environment and plane: element, then grid.
 
-    A segment is the atoms of one element in one environment on one grid: its number is
-    (grid · n + environment) · 4 + element.
+    Coordinates in voxels of the grid, shape (s, 3); edges of these in Å, shape (s, 1); how many
+    atoms each plane of each environment has.
     """
-    n, elements = len(positions), len(ELEMENTS)
-    atoms = positions.reshape(-1, 3)
-    row = torch.arange(n, device=atoms.device)[:, None]
-    of_atom = (row * elements + channels).reshape(-1)
+    n, m = channels.shape
+    kinds = torch.arange(len(ELEMENTS), device=channels.device)
+    edges = torch.tensor(grids, dtype=torch.float32, device=positions.device)
     x, y, z = positions.abs().unbind(2)
-    extent = torch.maximum(torch.maximum(x, y), z).masked_fill(channels < 0, math.inf).flatten()
-    edges = torch.tensor(grids, dtype=torch.float32, device=atoms.device)
-    grid, seen = (extent < edges[:, None] / 2 + reach).nonzero().unbind(1)
-    return atoms[seen], grid * (n * elements) + of_atom[seen]
+    near = torch.maximum(torch.maximum(x, y), z)[:, None] < edges[:, None] / 2 + reach
+    seen = (channels[:, None] == kinds[:, None])[:, :, None] & near[:, None]
+    planes = len(ELEMENTS) * len(grids)
+    plane, atom = seen.reshape(n * planes, m).nonzero().unbind(1)
+    counts = torch.bincount(plane, minlength=n * planes).view(n, planes)
+    steps = (edges / (VOXELS - 1))[plane % len(grids)][:, None]
+    atoms = positions.reshape(-1, 3)[atom + plane // planes * m]
+    return atoms / steps, steps, counts.tolist()
 
 
-def _segment_batches(
-    atoms: torch.Tensor, segments: torch.Tensor, total: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Group atoms by segment, in batches of segments padded to about the same size.
+def _add_gaussians(
+    planes: Sequence[torch.Tensor],
+    atoms: torch.Tensor,
+    steps: torch.Tensor,
+    counts: Sequence[int],
+    weight: float,
+    inverse_width: float,
+    memory: torch.Tensor,
+) -> None:
+    """Add exp(−r²/σ²) of atoms, times a weight, to planes (x, y · z) of so many atoms each.
 
-    Yields (segment numbers (s,), coordinates (3, s, k)), padding far away. `segments` must
-    be sorted.
+    The Gaussian is separable: 48 exponentials an atom, and the sum over the atoms of a plane is
+    the matrix product X^T (Y ⊗ Z), of which the right side is made in `memory`.
     """
-    counts = torch.bincount(segments, minlength=total)
-    starts = torch.cumsum(counts, 0) - counts
-    sizes = torch.tensor(_SEGMENT_SIZES, device=atoms.device)
-    bucket = torch.bucketize(counts, sizes)
-    largest = torch.full_like(sizes[:1], max([_SEGMENT_SIZES[-1], *counts.tolist()]))
-    padded = torch.cat([sizes, largest])[bucket].where(counts > 0, 0)
-    order = torch.argsort(padded, stable=True)
-    ends = torch.cumsum(padded[order], 0)
-    offset = torch.empty_like(starts)
-    offset[order] = ends - padded[order]
-    place = torch.arange(len(atoms), device=atoms.device) + (offset - starts)[segments]
-    coordinates = atoms.new_full((3, int(padded.sum())), 1.0e4)
-    coordinates[:, place] = atoms.t()
-    start = 0
-    for size, members in zip(*padded[order].unique_consecutive(return_counts=True), strict=True):
-        own, order = order.tensor_split([int(members)])
-        for part in own.split(max(1, _CHUNK[atoms.device.type] // int(size))) if size else ():
-            stop = start + len(part) * int(size)
-            yield part, coordinates[:, start:stop].view(3, len(part), -1)
-            start = stop
-
-
-def _gaussian_sums(
-    atoms: torch.Tensor, segments: torch.Tensor, steps: torch.Tensor, n: int, inverse_width: float
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Sum exp(−r²/σ²) over the atoms of each segment of n environments, on its grid.
-
-    Yields (segment numbers (s,), densities (s, 4096)). The Gaussian is separable: 48
-    exponentials an atom, and the sum over a segment's atoms is the matrix product
-    X^T (Y ⊗ Z). Lengths are in `steps`, the distances of each grid's voxels in Å.
-    """
-    kinds = n * len(ELEMENTS)
     axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
-    kept: dict[str, torch.Tensor] = {}  # memory for the largest arrays stays in the cache
-    for part, coordinates in _segment_batches(atoms, segments, len(steps) * kinds):
-        step = steps[part // kinds][:, None]
-        factors = (coordinates / step)[..., None] - axis
-        factors.mul_(factors).mul_((-inverse_width * step**2)[..., None])
-        x, y, z = factors.clamp_(min=_LOWEST_EXPONENT).exp_().unbind(0)
-        yz = _memory(kept, "yz", atoms, (*y.shape, VOXELS))
-        torch.mul(y[..., :, None], z[..., None, :], out=yz)
-        density = _memory(kept, "density", atoms, (len(part), VOXELS, VOXELS**2))
-        torch.bmm(x.transpose(1, 2), yz.flatten(2), out=density)
-        yield part, density.flatten(1)
-
-
-def _memory(
-    kept: dict[str, torch.Tensor], name: str, like: torch.Tensor, shape: tuple[int, ...]
-) -> torch.Tensor:
-    """An array of a shape with arbitrary values, in memory kept from one call to the next."""
-    size = math.prod(shape)
-    if name not in kept or kept[name].numel() < size:
-        kept[name] = like.new_empty(size)
-    return kept[name][:size].view(shape)
+    factors = (atoms.t()[..., None] - axis).square_().mul_(-inverse_width * steps**2)
+    x, y, z = factors.clamp_(min=_LOWEST_EXPONENT).exp_().unbind(0)
+    yz = torch.mul(y[:, :, None], z[:, None, :], out=memory[: len(atoms)]).flatten(1)
+    for plane, own, others in zip(planes, x.t().split(counts, 1), yz.split(counts), strict=True):
+        plane.addmm_(own, others, alpha=weight)
 
 
 def _add_slater(
-    volume: torch.Tensor,
+    planes: Sequence[torch.Tensor],
     atoms: torch.Tensor,
-    segments: torch.Tensor,
     steps: torch.Tensor,
-    place: torch.Tensor,
+    counts: Sequence[int],
 ) -> None:
-    """Add r·exp(−ζr) of every atom to its segment's row of (segments, 4096)."""
+    """Add r·exp(−ζr) of atoms to planes of so many atoms each."""
     axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
     points = torch.cartesian_prod(axis, axis, axis)
-    kinds = len(volume) // len(steps)
-    zeta = torch.tensor(SLATER_ZETA, device=atoms.device)
-    for part, coordinates in _segment_batches(atoms, segments, len(volume)):
-        for k, one in enumerate(part.tolist()):
-            for some in coordinates[:, k].t().split(256):
-                # Without |a|² + |b|² − 2ab, which is 0.003 Å off near a nucleus.
-                r = torch.cdist(
-                    points * steps[one // kinds], some, compute_mode="donot_use_mm_for_euclid_dist"
-                )
-                slater = r * torch.exp(-zeta[one % len(ELEMENTS)] * r)
-                volume[place[one]] += slater.sum(dim=1)
+    parts = zip(planes, atoms.split(counts), steps.split(counts), strict=True)
+    for k, (plane, own, step) in enumerate(parts):
+        zeta = SLATER_ZETA[k * len(ELEMENTS) // len(planes)]
+        for some, voxel in zip(own.split(256), step.split(256), strict=True):
+            # Without |a|² + |b|² − 2ab, which is 0.003 Å off near a nucleus.
+            r = torch.cdist(points, some, compute_mode="donot_use_mm_for_euclid_dist")
+            r *= voxel.t()
+            plane += (r * torch.exp(-zeta * r)).sum(dim=1).view_as(plane)

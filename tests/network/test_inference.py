@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from shiftcli.density.environments import surroundings
+from shiftcli.density.environments import Environments, surroundings
 from shiftcli.density.orientations import Frames, apply_octahedral
 from shiftcli.network.densenet import PRESETS
 from shiftcli.network.inference import (
@@ -140,3 +140,12 @@ def test_every_batch_runs_in_one_thread_and_is_small(environments):
     assert max(sizes) - min(sizes) <= 1, "even, so that all cores end together"
     assert {number for _, number in seen} == {1}
     assert torch.get_num_threads() == threads
+
+
+def test_one_view_does_not_know_left_from_right(environments):
+    """Which copy of a site is predicted depends on the order of atoms, and its hand with it."""
+    mirrored = Environments(environments.positions * np.float32([1, 1, -1]), environments.channels)
+    both = [
+        statistics(own, prediction_views(own, "frames", 1))[0] for own in (environments, mirrored)
+    ]
+    np.testing.assert_allclose(*both, rtol=1e-5)

@@ -61,7 +61,8 @@ def prediction_views(
         right; symmetries of the cube; or the paper's random Euler angles, the identity first,
         the same for all environments.
     views : int
-        Number of orientations at most; local frames are cut to the heaviest.
+        Number of orientations at most; local frames are cut to the heaviest, and a single one is
+        not mirrored but of the hand that its environment says.
 
     Returns
     -------
@@ -77,7 +78,10 @@ def prediction_views(
         # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
         weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
         weights /= weights.sum(axis=1, keepdims=True)
-        return Frames(frames.rotations[:, :views], weights), _HANDS[:views]
+        rotations = frames.rotations[:, :views]
+        if views == 1:
+            rotations = _one_hand(environments, rotations)
+        return Frames(rotations, weights), _HANDS[:views]
     if orientation == "octahedral":
         rotations, symmetries = np.eye(3)[None], everything[:views]
     else:
@@ -86,6 +90,19 @@ def prediction_views(
     count = len(rotations)
     shared = np.broadcast_to(rotations.astype(np.float32), (n, count, 3, 3))
     return Frames(shared, np.full((n, count), 1.0 / count, dtype=np.float32)), symmetries
+
+
+def _one_hand(environments: Environments, rotations: np.ndarray) -> np.ndarray:
+    """Frames of the hand that has more around its y, so that mirror images have one prediction.
+
+    Which of the copies of a site is predicted depends on the order of atoms, and its hand with it.
+    """
+    positions = environments.positions.astype(np.float64)
+    sizes = np.exp(-np.linalg.norm(positions, axis=2)) * (environments.channels + 2)
+    sides = np.einsum("nm,nmk,nk->n", sizes, positions, rotations[:, 0, 1])
+    turned = rotations.copy()
+    turned[sides < 0, :, 1] *= -1
+    return turned
 
 
 def average_views(

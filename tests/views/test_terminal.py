@@ -79,6 +79,10 @@ def test_numbers_are_never_cut(width):
     assert sum(line.startswith("nitro") for line in found) == parts > 1
 
 
+def test_a_table_without_rows_has_its_notes():
+    assert shown(Table("sites", COLUMNS, [], "a.cif", notes=("below",))) == ["a.cif", "below"]
+
+
 def test_files_get_the_whole_width():
     rows = [("a" * 100, "1H", 1, 1.0, 1.0, 1.0, 1.0, ())]
     (text,) = plain_text([Table("sites", COLUMNS, rows, "t", notes=("below",))])

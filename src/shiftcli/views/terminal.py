@@ -114,6 +114,8 @@ def _parts(table: Table, width: int) -> Iterator[RichTable | Text]:
     Numbers are never cut: columns that have no room stand below, again behind the first words.
     """
     columns, cells = table.shown()
+    if not columns:  # no rows
+        return
     heads = [column.head for column in columns]
     is_number = [table.is_numeric(column) for column in columns]
     if sum(_widths(heads, cells)) > width:

@@ -566,7 +566,10 @@ def test_browser_other_structure_and_literal_labels(page):
 def test_browser_dark_and_print(page):
     before, _ = pixels(page)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(100)
+    for _ in range(100):  # the browser tells the page when it can
+        if pixels(page)[0] != before:
+            break
+        page.wait_for_timeout(100)
     assert pixels(page)[0] != before
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(media="print")

@@ -223,14 +223,13 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
     weight, bias = _folded(convolution, norm, like)
     stride, padding = convolution.stride, convolution.padding
     if convolution.kernel_size != (1, 1, 1):
-        by_products = None
-        if (weight.shape[2], weight.dtype, weight.device.type) == (3, torch.float32, "cpu"):
-            by_products = _products(weight, bias)
+        is_plain = (weight.shape[2], weight.dtype, weight.device.type) == (3, torch.float32, "cpu")
+        by_products = lru_cache(lambda: _products(weight, bias))
         weight = weight.contiguous(memory_format=torch.channels_last_3d)
 
         def convolve(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
-            if by_products is not None and edge == _SMALL:
-                return by_products(x, n)
+            if is_plain and edge == _SMALL and n >= _MANY:
+                return by_products()(x, n)
             maps = x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3)
             maps = nn.functional.conv3d(maps, weight, bias, stride, padding).relu_()
             return maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
@@ -246,6 +245,9 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
 
 #: Edge of the maps on which kernels of edge 3 work as products of polynomials.
 _SMALL = 4
+
+#: So many maps are worth the reading, and at first the making, of 216 matrices a convolution.
+_MANY = 16
 
 #: Where the polynomials along an axis are taken, beside infinity. Shieldings round to two to three
 #: times what they do with convolutions; with 0, ±1 and ±2 it were five to six times.

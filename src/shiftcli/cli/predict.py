@@ -77,7 +77,6 @@ def predict(
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
     """
     from shiftcli.pipeline.spool import Spool
-    from shiftcli.results.pages import prediction_page
     from shiftcli.results.predictions import Results, site_columns
     from shiftcli.views.formats import check_references, suffix_of
     from shiftcli.views.progress import follow
@@ -102,7 +101,9 @@ def predict(
         results = replace(results, predictions=spool, failures=failures)
         if len(spool) or to.output is None:  # where all failed, the earlier file stays
             emit_results(results, kind, to.output)
-        if len(spool):
+        if len(spool) and page.report is not None:
+            from shiftcli.results.pages import prediction_page  # all that pages show, at once
+
             page.write(partial(prediction_page, results), networks.weights)
     else:
         decisive = {"format": kind, "references": references, "average": sorted(shifts.average),

@@ -215,12 +215,14 @@ def experiment_of(crystal, seed):
         tuple(
             Peak(
                 group.labels,
-                group.species,
-                REFERENCE[group.element] - group.shielding + rng.normal(0, NOISE[group.element]),
-                NOISE[group.element],
+                group.site.species,
+                REFERENCE[group.site.element]
+                - group.shielding
+                + rng.normal(0, NOISE[group.site.element]),
+                NOISE[group.site.element],
             )
             for group in average(Prediction(crystal, rows))
-            if group.element in NOISE
+            if group.site.element in NOISE
         )
     )
 

@@ -31,6 +31,7 @@ import numpy as np
 from shiftcli.errors import ExperimentError
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.molecules import Molecule, molecules
+from shiftcli.structure.numbering import which_first
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -41,9 +42,6 @@ MOST_MAPS, MOST_LABELLINGS = 20_000, 512
 
 #: Rounds of refinement of the colours of a graph, only to find maps faster.
 _ROUNDS = 4
-
-#: Least difference (Å) of the distances of two hydrogens to the next atom that tells them apart.
-_APART = 0.3
 
 #: One way to name atoms: for each atom of the reference those of the candidate.
 AtomMap = Mapping[int, frozenset[int]]
@@ -176,18 +174,10 @@ def _in_order(
     skeleton: Skeleton, atom: int, hydrogens: tuple[int, ...], ends: Sequence[int]
 ) -> tuple[int, ...] | None:
     """The two hydrogens in an order that the skeleton gives; None where it gives none."""
-    if len(ends) == 2:
-        values = [skeleton.volume(atom, [*ends, h]) for h in hydrogens]
-        if values[0] * values[1] >= 0:
-            return None
-    elif len(ends) == 1:
-        end = skeleton.places[ends[0]]
-        values = [float(-np.linalg.norm(skeleton.places[h] - end)) for h in hydrogens]
-        if abs(values[0] - values[1]) < _APART:
-            return None
-    else:
-        return None
-    return hydrogens if values[0] > values[1] else hydrogens[::-1]
+    origin = skeleton.places[atom]
+    ways = ([skeleton.places[k] - origin for k in some] for some in (hydrogens, ends))
+    first = which_first(*ways)
+    return hydrogens[::first] if first else None
 
 
 def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:

@@ -26,7 +26,7 @@ from shiftcli.structure.neighbours import NeighbourSearch
 _REACH = 4.0
 
 #: Least difference (Å) of the distances of two hydrogens to an atom that tells them apart.
-APART = 0.3
+_APART = 0.3
 
 
 def label_by_molecule(crystal: Crystal) -> Crystal:
@@ -143,9 +143,8 @@ class _Places:
             yield from self._hydrogens(atom, hand)
 
     def _volume(self, atom: int, ends: Sequence[int]) -> float:
-        near = self._bonds.neighbours[atom].tolist()
-        ways = [self._bonds.vectors[atom][near.index(end)] for end in ends]
-        return float(np.linalg.det(np.array(ways)))
+        vectors = self._vectors(atom)
+        return float(np.linalg.det(np.array([vectors[end] for end in ends])))
 
     def _hand(self, nodes: Sequence[int]) -> int:
         """+1 or -1, the other one for the mirror image; 0 where the graph tells none from it."""
@@ -163,28 +162,41 @@ class _Places:
         own = sorted(self._carried[atom], key=self.surroundings.__getitem__)
         if len(own) != 2:
             return own
-        near = sorted(self._near(atom), key=self._ranks.__getitem__)
-        values = [0.0, 0.0]
-        if len(near) == 2 and hand:
-            values = [hand * self._volume(atom, [*near, h]) for h in own]
-            is_clear = values[0] * values[1] < 0
-        elif len(near) == 1:
-            values = self._to_next(atom, near[0], own)
-            is_clear = abs(values[0] - values[1]) >= APART
-        else:
-            is_clear = False
-        return own[::-1] if is_clear and values[0] < values[1] else own
+        vectors, ends = self._vectors(atom), self._ends(atom)
+        first = which_first([vectors[h] for h in own], ends)
+        return own[:: (first * hand if len(ends) == 2 else first) or 1]
 
-    def _to_next(self, atom: int, partner: int, hydrogens: Sequence[int]) -> list[float]:
-        """How near hydrogens are to the next atom of the skeleton, as negative distances in Å."""
-        onward = sorted((k for k in self._near(partner) if k != atom), key=self._ranks.__getitem__)
-        if not onward:
-            return [0.0 for _ in hydrogens]
-        vectors, neighbours = self._bonds.vectors, self._bonds.neighbours
-        own = dict(zip(neighbours[atom].tolist(), vectors[atom], strict=True))
-        there = dict(zip(neighbours[partner].tolist(), vectors[partner], strict=True))
-        end = own[partner] + there[onward[0]]
-        return [-float(np.linalg.norm(own[h] - end)) for h in hydrogens]
+    def _ends(self, atom: int) -> list[np.ndarray]:
+        """Vectors in Å to the atoms by which two hydrogens of one are told apart."""
+        near = sorted(self._near(atom), key=self._ranks.__getitem__)
+        vectors = self._vectors(atom)
+        if len(near) != 1:
+            return [vectors[k] for k in near]
+        onward = [k for k in self._near(near[0]) if k != atom]
+        nearest = sorted(onward, key=self._ranks.__getitem__)[:1]
+        return [vectors[near[0]] + self._vectors(near[0])[k] for k in nearest]
+
+    def _vectors(self, atom: int) -> dict[int, np.ndarray]:
+        """Vectors in Å from an atom to those it is bonded to."""
+        near = self._bonds.neighbours[atom].tolist()
+        return dict(zip(near, self._bonds.vectors[atom], strict=True))
+
+
+def which_first(hydrogens: Sequence[np.ndarray], ends: Sequence[np.ndarray]) -> int:
+    """Which of two hydrogens of an atom is the first: 1 or -1, 0 where nothing tells them apart.
+
+    By vectors in Å from their atom: to its two neighbours, of which the volume with a hydrogen has
+    a sign; or to the one atom behind its neighbour, which one of them is nearer to.
+    """
+    if len(ends) == 2:
+        values = [float(np.linalg.det(np.array([*ends, h]))) for h in hydrogens]
+        is_clear = values[0] * values[1] < 0
+    elif len(ends) == 1:
+        values = [-float(np.linalg.norm(h - ends[0])) for h in hydrogens]
+        is_clear = abs(values[0] - values[1]) >= _APART
+    else:
+        return 0
+    return (1 if values[0] > values[1] else -1) if is_clear else 0
 
 
 def _surroundings(crystal: Crystal, chosen: np.ndarray, atomic: np.ndarray) -> np.ndarray:

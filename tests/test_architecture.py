@@ -29,6 +29,7 @@ ELSEWHERE = {
     "cli/words.py": "cli/test_rank.py",
     "nmr/candidates.py": "nmr/test_ranking.py",
     "nmr/experiment.py": "nmr/test_experiment_files.py",
+    "nmr/gathering.py": "nmr/test_ranking.py",
     "nmr/naming.py": "nmr/test_assignment.py",
     "pipeline/collect.py": "cli/test_collect.py",
     "pipeline/store.py": "pipeline/test_stored.py",

@@ -188,7 +188,8 @@ def test_a_killed_run_goes_on(folder, shifts, tmp_path, main):
 def test_probabilities_are_never_rounded_to_certainty():
     from shiftcli.nmr.assignment import Comparison
     from shiftcli.nmr.experiment import Experiment
-    from shiftcli.nmr.ranking import Candidate, Ranking
+    from shiftcli.nmr.gathering import Candidate
+    from shiftcli.nmr.ranking import Ranking
     from shiftcli.results.rankings import ranking_table
 
     blank = Comparison((), (), (), (), 0.0, 0.0)

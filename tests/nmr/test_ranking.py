@@ -12,7 +12,8 @@ from shiftcli.nmr.assignment import compare
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.candidates import Naming, check_labels, find_reference, unassigned
 from shiftcli.nmr.experiment import Experiment, Peak
-from shiftcli.nmr.ranking import CREDIBLE, Candidate, weigh
+from shiftcli.nmr.gathering import Candidate
+from shiftcli.nmr.ranking import CREDIBLE, weigh
 from shiftcli.nmr.ranking import rank as rank_all
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, SitePrediction

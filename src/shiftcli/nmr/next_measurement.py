@@ -30,7 +30,7 @@ from shiftcli.structure.nuclei import ELEMENTS
 
 if TYPE_CHECKING:
     from shiftcli.nmr.experiment import Experiment
-    from shiftcli.nmr.ranking import Candidate
+    from shiftcli.nmr.gathering import Candidate
     from shiftcli.prediction.predictor import Prediction
 
 #: Families that are told apart at most, the likeliest; draws of each; least gain that is said.

@@ -32,7 +32,8 @@ from shiftcli.structure.crystal import SPECIES, Crystal
 
 if TYPE_CHECKING:
     from shiftcli.nmr.assignment import Comparison, Fit, Row
-    from shiftcli.nmr.ranking import Candidate, Ranking
+    from shiftcli.nmr.gathering import Candidate
+    from shiftcli.nmr.ranking import Ranking
     from shiftcli.nmr.spectrum import Measured as MeasuredSpectrum
     from shiftcli.prediction.predictor import Prediction, Predictor
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Candidate, Ranking
+from shiftcli.nmr.gathering import Candidate
+from shiftcli.nmr.ranking import CREDIBLE, RMSE_BANDS, Ranking
 from shiftcli.results.provenance import provenance
 from shiftcli.results.tables import Column, Document, Entry, Table
 

@@ -8,7 +8,8 @@ import pytest
 from shiftcli.errors import UsageError
 from shiftcli.nmr.assignment import Comparison, Fit
 from shiftcli.nmr.experiment import Experiment, Peak
-from shiftcli.nmr.ranking import Candidate, Ranking
+from shiftcli.nmr.gathering import Candidate
+from shiftcli.nmr.ranking import Ranking
 from shiftcli.results.look import Look
 from shiftcli.views.plots.ranking import LARGEST, plot_ranking
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli.errors import UsageError
-from shiftcli.nmr.ranking import RMSE_BANDS, Candidate, Ranking
+from shiftcli.nmr.gathering import Candidate
+from shiftcli.nmr.ranking import RMSE_BANDS, Ranking
 from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
 from shiftcli.views.plots.figure import label_room, nuclide, picture, plain

@@ -15,6 +15,15 @@ def test_accuracy(shiftcli, labelled_file):
     assert set(document["accuracy"]["13C"]["coverage"]) == {"68", "95"}
 
 
+def test_from_names_the_format_of_the_data(shiftcli, labelled_file, tmp_path):
+    other = tmp_path / "labelled.data"
+    other.write_bytes(labelled_file.read_bytes())
+    more = ("--nucleus", "C", "--split", "all", "--format", "json")
+    done = shiftcli("benchmark", "--data", other, "--from", "extxyz", *more)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accuracy"]["13C"]["n"] == 32
+
+
 def test_accuracy_table_says_the_coverage(shiftcli, labelled_file):
     done = shiftcli("benchmark", "--data", labelled_file, "--nucleus", "C")
     assert done.returncode == 0, done.stderr

@@ -135,12 +135,15 @@ def test_from_names_a_format_that_nothing_tells(main, urea, tmp_path):
     assert "CIF" in wrong.stderr
 
 
-@pytest.mark.parametrize("command", ["predict", "compare", "rank", "spectrum", "calibrate"])
+@pytest.mark.parametrize(
+    "command", ["predict", "compare", "rank", "spectrum", "calibrate", "train", "benchmark"]
+)
 def test_every_command_refuses_a_format_that_is_not_there(main, urea_path, tmp_path, command):
     measured = tmp_path / "shifts.csv"
     measured.write_text("site,species,shift\nH1,1H,7.2\n")
-    more = [] if command in ("predict", "spectrum") else ["--experiment", measured]
-    done = main(command, urea_path, "--from", "nonsense", *more)
+    more = ["--experiment", measured] if command in ("compare", "rank", "calibrate") else []
+    structures = ["--data", urea_path] if command in ("train", "benchmark") else [urea_path]
+    done = main(command, *structures, "--from", "nonsense", *more)
     assert done.returncode == 2
     assert "no format is called 'nonsense'" in done.stderr
 

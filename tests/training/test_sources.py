@@ -146,6 +146,15 @@ def test_column_by_request(tmp_path):
     assert load_levels([path], shielding_column="own").main.keys() == {0}
 
 
+def test_format_by_request(tmp_path):
+    path = tmp_path / "a.data"
+    path.write_text(frame("A"))
+    (crystal,) = load_levels([path], format="extxyz").main.values()
+    assert crystal.name == "A"
+    with pytest.raises(TrainingError, match="no structure in the data has shieldings"):
+        load_levels([path], format="cif")
+
+
 def test_warnings_are_one_line_a_level(tmp_path):
     path = molecules(tmp_path, "C", "N", "O")
     with open(tmp_path / "DFT.csv", "a") as handle:

@@ -79,6 +79,7 @@ def measure_accuracy(
     data: Sequence[str | Path],
     split: str = "validation",
     *,
+    format: str | None = None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Accuracy:
     """Predict crystals with known shieldings and measure the errors.
@@ -91,6 +92,8 @@ def measure_accuracy(
         Files or directories of structures with shieldings.
     split : {"validation", "train", "all"}
         Every eighth family of crystals from the first on validates, the others train.
+    format : str, optional
+        Format of the files; without it what their names and content say.
     on_note : callable
         Told of structures that are left out.
 
@@ -109,7 +112,7 @@ def measure_accuracy(
     if split not in SPLITS:
         raise UsageError(f"split '{split}' is none of {', '.join(SPLITS)}")
     wanted = {"validation": (True,), "train": (False,), "all": (True, False)}[split]
-    labelled = load_levels(data, on_note)
+    labelled = load_levels(data, on_note, format=format)
     families = labelled.families
     crystals = {k: c for k, c in labelled.main.items() if is_validation(families[k]) in wanted}
     if not crystals:

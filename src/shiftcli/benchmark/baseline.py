@@ -103,6 +103,7 @@ def measure_baseline(
     data: Sequence[str | Path],
     crystals: Sequence[int] = (),
     *,
+    format: str | None = None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Baseline:
     """Train SOAP-KRR on the training crystals and test it where the networks (`ours`) were tested.
@@ -118,7 +119,7 @@ def measure_baseline(
     check_extra()
     if ours.split != "validation":
         raise UsageError("the baseline is tested on the validation crystals: --split validation")
-    labelled = load_levels(data)
+    labelled = load_levels(data, format=format)
     known = labelled.main
     training = {k: c for k, c in known.items() if not is_validation(labelled.families[k])}
     halved = (len(training) // 2**k for k in range(_HALVINGS + 1))

@@ -121,6 +121,7 @@ def run_benchmark(
     split: str = "validation",
     crystals: Sequence[int] | None = None,
     largest: int = 1024,
+    format: str | None = None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Benchmark:
     """Measure how fast networks are on this machine, and with data how right.
@@ -131,7 +132,7 @@ def run_benchmark(
         The networks.
     suite : {"accuracy", "baseline", "speed", "all"}, optional
         What is measured; without it accuracy where there are data, else speed.
-    data, split
+    data, split, format
         As for `measure_accuracy`.
     crystals : sequence of int, optional
         Points of the baseline's learning curve, as for `measure_baseline`.
@@ -148,9 +149,11 @@ def run_benchmark(
     parts = check_suite(suite, data, split, crystals)
     accuracy = baseline = speed = times = None
     if data:
-        accuracy = measure_accuracy(predictor, data, split, on_note=on_note)
+        accuracy = measure_accuracy(predictor, data, split, format=format, on_note=on_note)
         if "baseline" in parts:
-            baseline = measure_baseline(accuracy, data, crystals or (), on_note=on_note)
+            baseline = measure_baseline(
+                accuracy, data, crystals or (), format=format, on_note=on_note
+            )
     if "speed" in parts:
         weights, dtype = (predictor.settings[name] for name in ("weights", "dtype"))
         arguments = ["--device", str(predictor.device), "--dtype", str(dtype)]

@@ -9,14 +9,14 @@ from typing import Literal
 
 from shiftcli.cli.batch import data_files, make_predictor, network_files
 from shiftcli.cli.command import command
-from shiftcli.cli.options import RunningOptions
+from shiftcli.cli.options import FormatOptions, RunningOptions
 from shiftcli.cli.words import parse_counts
 from shiftcli.errors import UsageError
 from shiftcli.options import option
 
 
 @dataclass(frozen=True)
-class BenchmarkOptions:
+class BenchmarkOptions(FormatOptions):
     """What is measured, and what it is held against."""
 
     suite: Literal["accuracy", "baseline", "speed", "all"] | None = option(
@@ -76,7 +76,7 @@ def benchmark(*, what: BenchmarkOptions, networks: RunningOptions) -> None:
     earlier = None if old is None else load_benchmark(old)
     found = run_benchmark(
         make_predictor(networks), what.suite, data=data, split=what.split,
-        crystals=what.crystals, largest=what.largest, on_note=note,
+        crystals=what.crystals, largest=what.largest, format=what.format, on_note=note,
     )  # fmt: skip
     document, tables = found.to_dict(), found.tables(what.classes)
     if earlier is not None:

@@ -113,13 +113,28 @@ class ShieldingOptions(PredictorOptions):
 
 
 @dataclass(frozen=True)
-class StructureOptions:
-    """How structures are read, put right and checked."""
+class FormatOptions:
+    """What format files are in."""
 
     read_as: str = option(
         "", "Format of the files, one of the documentation's or of ASE's.", name="from",
         panel=STRUCTURES, metavar="FORMAT", shown="by name and content",
     )  # fmt: skip
+
+    @property
+    def format(self) -> str | None:
+        """Name of the format that was asked for, if any; UsageError for one that nobody reads."""
+        if not self.read_as:
+            return None
+        from shiftcli.readers.registry import named
+
+        return named(self.read_as).name
+
+
+@dataclass(frozen=True)
+class StructureOptions(FormatOptions):
+    """How structures are read, put right and checked."""
+
     hydrogens: Hydrogens = option(
         "auto", "Lengthen X-H bonds of X-ray length to those of relaxed crystals, move all to "
         "neutron lengths, or none", panel=STRUCTURES,
@@ -140,11 +155,8 @@ class StructureOptions:
     @property
     def reading(self) -> dict[str, Any]:
         """What the readers take of them."""
-        if not self.read_as:
-            return {"disorder": self.disorder}
-        from shiftcli.readers.registry import named
-
-        return {"disorder": self.disorder, "format": named(self.read_as).name}
+        own = {} if self.format is None else {"format": self.format}
+        return {"disorder": self.disorder, **own}
 
     @property
     def predicting(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import typer
 
 from shiftcli.cli.batch import data_files
 from shiftcli.cli.command import command
-from shiftcli.cli.options import DeviceOptions, NucleiOptions, PlotOptions
+from shiftcli.cli.options import DeviceOptions, FormatOptions, NucleiOptions, PlotOptions
 from shiftcli.cli.words import parse_counts
 from shiftcli.errors import UsageError
 from shiftcli.files import check_outputs
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(FormatOptions):
     """What a run learns from, where it is kept, and what is varied."""
 
     data: list[str] | None = option(
@@ -86,7 +86,7 @@ class TrainOptions:
 
 #: What a configuration file may say of a run beside the options; one layer below them.
 _FURTHER = frozenset((*options_of(Configuration), "nucleus", "nuclei", "data", "property", "family",
-                      "run", "folds", "fold", "crystals"))  # fmt: skip
+                      "from", "run", "folds", "fold", "crystals"))  # fmt: skip
 
 
 @partial(command, further=_FURTHER)
@@ -118,7 +118,7 @@ def train(
         return
     values = context.meta["shiftcli.further"]
     own: dict[str, Any] = {"data": places, "nuclei": nuclei.nuclei}
-    own |= {"property": run.property, "family": run.family}
+    own |= {"property": run.property, "family": run.family, "from": run.format}
     own = {name: value for name, value in own.items() if value}
     task = parse_task(values | own, given, protocol=run.protocol)
     if not task.data:

@@ -25,7 +25,7 @@ from shiftcli.training.loop import EpochReport
 from shiftcli.training.sources import Labelled, load_levels, split_level
 
 #: What stands in a configuration file beside hyperparameters.
-TASK_KEYS = ("data", "nuclei", "property", "family", "run")
+TASK_KEYS = ("data", "nuclei", "property", "family", "from", "run")
 
 _METRICS = tuple(f.name for f in fields(EpochReport))
 
@@ -43,6 +43,7 @@ class Task:
     #: Key in the header of extended XYZ files that names the family of a crystal; None for its
     #: name.
     family_key: str | None = None
+    format: str | None = None  #: Format of the files; None for what name and content say.
 
     def __post_init__(self) -> None:
         for name, values in (("data", self.data), ("nuclei", self.nuclei or ())):
@@ -51,7 +52,8 @@ class Task:
         unknown = [n for n in self.nuclei or () if n not in ELEMENTS]
         if unknown or self.nuclei == ():
             raise UsageError(f"nuclei {list(self.nuclei or ())} are not of {', '.join(ELEMENTS)}")
-        for name, text in (("property", self.shielding_column), ("family", self.family_key)):
+        texts = {"property": self.shielding_column, "family": self.family_key, "from": self.format}
+        for name, text in texts.items():
             if not isinstance(text, str | None):
                 raise UsageError(f"{name} = {text!r} is not a text")
 
@@ -60,6 +62,7 @@ class Task:
         return load_levels(
             self.data, on_note,
             shielding_column=self.shielding_column, family_key=self.family_key,
+            format=self.format,
         )  # fmt: skip
 
 
@@ -112,6 +115,7 @@ def write_task(path: Path, task: Task, **further: Any) -> None:
         "nuclei": task.nuclei and list(task.nuclei),
         "property": task.shielding_column,
         "family": task.family_key,
+        "from": task.format,
     }
     record: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     record |= task.configuration.resolved().to_dict()
@@ -135,6 +139,7 @@ def parse_task(values: Mapping[str, Any], *layers: Mapping[str, Any], protocol: 
         configuration,
         values.get("property"),
         values.get("family"),
+        values.get("from"),
     )
 
 

@@ -74,6 +74,7 @@ def train(
     configuration: Configuration | None = None,
     shielding_column: str | None = None,
     family_key: str | None = None,
+    format: str | None = None,
     resume: bool = False,
     device: str = "auto",
     on_epoch: Callable[[EpochReport], None] | None = None,
@@ -100,6 +101,8 @@ def train(
     family_key : str, optional
         Key in the header of extended XYZ files that names the family of a crystal; without it
         its name does.
+    format : str, optional
+        Format of the files; without it what their names and content say.
     resume : bool
         Go on with the run in `output`; its own data, nuclei and configuration hold.
     device : str
@@ -128,7 +131,7 @@ def train(
         else:
             chosen = None if nuclei is None else tuple(nuclei)
             places, own = tuple(map(str, data)), configuration or Configuration()
-            task = Task(places, chosen, own, shielding_column, family_key)
+            task = Task(places, chosen, own, shielding_column, family_key, format)
         return run_task(task, task.load(watcher.note), folder, processes, watcher, resume=resume)
 
 

@@ -126,6 +126,7 @@ def load_levels(
     *,
     shielding_column: str | None = None,
     family_key: str | None = None,
+    format: str | None = None,
 ) -> Labelled:
     """Read the crystals of a data set, each level of theory by itself.
 
@@ -135,7 +136,7 @@ def load_levels(
     what cannot be read, has no shieldings, has other elements than H, C, N and O, or is odd;
     `shielding_column` names the column of the shieldings where it has none of the usual names,
     `family_key` what in the header of extended XYZ files names a crystal's family, in place of its
-    name.
+    name; `format` is the files' where their name and content do not say.
 
     `TrainingError` if no crystal of H, C, N and O has shieldings; `UsageError` if a place of data
     is not there or holds no files, or two levels are given for one file.
@@ -144,7 +145,7 @@ def load_levels(
     levels: dict[str, _Level] = {}
     main = None
     for file, given in _files_and_levels(data).items():
-        items = list(iter_structures(file, shielding_column=shielding_column))
+        items = list(iter_structures(file, shielding_column=shielding_column, format=format))
         # Without a level of its own a file has that of its first labelled crystal.
         labelled = (c for c in items if isinstance(c, Crystal) and c.shieldings is not None)
         name = given or next((crystal.level for crystal in labelled), "")

@@ -13,6 +13,7 @@ from shiftcli.network.inference import (
     densities,
     forward,
     prediction_views,
+    share_left_out,
     view_statistics,
 )
 
@@ -149,3 +150,14 @@ def test_one_view_does_not_know_left_from_right(environments):
         statistics(own, prediction_views(own, "frames", 1))[0] for own in (environments, mirrored)
     ]
     np.testing.assert_allclose(*both, rtol=1e-5)
+
+
+def test_share_of_the_views_left_out(environments):
+    assert (share_left_out(environments, "frames", 12) == 0).all()
+    one, two, three = (share_left_out(environments, "frames", n) for n in (1, 2, 3))
+    assert (one >= 0.5).all()  # of a single frame, the mirror image, too
+    assert (one > two).all()
+    assert (two >= three).all()
+    assert (three >= 0).all()
+    assert share_left_out(environments, "octahedral", 12).tolist() == [0.75] * len(environments)
+    assert share_left_out(environments, "random", 8).tolist() == [0.0] * len(environments)

@@ -75,3 +75,15 @@ def test_few_decimals_part_no_sites(unstated):
     rounded = replace(unstated, positions=np.round(unstated.positions, 2))
     found = find_copies(rounded)
     assert [site.multiplicity for site in found.sites] == [2, 2, 4, 4, 4]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_decimals_in_any_frame(unstated, seed):
+    """Where no atom lies on a round number, two decimals part copies by more than their own."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    places = (unstated.positions + rng.uniform(0, 4, 3)) @ turn
+    rounded = replace(unstated, positions=np.round(places, 2), cell=unstated.cell @ turn)
+    found = find_copies(rounded)
+    assert [site.multiplicity for site in found.sites] == [2, 2, 4, 4, 4]
+    assert "(the decimals of the file allow)" in found.warnings[-1]

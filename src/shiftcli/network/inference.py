@@ -75,8 +75,7 @@ def prediction_views(
     everything = octahedral_symmetries()
     if orientation == "frames":
         frames = local_frames(environments)
-        # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
-        weights = np.maximum(frames.weights[:, :views] - _LEAST_WEIGHT, 0.0)
+        weights = _weights(frames)[:, :views]
         weights /= weights.sum(axis=1, keepdims=True)
         rotations = frames.rotations[:, :views]
         if views == 1:
@@ -90,6 +89,24 @@ def prediction_views(
     count = len(rotations)
     shared = np.broadcast_to(rotations.astype(np.float32), (n, count, 3, 3))
     return Frames(shared, np.full((n, count), 1.0 / count, dtype=np.float32)), symmetries
+
+
+def _weights(frames: Frames) -> np.ndarray:
+    # Subtracting the limit, not cutting at it, lets a frame fade out without a jump.
+    return np.maximum(frames.weights - _LEAST_WEIGHT, 0.0)
+
+
+def share_left_out(environments: Environments, orientation: str, views: int) -> np.ndarray:
+    """Weight of the orientations of `DEFAULT_VIEWS` that so many views leave out, shape (n,).
+
+    0 where all are seen; of a single local frame the mirror image is left out, too.
+    """
+    n, usual = len(environments), DEFAULT_VIEWS[orientation]
+    if views >= usual or orientation != "frames":
+        return np.full(n, max(0.0, 1.0 - views / usual))
+    weights = _weights(local_frames(environments)).astype(np.float64)
+    seen = weights[:, :views].sum(axis=1) / weights.sum(axis=1)
+    return np.asarray(1.0 - (seen / 2 if views == 1 else seen)).clip(0.0)
 
 
 def _one_hand(environments: Environments, rotations: np.ndarray) -> np.ndarray:

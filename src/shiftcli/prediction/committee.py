@@ -16,7 +16,12 @@ from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import Metadata
 from shiftcli.network.densenet import MR3DDenseNet
 from shiftcli.network.folding import FoldedNet
-from shiftcli.network.inference import DEFAULT_VIEWS, prediction_views, view_statistics
+from shiftcli.network.inference import (
+    DEFAULT_VIEWS,
+    prediction_views,
+    share_left_out,
+    view_statistics,
+)
 from shiftcli.structure.nuclei import SPECIES
 
 #: Networks of one nucleus, each with its metadata.
@@ -31,6 +36,8 @@ class CommitteePrediction:
     between: np.ndarray  #: Variance between the members in ppm², shape (n,); 0 where there is one.
     #: Variance between the orientations, averaged over the members, in ppm², shape (n,).
     within: np.ndarray
+    #: Weight of the orientations that fewer views than usual leave out, 0 to 1, shape (n,).
+    left_out: np.ndarray
 
 
 def predict_committee(
@@ -49,16 +56,19 @@ def predict_committee(
     that each network was trained with; `views` of each atom at most, without it those of
     `DEFAULT_VIEWS`.
     """
-    means, variances = [], []
+    means, variances, left_out = [], [], np.zeros(len(environments))
     for orientation, group in _alike(members, orientations):
-        seen = prediction_views(environments, orientation, views or DEFAULT_VIEWS[orientation])
+        most = views or DEFAULT_VIEWS[orientation]
+        seen = prediction_views(environments, orientation, most)
+        share = len(group) / len(members)
+        left_out += share * share_left_out(environments, orientation, most)
         networks = [network for network, _ in group]
         mean, variance = view_statistics(networks, environments, seen, device, dtype)
         for (_, metadata), own_mean, own_variance in zip(group, mean, variance, strict=True):
             means.append(metadata.mean + metadata.scale * own_mean)
             variances.append(metadata.scale**2 * own_variance)
     spread = np.var(means, axis=0, ddof=1) if len(members) > 1 else np.zeros(len(environments))
-    return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0))
+    return CommitteePrediction(np.mean(means, axis=0), spread, np.mean(variances, axis=0), left_out)
 
 
 def _alike(members: Committee, orientations: str | None) -> Iterator[tuple[str, Committee]]:

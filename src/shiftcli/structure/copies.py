@@ -16,6 +16,9 @@ from shiftcli.structure.symmetry import SYMMETRY_TOLERANCE, Symmetry, search_sym
 COARSEST = 0.1
 WIDER = (0.05, 0.1, 0.2)
 
+#: Two copies, each rounded, are up to √3 times the last decimal apart.
+_ROUNDING = 1.75
+
 #: Root mean square (Å) of the ways to the means of copies up to which a crystal has their symmetry,
 #: and noise or an unfinished relaxation parts them: 0.001–0.004 in 13 published crystals, whose
 #: calculated 1H shieldings of such copies are 0.01–0.03 ppm apart; 0.026 and more, 1 ppm and more
@@ -50,36 +53,35 @@ def find_copies(crystal: Crystal, tolerance: float | None = None) -> Crystal:
     def within(distance: float) -> Symmetry | None:
         return search_symmetry(cell, crystal.elements, crystal.positions, distance)
 
-    rounded = tolerance or coordinate_tolerance(cell, crystal.positions)
-    if rounded != SYMMETRY_TOLERANCE:
-        found, exact = within(rounded), within(SYMMETRY_TOLERANCE)
-        parted = not (found and exact) or len(exact.rotations) != len(found.rotations)
-        why = "--symmetry-tolerance" if tolerance else "the decimals of the file allow"
-        return (
-            _average(crystal, found, rounded, why) if found and (tolerance or parted) else crystal
-        )
-    distinct = len(crystal.sites)
-    for wider in WIDER:
-        found = within(wider)
-        if found is None or (fewer := len(np.unique(found.first_copies))) >= distinct:
+    if tolerance not in (None, SYMMETRY_TOLERANCE):
+        found = within(tolerance)
+        return _average(crystal, found, tolerance, "--symmetry-tolerance") if found else crystal
+    best, hint, rounded = crystal, "", coordinate_tolerance(cell, crystal.positions)
+    for wider in sorted({*WIDER, rounded} - {SYMMETRY_TOLERANCE}):
+        found, sites = within(wider), len(best.sites)
+        if found is None or (fewer := len(np.unique(found.first_copies))) >= sites:
             continue
-        averaged = _average(crystal, found, wider, "noise, or a relaxation that was not finished")
+        why = "noise, or a relaxation that was not finished"
+        if rounded != SYMMETRY_TOLERANCE:
+            why = "the decimals of the file allow"
+        averaged = _average(crystal, found, wider, why)
         ways = np.linalg.norm(averaged.positions - crystal.positions, axis=1)
-        if tolerance is None and np.sqrt((ways**2).mean()) <= ACCIDENTAL:
-            return averaged
-        return crystal.with_warning(
-            f"within {wider} Å the atoms obey {found.name}, {fewer} distinct sites instead of "
-            f"{distinct}: --symmetry-tolerance {wider} takes them for copies"
-        )
-    return crystal
+        by_chance = max(ACCIDENTAL, rounded / _ROUNDING / 2)
+        if tolerance is None and (wider == rounded or np.sqrt((ways**2).mean()) <= by_chance):
+            best, hint = averaged, ""
+        else:
+            hint = hint or (
+                f"within {wider} Å the atoms obey {found.name}, {fewer} distinct sites instead of "
+                f"{sites}: --symmetry-tolerance {wider} takes them for copies"
+            )
+    return best.with_warning(hint) if hint else best
 
 
 def coordinate_tolerance(cell: np.ndarray, positions: np.ndarray) -> float:
     """Tolerance (Å) that fits the decimals of the coordinates, fractional or Cartesian.
 
-    Two copies, each rounded, are up to √3 times the last decimal apart. Two decimals and more are
-    looked for in eight atoms and more: rounder numbers may be exact. The finer of two readings
-    counts.
+    Two decimals and more are looked for in eight atoms and more: rounder numbers may be exact. The
+    finer of two readings counts.
     """
     if len(positions) < 8:
         return SYMMETRY_TOLERANCE
@@ -94,7 +96,7 @@ def coordinate_tolerance(cell: np.ndarray, positions: np.ndarray) -> float:
         steps += [size * step for step in fitting[:1]]
     if not steps:
         return SYMMETRY_TOLERANCE
-    return float(np.clip(1.75 * min(steps), SYMMETRY_TOLERANCE, COARSEST))
+    return float(np.clip(_ROUNDING * min(steps), SYMMETRY_TOLERANCE, COARSEST))
 
 
 def _average(crystal: Crystal, found: Symmetry, tolerance: float, why: str) -> Crystal:

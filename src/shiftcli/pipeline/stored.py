@@ -15,7 +15,6 @@ import numpy as np
 from shiftcli import __version__
 from shiftcli.pipeline.shards import Shard
 from shiftcli.pipeline.store import Store
-from shiftcli.prediction.evidence import doubt_symbols
 from shiftcli.prediction.predictor import Prediction, Predictor, prepare
 from shiftcli.results.provenance import provenance
 from shiftcli.structure.crystal import Crystal
@@ -107,11 +106,11 @@ class StoredPredictor(Predictor):
         rows = self.describe(crystal)
         if values is None or len(values) != len(rows):
             return None
-        sites = tuple(
+        sites = [
             replace(row, shielding=shielding, uncertainty=half68, uncertainty95=half95)
             for row, (shielding, half68, half95) in zip(rows, values, strict=True)
-        )
-        return Prediction(doubt_symbols(crystal, [row.flags for row in sites]), sites)
+        ]
+        return self.noted(crystal, sites)
 
 
 def run_of(predictor: Predictor) -> str:

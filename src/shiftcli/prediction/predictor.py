@@ -206,16 +206,18 @@ class Predictor:
                         uncertainty=math.hypot(half68, noise),
                         uncertainty95=math.hypot(half95, _NORMAL_95 * noise),
                     )
-        if self.views is not None and any(self.views < usual for usual in self._usual_views()):
+        return self.noted(crystal, found)
+
+    def noted(self, crystal: Crystal, sites: Sequence[SitePrediction]) -> Prediction:
+        """The prediction of a crystal that was prepared, with notes of what makes it uncertain."""
+        members = chain.from_iterable(self.networks.values())
+        usual = {DEFAULT_VIEWS[self.orientations or m.orientation] for _, m in members}
+        if self.views is not None and self.views < max(usual, default=0):
             crystal = crystal.with_warning(
                 f"{counted(self.views, 'orientation')} of each atom at most (--views): intervals "
                 "are wider"
             )
-        return Prediction(doubt_symbols(crystal, assessment.flags), tuple(found))
-
-    def _usual_views(self) -> Iterator[int]:
-        for _, metadata in chain.from_iterable(self.networks.values()):
-            yield DEFAULT_VIEWS[self.orientations or metadata.orientation]
+        return Prediction(doubt_symbols(crystal, [row.flags for row in sites]), tuple(sites))
 
     def describe(self, crystal: Crystal) -> tuple[SitePrediction, ...]:
         """Rows of a crystal without numbers: sites, flags, training crystals.

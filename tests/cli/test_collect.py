@@ -77,6 +77,30 @@ def test_work_serves_every_command(main, inputs, tmp_path):
     assert sorted(collected.splitlines()) == sorted(done.stdout.splitlines())
 
 
+def test_every_format_is_that_of_predict(main, inputs, tmp_path):
+    work = ("--work", tmp_path / "work")
+    shown = ("--references", "O:250", "--columns", "labels,shift", "--query", "shift > 100")
+    for form in ("table", "xyz", "cif", "chemiscope", "mrsimulator"):
+        whole = main("predict", inputs, *QUICK, *work, *shown, "--format", form)
+        done = main("collect", tmp_path / "work", *shown, "--format", form)
+        assert done.stdout == whole.stdout
+    assert "C H4 N2 O, Z = 2, model compact" in main("collect", tmp_path / "work").stdout
+    frames = main("collect", tmp_path / "work", "--average", "frames")
+    assert frames.returncode == 2
+    assert "is of predict" in frames.stderr
+
+
+def test_a_results_folder_opens_in_chemiscope(main, inputs, tmp_path):
+    (inputs / "d.cif").unlink()
+    main("predict", inputs, *QUICK, "-o", tmp_path / "results")
+    made = tmp_path / "new" / "all.chemiscope.json"
+    done = main("collect", tmp_path / "results", "-o", made)
+    assert (done.returncode, done.stdout) == (0, "")
+    document = json.loads(made.read_text())
+    assert [structure["size"] for structure in document["structures"]] == [16] * 3
+    assert len(document["environments"]) == 6  # two oxygens each
+
+
 def test_several_sets_of_options(main, inputs, tmp_path):
     work = ("--work", tmp_path / "work")
     main("predict", inputs / "a.cif", *QUICK, *work)

@@ -10,7 +10,7 @@ import torch
 
 from shiftcli.errors import ReadError, StoreError, UsageError
 from shiftcli.pipeline.folder import Finished, is_folder, predict_into
-from shiftcli.pipeline.store import MANIFEST, Store, digest_of
+from shiftcli.pipeline.store import MANIFEST, SCHEMA, Store, digest_of
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.readers import find_files, iter_structures
 
@@ -78,7 +78,7 @@ def test_one_file_a_structure_and_what_failed(tmp_path, inputs):
     assert results(out) == ["one.csv", "three@1.csv", "three@2.csv"]
     assert (out / "three@2.csv").read_text() == "C H4"
     head, *entries = map(json.loads, (out / MANIFEST).read_text().splitlines())
-    assert (head["schema"], head["model"]) == (2, "m")
+    assert (head["schema"], head["model"]) == (SCHEMA, "m")
     assert [os.path.basename(e["file"]) for e in entries] == ["one.xyz", "three.xyz", "bad.xyz"]
     assert [len(e["failures"]) for e in entries] == [0, 1, 1]
     assert "frame 3: atom 1: no element" in entries[1]["failures"][0]

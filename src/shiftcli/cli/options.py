@@ -16,7 +16,7 @@ from shiftcli.cli.words import (
     parse_theory_errors,
 )
 from shiftcli.errors import UsageError
-from shiftcli.options import Disorder, Hydrogens, TableFormat, option, words_of
+from shiftcli.options import AnyFormat, Disorder, Hydrogens, TableFormat, option, words_of
 from shiftcli.pipeline.shards import Shard, parse_shard
 
 if TYPE_CHECKING:
@@ -270,6 +270,22 @@ class OutputOptions:
 
     output: Path | None = option(None, "Write here.", short="o", metavar="FILE", shown="stdout")
     precision: int = option(2, "Decimals of ppm.", limits=(0, 8), metavar="N")
+
+
+@dataclass(frozen=True)
+class ResultOptions(OutputOptions):
+    """Where predictions go, and as what."""
+
+    form: AnyFormat | None = option(
+        None, "Format", name="format", shown="from the suffix, else table"
+    )
+
+    @property
+    def kind(self) -> str:
+        """The format, refused where the output's suffix names none."""
+        from shiftcli.views.formats import choose_format
+
+        return choose_format(self.form, self.output)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,14 @@ from shiftcli.cli.batch import Batch, find_inputs
 from shiftcli.cli.command import command
 from shiftcli.cli.options import (
     Files,
-    OutputOptions,
     PredictorOptions,
     ReferenceOptions,
     ReportOptions,
+    ResultOptions,
     RunOptions,
     StructureOptions,
 )
 from shiftcli.errors import UsageError
-from shiftcli.options import AnyFormat, option
 from shiftcli.results.choice import Choice
 
 if TYPE_CHECKING:
@@ -31,16 +30,12 @@ if TYPE_CHECKING:
     from shiftcli.results.predictions import Results
 
 #: Sites are not averaged unless that is asked for.
-_AS_THEY_ARE = ReferenceOptions(average=())
+AS_THEY_ARE = ReferenceOptions(average=())
 
 
 @dataclass(frozen=True)
-class PredictionOptions(OutputOptions):
-    """Where predictions go, and as what."""
-
-    form: AnyFormat | None = option(
-        None, "Format", name="format", shown="from the suffix, else table; csv in a folder"
-    )
+class PredictionOptions(ResultOptions):
+    """The same, or a folder of them."""
 
     @property
     def folder(self) -> Path | None:
@@ -51,10 +46,8 @@ class PredictionOptions(OutputOptions):
 
     @property
     def kind(self) -> str:
-        """The format, refused where the output's suffix names none."""
-        from shiftcli.views.formats import choose_format
-
-        return choose_format(self.form or ("csv" if self.folder else None), self.output)
+        """The format, CSV in a folder."""
+        return "csv" if self.folder and not self.form else super().kind
 
 
 @command
@@ -64,7 +57,7 @@ def predict(
     to: PredictionOptions,
     seen: Choice,
     page: ReportOptions,
-    shifts: ReferenceOptions = _AS_THEY_ARE,
+    shifts: ReferenceOptions = AS_THEY_ARE,
     structures: StructureOptions,
     networks: PredictorOptions,
     many: RunOptions,
@@ -95,7 +88,7 @@ def predict(
     batch = Batch.of(paths, networks, structures, many, folder=folder, shifts=shifts)
     batch.show_references(references)
     results, spool = Results(batch.predictor, [], [], references, to.precision, seen), Spool()
-    finish = partial(_finish, results=results, kind=kind, average=shifts.average, before=spool)
+    finish = partial(finished, results=results, kind=kind, average=shifts.average, before=spool)
     if folder is None:
         failures = follow(batch.predict(finish), spool)
         results = replace(results, predictions=spool, failures=failures)
@@ -115,7 +108,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _finish(
+def finished(
     prediction: Prediction,
     results: Results,
     kind: str,

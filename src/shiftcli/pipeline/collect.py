@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+from shiftcli import __version__
 from shiftcli.errors import Failure, ReadError, ShiftcliError, UsageError, counted
 from shiftcli.nmr.shifts import References
-from shiftcli.pipeline.store import Entry as FileEntry
-from shiftcli.pipeline.store import key_of, lines_of
-from shiftcli.pipeline.stored import numbers_of
-from shiftcli.results.predictions import site_columns
-from shiftcli.results.provenance import conversion
-from shiftcli.results.tables import Document, Entry, Table
-from shiftcli.structure.nuclei import ELEMENTS, SPECIES
+from shiftcli.pipeline.kept import prediction_of
+from shiftcli.pipeline.store import Entry, key_of, lines_of
+from shiftcli.prediction.records import Prediction
+from shiftcli.results.predictions import Results
+from shiftcli.results.provenance import Origin
+from shiftcli.weights.manifest import WeightFile
 
 
 def collect(
     folder: str | Path, *, references: References | None = None, precision: int = 2, run: str = ""
-) -> Document:
-    """Put the shieldings of all runs in a folder together.
+) -> Results:
+    """Put the predictions of all runs in a folder together.
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ def collect(
 
     Returns
     -------
-    Document
-        Read from the folder whenever it is asked for, not held in memory. Its failures are the
-        input files with structures that could not be predicted.
+    Results
+        Its predictions are read from the folder whenever they are asked for, not held in memory;
+        its failures are the input files with structures that could not be predicted.
 
     Raises
     ------
@@ -51,11 +53,11 @@ def collect(
     """
     found: Counter[str] = Counter()
     heads: dict[str, dict[str, Any]] = {}
-    files: dict[str, FileEntry] = {}
+    files: dict[str, Entry] = {}
     for line in lines_of(Path(folder)):
-        if key_of(line) is not None and isinstance(line.get("run"), str):
+        if key_of(line) is not None and isinstance(line.get("run"), str) and "site_ids" in line:
             found[line["run"]] += 1
-        elif (entry := FileEntry.read(line)) is not None:
+        elif (entry := Entry.read(line)) is not None:
             files[entry.file] = entry
         elif isinstance(line.get("run"), str) and isinstance(line.get("model"), str):
             heads[line["run"]] = line
@@ -68,64 +70,55 @@ def collect(
             f"'{folder}' holds results of {counted(len(found), 'set')} of options and networks",
             hint=f"--run one of {listed}",
         )
-    (name,) = chosen
     failures = [
         Failure(file, ShiftcliError(text)) for file, one in files.items() for text in one.failures
     ]
-    given = references or References()
-    kept = {k: heads.get(name, {}).get(k) for k in ("program", "version", "model", "weights")}
-    units = dict.fromkeys(("shielding", "uncertainty", "uncertainty95", "shift"), "ppm")
-    head = {**kept, "run": name, "units": units, **conversion(given)}
-    entries = _Entries(Path(folder), name, given, precision)
-    return Document(head, entries, "structures", failures)
+    origin = _origin(heads.get(chosen[0], {}))
+    kept = _Kept(Path(folder), chosen[0])
+    return Results(origin, kept, failures, references or References(), precision)
 
 
 @dataclass(frozen=True)
-class _Entries:
+class _Kept(Sequence[Prediction]):
+    """The predictions of a run."""
+
     folder: Path
     run: str
-    references: References
-    precision: int
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[Prediction]:
         seen: set[int] = set()
         for line in lines_of(self.folder):
-            key = key_of(line)
-            if key is None or line.get("run") != self.run:
-                continue
             # Shards may have seen the same file; 8 bytes tell millions apart.
-            one = hash((key, str(line.get("structure"))))
-            if one not in seen and (entry := self._entry(line)) is not None:
+            one = hash((key_of(line), str(line.get("structure"))))
+            if key_of(line) is None or line.get("run") != self.run or one in seen:
+                continue
+            if (prediction := prediction_of(line)) is not None:
                 seen.add(one)
-                yield entry
+                yield prediction
 
-    def _entry(self, line: Mapping[str, Any]) -> Entry | None:
-        """The structure of a line; None where it is no whole one."""
-        numbers, sites = numbers_of(line), line.get("sites")
-        if numbers is None or not isinstance(sites, list) or len(sites) != len(numbers):
-            return None
-        columns, rows = site_columns(self.precision), []
-        for site, values in zip(sites, numbers, strict=True):
-            if not isinstance(site, list) or len(site) != 5 or site[1] not in ELEMENTS:
-                return None
-            label, element, multiplicity, flags, precedents = site
-            row: dict[str, Any] = dict(
-                zip(("shielding", "uncertainty", "uncertainty95"), values, strict=True)
-            )
-            row |= {
-                "labels": str(label), "species": SPECIES[element],
-                "multiplicity": multiplicity if isinstance(multiplicity, int) else None,
-                "shift": self.references.shift(element, values[0]), "flags": (str(flags),),
-                "training_crystals": precedents if isinstance(precedents, int) else None,
-            }  # fmt: skip
-            rows.append(tuple(row.get(column.key) for column in columns))
-        about = {key: str(line.get(name, "")) for key, name in _ABOUT.items()}
-        warnings = line.get("warnings")
-        notes = tuple(map(str, warnings)) if isinstance(warnings, list) else ()
-        title = str(line.get("structure", ""))
-        table = Table("sites", columns, rows, title, about["formula"])
-        return Entry({**about, "warnings": notes}, (table,))
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        place = range(len(self))[index]
+        return next(islice(self, place, None))
 
 
-#: What a document says of a structure, by the names of its line.
-_ABOUT = {"file": "source", "name": "name", "formula": "formula"}
+def _origin(head: dict[str, Any]) -> Origin:
+    """What a list says of a run."""
+    model, weights = str(head.get("model", "")), head.get("weights")
+    pairs = weights.items() if isinstance(weights, dict) else ()
+    return Origin(
+        model, [WeightFile(Path(str(name)), model, "", str(sha)) for name, sha in pairs],
+        str(head.get("version", __version__)),
+    )  # fmt: skip

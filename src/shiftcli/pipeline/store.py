@@ -4,7 +4,7 @@
 as soon as something is done, so that whatever ends a run leaves whole lines:
 
 - a run: program, networks and options, with the hash that the other lines name it by;
-- a structure: its shieldings, under a key made of its atoms, the networks and the options;
+- a structure: itself and its shieldings, under a key of atoms, networks and options;
 - an input file: its hash, and the result files made of it, with theirs.
 
 All lists of the folder are read, only a run's own is written. What a list says is believed only
@@ -34,9 +34,9 @@ from shiftcli.pipeline.shards import Shard
 MANIFEST = "manifest.jsonl"
 
 #: Version of the list's layout.
-SCHEMA = 2
+SCHEMA = 3
 
-#: Bytes of a line; one of 20,000 sites has two million.
+#: Bytes of a line; one of 20,000 sites has three million.
 _LONGEST_LINE = 20_000_000
 
 _LISTS = re.compile(r"manifest(-\d{1,6}-of-\d{1,6})?\.jsonl", re.IGNORECASE)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from shiftcli import __version__
+from shiftcli.pipeline.kept import line_of, numbers_of
 from shiftcli.pipeline.shards import Shard
-from shiftcli.pipeline.store import Store
+from shiftcli.pipeline.store import SCHEMA, Store
 from shiftcli.prediction.predictor import Prediction, Predictor, prepare
 from shiftcli.results.provenance import provenance
 from shiftcli.structure.crystal import Crystal
-
-#: No shielding and no width is as large as this (ppm).
-_LARGEST = 1e5
 
 
 class StoredPredictor(Predictor):
@@ -67,7 +63,7 @@ class StoredPredictor(Predictor):
         places = ("folder", "shard", "is_owner")
         told = {k: str(v) for k, v in self.settings.items() if k not in places}
         self.store.add_run(self.run, {**provenance(self), "options": told})
-        self.store.add_structure(key, crystal.where, self._line(prediction))
+        self.store.add_structure(key, crystal.where, {"run": self.run, **line_of(prediction)})
         return prediction
 
     def _key(self, crystal: Crystal) -> str:
@@ -80,24 +76,6 @@ class StoredPredictor(Predictor):
             "" if crystal.cell is None else np.asarray(crystal.cell, dtype="<f8").tobytes().hex(),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    def _line(self, prediction: Prediction) -> dict[str, Any]:
-        """What is listed of a structure: numbers, and what a table of them needs."""
-        crystal = prediction.crystal
-        sites = [
-            [r.site.label, r.site.element, r.site.multiplicity, " ".join(r.flags),
-             r.training_crystals]
-            for r in prediction.sites
-        ]  # fmt: skip
-        values = [
-            [v if math.isfinite(v) else None for v in (r.shielding, r.uncertainty, r.uncertainty95)]
-            for r in prediction.sites
-        ]
-        return {
-            "run": self.run, "source": crystal.source, "name": crystal.name,
-            "formula": crystal.formula, "sites": sites, "values": values,
-            "warnings": list(crystal.warnings),
-        }  # fmt: skip
 
     def _restored(self, crystal: Crystal, line: dict[str, Any]) -> Prediction | None:
         """The prediction that was listed; None where the numbers do not fit the crystal."""
@@ -121,24 +99,9 @@ def run_of(predictor: Predictor) -> str:
     networks = sorted(
         file.sha256 for file in predictor.files if nuclei is None or file.nucleus in nuclei
     )
-    made = [__version__, networks, predictor.device.type, own]
+    made = [__version__, SCHEMA, networks, predictor.device.type, own]
     return hashlib.sha256(json.dumps(made, sort_keys=True, default=str).encode()).hexdigest()
 
 
 #: Settings of a predictor that decide no number.
 _PLACES = frozenset(("weights", "nuclei", "device", "folder", "shard", "is_owner"))
-
-
-def numbers_of(line: Mapping[str, Any]) -> list[tuple[float, float, float]] | None:
-    """Shieldings and half widths (ppm) of a listed structure; None where they are absurd."""
-    values = line.get("values")
-    if not isinstance(values, list):
-        return None
-    rows = []
-    for row in values:
-        if not isinstance(row, list) or len(row) != 3:
-            return None
-        if not all(v is None or (type(v) in (int, float) and abs(v) < _LARGEST) for v in row):
-            return None
-        rows.append(tuple(math.nan if v is None else float(v) for v in row))
-    return rows  # type: ignore[return-value]

@@ -23,7 +23,7 @@ from shiftcli.nmr.spectrum import (
 from shiftcli.results.citations import PROGRAMS, Citations
 from shiftcli.results.comparisons import Comparisons, comparison_tables
 from shiftcli.results.predictions import Results
-from shiftcli.results.provenance import provenance
+from shiftcli.results.provenance import Origin, provenance
 from shiftcli.results.rankings import deciding_table, next_table, ranking_table, short_title
 from shiftcli.results.sections import Diagram, Lanes, Measured, Page, Point, Section
 from shiftcli.results.spectra import cross_peak_document
@@ -251,7 +251,7 @@ def _what(predictions: Sequence[Prediction]) -> str:
     return crystal.name or shown_name(crystal)
 
 
-def _summary(predictor: Predictor) -> str:
+def _summary(predictor: Predictor | Origin) -> str:
     species = ", ".join(SPECIES[nucleus] for nucleus in predictor.calibrations)
     if not species:
         return f"By shiftcli {__version__}: {predictor.model}"
@@ -441,7 +441,7 @@ def _sources(results: Results, citations: Citations) -> list[tuple[str, str]]:
     return entries + [(w.reason, w.to_text()) for w in works if w.reason != PROGRAMS]
 
 
-def _uncertainties(predictor: Predictor) -> list[str]:
+def _uncertainties(predictor: Predictor | Origin) -> list[str]:
     own = ", ".join(SPECIES[n] for n, made in predictor.calibrations.items() if made is not None)
     same = ", ".join(SPECIES[n] for n, made in predictor.calibrations.items() if made is None)
     meaning = "± is the half width of the interval that holds the GIPAW shielding with 68 or 95 %"

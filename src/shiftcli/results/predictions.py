@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shiftcli.errors import UsageError, counted
 from shiftcli.nmr.shifts import References
 from shiftcli.results.choice import NOTHING, Choice
-from shiftcli.results.provenance import conversion, provenance
+from shiftcli.results.provenance import Origin, conversion, provenance
 from shiftcli.results.tables import Column, Document, Entries, Entry, Table
 from shiftcli.structure.crystal import SPECIES, Crystal
 
@@ -48,7 +48,7 @@ class Results:
 
     Attributes
     ----------
-    predictor : Predictor
+    predictor : Predictor or Origin
         The networks that were used.
     predictions : sequence of Prediction
         In the order of the input.
@@ -62,7 +62,7 @@ class Results:
         Rows and columns that are seen: `chosen` applies the former, `table` the latter.
     """
 
-    predictor: Predictor
+    predictor: Predictor | Origin
     predictions: Sequence[Prediction]
     failures: Sequence[Failure] = ()
     references: References = field(default_factory=References)
@@ -196,7 +196,7 @@ def only_prediction(results: Results, form: str) -> Prediction | None:
     return results.predictions[0] if results.predictions else None
 
 
-def _intervals(predictor: Predictor) -> dict[str, Any]:
+def _intervals(predictor: Predictor | Origin) -> dict[str, Any]:
     """What the uncertainties mean, and what they rest on for each nucleus."""
     text = "half width of the interval that holds the GIPAW shielding with {} % probability"
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shiftcli import __version__
@@ -10,13 +12,24 @@ from shiftcli.structure.crystal import SPECIES
 if TYPE_CHECKING:
     from shiftcli.nmr.shifts import References
     from shiftcli.prediction.predictor import Predictor
+    from shiftcli.weights.manifest import WeightFile
 
 
-def provenance(predictor: Predictor) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Origin:
+    """What made predictions that are here without their predictor."""
+
+    model: str  #: Name of the model.
+    files: list[WeightFile]  #: Its networks.
+    version: str = __version__  #: That of the program.
+    calibrations: Mapping[str, Any] = field(default_factory=dict)  #: Nobody has kept them.
+
+
+def provenance(predictor: Predictor | Origin) -> dict[str, Any]:
     """Program, version, model and hashes of the networks, as every JSON document begins."""
     return {
         "program": "shiftcli",
-        "version": __version__,
+        "version": getattr(predictor, "version", __version__),
         "model": predictor.model,
         "weights": {f.path.name: f.sha256 for f in predictor.files},
     }

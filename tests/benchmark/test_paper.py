@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftcli.benchmark import packing
-from shiftcli.benchmark.paper import REPRODUCTIONS, Result, Setting, learning, rankings, tables
+from shiftcli.benchmark.paper import REPRODUCTIONS, Result, Setting, learning, tables
 from shiftcli.benchmark.paper.components import classify
 from shiftcli.density.environments import FAR, Environments
 from shiftcli.errors import UsageError
@@ -125,8 +125,6 @@ def test_ranking_predicts_its_candidates_once(setting, monkeypatch):
     """Ureas that have lost their symmetry: two molecules each, packed anew."""
     monkeypatch.setattr(packing, "_MOVES", 50)
     monkeypatch.setattr(packing, "_STARTS", 1)
-    for name in ("_FREEDOM", "_COMMON", "_WIDTHS"):
-        monkeypatch.setattr(rankings, name, getattr(rankings, name)[:2])
     result = REPRODUCTIONS["ranking"](setting)
     assert [row[:3] for row in result.rows] == [
         (nuclei, labels, 2)

@@ -115,6 +115,9 @@ def test_rows_and_columns_are_chosen(main, folder, shifts):
     assert list(rows[0]) == ["candidate", "1H RMSE/ppm", "1H peaks"]
     assert len(rows) == 2
     assert float(rows[0]["1H RMSE/ppm"]) >= float(rows[1]["1H RMSE/ppm"])
+    seen = main("rank", folder, "--experiment", shifts, "--columns", "candidate,rmse.1H")
+    assert "0.33 ± 0.16 ppm" in seen.stdout
+    assert "*" not in seen.stdout
 
 
 @pytest.mark.parametrize(

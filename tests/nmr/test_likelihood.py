@@ -12,7 +12,7 @@ from shiftcli.nmr import likelihood
 from shiftcli.nmr.likelihood import FREEDOM, Nucleus, Question, sum_over_assignments
 
 
-def nucleus(n, m, seed=0, *, common=0.45, offset=None, first=0, slots=None, scatter=0.5):
+def nucleus(n, m, seed=0, *, common=(0.3, 0.15), offset=None, first=0, slots=None, scatter=0.5):
     """Peaks near m sites of three kinds."""
     rng = np.random.default_rng(seed)
     predicted = -rng.uniform(22, 30, m)
@@ -23,12 +23,13 @@ def nucleus(n, m, seed=0, *, common=0.45, offset=None, first=0, slots=None, scat
         tuple((k,) for k in range(m)),
         predicted,
         rng.uniform(0.3, 0.6, m),
-        rng.integers(0, 3, m),
+        rng.integers(0, 3, m // 2 + 1)[np.arange(m) // 2],
+        np.arange(m) // 2,
         np.arange(m) if slots is None else np.asarray(slots),
         common,
-        offset,
-        30.7,
-        0.2,
+        offset=offset,
+        guess=30.7,
+        spread=0.2,
     )
 
 
@@ -43,9 +44,9 @@ def test_offset_and_scale_are_integrated_out(offset):
     """Against the integral over a grid of offsets and scales, with the prior of the latter."""
     own = nucleus(4, 4, offset=offset)
     widths = own.widths
-    alike = own.kinds[:, None] == own.kinds
-    covariance = own.common * np.outer(widths, widths) * alike
-    covariance += np.diag(own.noise + (1 - own.common) * widths**2)
+    equal, alike = (x[:, None] == x for x in (own.equals, own.kinds))
+    covariance = np.outer(widths, widths) * (own.common[0] * equal + own.common[1] * alike)
+    covariance += np.diag(own.noise + (1 - sum(own.common)) * widths**2)
     logs = np.linspace(-4, 6, 301)  # of κ
     offsets = np.linspace(-12, 12, 601) + 30.7 if offset is None else np.array([offset])
     step = (logs[1] - logs[0]) * (offsets[1] - offsets[0] if offset is None else 1.0)
@@ -82,7 +83,7 @@ def test_samples_have_the_mean_of_all(sizes, monkeypatch):
 
 def test_without_a_common_share_the_sum_is_a_permanent():
     """Ryser's formula, for normal errors (ν without end) and a known offset."""
-    own = replace(nucleus(11, 11, common=0.0, offset=30.7), freedom=1e7)
+    own = replace(nucleus(11, 11, common=(0.0, 0.0), offset=30.7), freedom=1e7)
     variance = own.noise[:, None] + own.widths**2
     square = (30.7 + own.predicted - own.shifts[:, None]) ** 2 / variance
     matrix = np.exp(-0.5 * square) / np.sqrt(2 * np.pi * variance)
@@ -109,7 +110,8 @@ def test_copies_of_places_are_no_advantage(monkeypatch):
     copies = np.tile(np.arange(6), 4)
     four = Nucleus(
         one.places, one.shifts, one.noise, tuple((k,) for k in range(24)), one.predicted[copies],
-        one.widths[copies], one.kinds[copies], copies, one.common, None, 30.7, 0.2,
+        one.widths[copies], one.kinds[copies], one.equals[copies], copies,
+        one.common, guess=30.7, spread=0.2,
     )  # fmt: skip
     exact = sum_over_assignments(unlabelled(one))
     found = sum_over_assignments(unlabelled(four))

@@ -1,14 +1,17 @@
 """Kinds, intensities and cross peaks leave fewer assignments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from nmr_molecules import amino_alcohol, crystal_of, predicted
 
 from shiftcli.errors import ExperimentError
 from shiftcli.nmr.averaging import average
+from shiftcli.nmr.candidates import Naming, pose_candidate
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.kinds import describe
-from shiftcli.nmr.question import compare_described
+from shiftcli.nmr.question import RESOLVED, compare_described, level
 from shiftcli.nmr.ranking import rank
 from shiftcli.nmr.shifts import References
 
@@ -95,3 +98,60 @@ def test_what_rows_say_counts_for_the_likelihood():
     first, second = rank(items, told, references=REFERENCES, tolerance=0).candidates
     assert first.probability > 0.9
     assert first.log_likelihood > second.log_likelihood
+
+
+def posed(values, width=1.0):
+    """The 13C question of a candidate, its three carbons with labels."""
+    item = predicted(CRYSTAL, np.where(CRYSTAL.elements == "C", 0.0, VALUES), width)
+    of_label = dict(zip(("C1", "C2", "C3"), values, strict=True))
+    item = replace(
+        item,
+        sites=tuple(
+            replace(row, shielding=of_label.get(row.site.label, row.shielding))
+            for row in item.sites
+        ),
+    )
+    peaks = tuple(Peak((label,), "13C", 170.0 - v) for label, v in of_label.items())
+    peaks += tuple(Peak((label,), "1H", 3.0) for label in ("H1", "H3"))
+    naming = Naming(CRYSTAL, Experiment(peaks, "e.csv"), ())
+    return pose_candidate(item, naming)[0].question
+
+
+def carbons(question):
+    (own,) = (n for n in question.nuclei if len(n.places) == 3)
+    return -own.predicted[question.ways[0][list(own.places)]]
+
+
+def test_small_differences_of_carbons_are_drawn_to_the_mean_and_large_ones_stay():
+    """d³/(d² + 0.7²) for each difference to the mean, less what all atoms share."""
+    before = np.array([[100.0, 150.0, 70.0], [101.2, 149.4, 69.4], [100.0, 150.0, 70.0]])
+    before[2] += 5.0  # the offset takes it up
+    questions = [posed(own) for own in before]
+    after = np.array([carbons(own) for own in level(questions)])
+    apart = before - before.mean(axis=0)
+    shared = apart.mean(axis=1, keepdims=True)
+    apart -= shared
+    expected = before.mean(axis=0) + shared + apart**3 / (apart**2 + RESOLVED["C"] ** 2)
+    assert after == pytest.approx(expected)
+    far = [posed([100.0, 150.0, 70.0]), posed([140.0, 130.0, 50.0])]
+    assert carbons(level(far)[1]) == pytest.approx([140.0, 130.0, 50.0], abs=0.05)
+    (alone,) = level(questions[:1])
+    assert carbons(alone) == pytest.approx(before[0])
+    # Shieldings that were not predicted are as they are, and so are hydrogens.
+    stated = [posed(own, width=0.0) for own in before]
+    assert [carbons(own).tolist() for own in level(stated)] == [carbons(s).tolist() for s in stated]
+    hydrogens = [next(n for n in q.nuclei if len(n.places) == 2) for q in (*questions, *stated)]
+    assert not any(own.resolved for own in hydrogens)
+
+
+def test_copies_of_a_molecule_have_places_in_common():
+    """Two distinct molecules: each carbon of one has its place in the graph from the other."""
+    two = crystal_of(LABELS, PLACES, PLACES)
+    values = np.where(two.elements == "C", 120.0, 27.0)
+    experiment = Experiment((Peak((), "13C", 50.0),), "e.csv")
+    question = pose_candidate(predicted(two, values), Naming(two, experiment, ()))[0].question
+    (own,) = question.nuclei
+    assert sorted(np.unique(own.equals, return_counts=True)[1]) == [2, 2, 2]
+    single = predicted(CRYSTAL, VALUES)
+    (one,) = pose_candidate(single, Naming(two, experiment, ()))[0].question.nuclei
+    assert set(one.equals.tolist()) == set(own.equals.tolist())

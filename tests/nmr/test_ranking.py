@@ -8,6 +8,7 @@ import pytest
 from nmr_molecules import amino_alcohol, crystal_of, predicted
 
 from shiftcli.errors import ExperimentError, ReadError
+from shiftcli.nmr import gathering
 from shiftcli.nmr.assignment import compare
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.candidates import Naming, check_labels, find_reference, unassigned
@@ -85,6 +86,15 @@ def test_the_right_one_is_first():
     probabilities = [c.probability for c in ranking.candidates]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1)
+
+
+def test_predictions_of_the_likeliest_are_kept(monkeypatch):
+    monkeypatch.setattr(gathering, "MOST_HELD", 2)
+    wrong = [candidate(f"wrong {k}", noisy(1.5, k)) for k in range(3)]
+    ranking = rank([*wrong, candidate("right", noisy(0.1, 9))], measured())
+    kept = {ranking.predictions[c.place].crystal.name for c in ranking.candidates[:2]}
+    assert kept == {c.name for c in ranking.candidates[:2]}
+    assert len(ranking.predictions) == 2
 
 
 def test_each_candidate_has_its_own_offset():

@@ -44,13 +44,14 @@ def draw(rng):
         prediction(start + spread * rng.normal(size=number), str(k)) for k in range(CANDIDATES)
     ]
     rows = average(candidates[0])
-    kinds = [around.environment for around in describe(CRYSTAL, rows)]
-    common = {kind: rng.normal() for kind in sorted(set(kinds))}
+    around = describe(CRYSTAL, rows)
+    shared = {key: rng.normal() for own in around for key in (own.place, own.environment)}
     scale = {e: 1.0 / rng.gamma(FREEDOM / 2, 2 / FREEDOM) for e in WIDTH}
     peaks = []
-    for row, kind in zip(rows, kinds, strict=True):
+    for row, own in zip(rows, around, strict=True):
         e = row.site.element
-        off = np.sqrt(1 - COMMON[e]) * rng.normal() + np.sqrt(COMMON[e]) * common[kind]
+        parts = np.sqrt([1 - sum(COMMON[e]), *COMMON[e]])
+        off = parts @ [rng.normal(), shared[own.place], shared[own.environment]]
         off = np.sqrt(scale[e]) * (row.uncertainty * off + THEORY[e] * rng.normal())
         shift = {"H": 30.3, "C": 168.0}[e] - row.shielding + off
         peaks.append(Peak(row.labels, row.site.species, float(shift)))

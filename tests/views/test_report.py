@@ -317,7 +317,7 @@ def test_ranking_shows_candidates_and_what_decides(urea):
     made = [failure, far, near]
     ranking = rank(made, EXPERIMENT)
     assert [c.place for c in ranking.candidates] == [2, 1]
-    page = render_report(ranking_page(ranking, made, as_results(), CITATIONS))
+    page = render_report(ranking_page(ranking, as_results(), CITATIONS))
     reader = Reader(page)
     opens = [a["data-opens"] for tag, a in reader.tags if tag == "tr" and "data-opens" in a]
     assert opens == ["0", "1"]
@@ -342,7 +342,7 @@ def test_ranking_shows_the_files_shieldings_and_what_to_measure_next(urea):
     stated = replace(ranking, candidates=ranking.candidates[:1])
     following = (Measurement("13C", ("C1",), 0.42, 1.0),)
     ranking = replace(ranking, stated=stated, next=following)
-    page = render_report(ranking_page(ranking, [near, far], as_results(), CITATIONS))
+    page = render_report(ranking_page(ranking, as_results(), CITATIONS))
     assert "What to measure next" in page
     assert "0.42" in page
     assert "prob. file" in page

@@ -21,7 +21,8 @@ from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average
 from shiftcli.nmr.candidates import Naming, pose_candidate
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.families import difference, find_families, fingerprint
-from shiftcli.nmr.likelihood import COMMON, FREEDOM, Question, sum_over_assignments
+from shiftcli.nmr.likelihood import COMMON, FREEDOM, Nucleus, Question, sum_over_assignments
+from shiftcli.nmr.question import RESOLVED, level
 from shiftcli.nmr.ranking import Ranking, rank
 from shiftcli.prediction.predictor import Prediction, Predictor, SitePrediction
 from shiftcli.structure.crystal import Crystal
@@ -210,21 +211,25 @@ class Constants:
     """Constants of the model of errors, see `shiftcli.nmr.likelihood`."""
 
     freedom: float = FREEDOM  #: Degrees of freedom ν.
-    common: Mapping[str, float] = field(default_factory=lambda: COMMON)  #: Share c, by element.
-    #: Factor on the uncertainties of predictions, by element.
-    widths: Mapping[str, float] = field(default_factory=dict)
+    #: Shares a and c, by element.
+    common: Mapping[str, tuple[float, float]] = field(default_factory=lambda: COMMON)
+    #: Differences between candidates that are half believed, by element in ppm.
+    resolved: Mapping[str, float] = field(default_factory=lambda: RESOLVED)
     power: float = 1.0  #: f, which ln L is multiplied by.
 
-    def log_likelihood(self, question: Question, elements: Sequence[str]) -> float:
-        """f·ln L of the answer to a question, whose nuclei are of these elements."""
-        nuclei = tuple(
-            replace(
-                own, freedom=self.freedom, common=self.common[element],
-                widths=own.widths * self.widths.get(element, 1.0),
-            )
-            for own, element in zip(question.nuclei, elements, strict=True)
-        )  # fmt: skip
-        return self.power * sum_over_assignments(replace(question, nuclei=nuclei)).log_likelihood
+    def log_likelihoods(
+        self, questions: Sequence[Question], elements: Sequence[str]
+    ) -> list[float]:
+        """f·ln L of the answers to questions of one set, whose nuclei are of these elements."""
+        changed = [
+            replace(question, nuclei=tuple(map(self._changed, question.nuclei, elements)))
+            for question in questions
+        ]
+        return [self.power * sum_over_assignments(q).log_likelihood for q in level(changed)]
+
+    def _changed(self, own: Nucleus, element: str) -> Nucleus:
+        resolved = self.resolved.get(element, 0.0)
+        return replace(own, freedom=self.freedom, common=self.common[element], resolved=resolved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +243,7 @@ class Questions:
 
     def outcome(self, constants: Constants) -> Outcome:
         """The ranking with other constants."""
-        logs = np.array([constants.log_likelihood(q, self.elements) for q in self.questions])
+        logs = np.array(constants.log_likelihoods(self.questions, self.elements))
         numbers = np.array(self.families)
         weights = np.exp(logs - logs.max())
         means = np.bincount(numbers, weights) / np.bincount(numbers)
@@ -253,20 +258,16 @@ def pose_all(
     elements: tuple[str, ...],
     draws: int,
     factors: Mapping[str, float],
-    *,
-    only_true: bool = False,
 ) -> list[Questions]:
-    """Questions of all sets, with labels; with `only_true` of the crystals themselves alone."""
+    """Questions of all sets, with labels."""
     found = []
     for number, own in enumerate(sets, 1):
         for draw in range(draws):
             experiment = experiment_of(own.crystal, elements, 1.0, (number, draw))
             naming = Naming(own.crystal, experiment, DEFAULT_EXCHANGE)
             questions = tuple(
-                pose_candidate(item, naming, factors=factors)[0].question
-                for item in own.candidates[: 1 if only_true else None]
+                pose_candidate(item, naming, factors=factors)[0].question for item in own.candidates
             )
             order = naming.experiment.elements
-            families = own.families[: len(questions)]
-            found.append(Questions(own.crystal.name, tuple(order), questions, families))
+            found.append(Questions(own.crystal.name, tuple(order), questions, own.families))
     return found

@@ -77,10 +77,8 @@ def rank(
     batch = Batch.of(paths, networks, structures, many, networks.nuclei or of_file, shifts=shifts)
     batch.show_references(fixed)
     outcomes, reference = _predicted(batch, experiment, comparing, shifts.average)
-    # A page shows the structures; without one they are taken one by one.
-    kept = [] if page.report is None else list(outcomes)
     ranking = rank(
-        kept or outcomes, experiment,
+        outcomes, experiment,
         labels_from=reference, references=fixed,
         exchange=shifts.average, theory_errors=shifts.theory_errors,
         factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
@@ -96,7 +94,7 @@ def rank(
         plot_ranking(ranking, plot, look)
     if ranking.candidates:
         results = Results(batch.predictor, (), (), fixed, to.precision)
-        shown = partial(ranking_page, ranking, kept, results, exchange=shifts.average)
+        shown = partial(ranking_page, ranking, results, exchange=shifts.average)
         page.write(shown, networks.weights)
     if ranking.failures:
         raise typer.Exit(1)

@@ -7,11 +7,11 @@ origin, order of atoms or handedness.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from shiftcli.nmr.labels import find_skeletons
+from shiftcli.nmr.labels import graph_places
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.neighbours import NeighbourSearch
 
@@ -30,7 +30,7 @@ TOLERANCE_STATED = 0.01
 _NEIGHBOURS, _REACH = 20, 7.0
 
 #: Distances about the atoms of each place in the molecules, shape (`_NEIGHBOURS`,) each.
-Fingerprint = Mapping[tuple[str, str], np.ndarray]
+Fingerprint = Mapping[Hashable, np.ndarray]
 
 
 def fingerprint(crystal: Crystal) -> Fingerprint:
@@ -39,21 +39,17 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
     By place in the molecule and element, sorted distances in Å to heavy atoms, shape (k,).
     """
     heavy = crystal.elements != "H"
-    atoms: dict[tuple[str, str], list[int]] = {}
-    for skeleton in find_skeletons(crystal):
-        for atom, colour in skeleton.graph.nodes(data="colour"):
-            atoms.setdefault((colour, "heavy"), []).append(atom)
-            atoms.setdefault((colour, "H"), []).extend(skeleton.hydrogens[atom])
+    atoms: dict[Hashable, list[int]] = {}
+    for atom, place in graph_places(crystal).items():
+        atoms.setdefault(place, []).append(atom)
     if not atoms:
         return {}
     search = NeighbourSearch(crystal.cell, crystal.positions, _REACH, only=heavy)
     found = {}
     for place, own in atoms.items():
-        if own:
-            distances = search.nearest(crystal.positions[own], _NEIGHBOURS + 1)
-            distances = np.minimum(distances, _REACH)
-            # The nearest heavy atom of a heavy atom is itself.
-            found[place] = distances[:, 1:].mean(axis=0)
+        distances = search.nearest(crystal.positions[own], _NEIGHBOURS + 1)
+        # The nearest heavy atom of a heavy atom is itself.
+        found[place] = np.minimum(distances, _REACH)[:, 1:].mean(axis=0)
     return found
 
 

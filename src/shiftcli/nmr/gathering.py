@@ -17,8 +17,8 @@ from shiftcli.nmr.assignment import Comparison
 from shiftcli.nmr.candidates import Naming, find_reference, pose_candidate
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.families import Fingerprint, fingerprint
-from shiftcli.nmr.likelihood import Total
-from shiftcli.nmr.question import hold_against
+from shiftcli.nmr.likelihood import Question, sum_over_assignments
+from shiftcli.nmr.question import hold_against, level
 from shiftcli.nmr.stated import stated_beside
 from shiftcli.prediction.predictor import Failure, Prediction
 from shiftcli.structure.crystal import Crystal
@@ -26,8 +26,8 @@ from shiftcli.structure.crystal import Crystal
 #: Standard error of ln L that is said.
 _UNCERTAIN = 0.3
 
-#: Candidates whose ln L is less by this cannot be among those left.
-_HELD = 20.0
+#: Predictions that are kept, those of the likeliest candidates.
+MOST_HELD = 50
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Candidate:
 
 
 class Gathered:
-    """Candidates as they come, and predictions of those that may be among the likeliest.
+    """Candidates as they come, and predictions of `MOST_HELD` of the likeliest.
 
     `options` are those of `pose_candidate`. Without a structure that labels are from, candidates
     wait for the first that has them all.
@@ -129,11 +129,12 @@ class Gathered:
     ) -> None:
         self.candidates: list[Candidate] = []
         self.failures: list[Failure] = []
-        self.stated: list[Prediction] = []  #: By the shieldings in the files, if `beside`.
-        self.held: dict[int, Prediction] = {}  #: By the candidate's place.
-        self._experiment, self._options, self._beside = experiment, options, beside
-        self._waiting: list[tuple[int, Prediction]] = []
-        self._best = -math.inf
+        #: The same by the shieldings in the files, if `beside`.
+        self.stated = Gathered(experiment, None, options, beside=False) if beside else None
+        self._experiment, self._options = experiment, options
+        self._waiting: list[tuple[int, Prediction, Prediction | None]] = []
+        self._held: list[tuple[float, int, Prediction]] = []
+        self._questions: list[Question] = []
         self.naming = None if labels_from is None else self._naming(labels_from)
 
     def _naming(self, crystal: Crystal) -> Naming:
@@ -144,20 +145,31 @@ class Gathered:
         if isinstance(item, Failure):
             self.failures.append(item)
             return
-        if self._beside and (own := stated_beside(item)) is not None:
-            self.stated.append(own)
-        self._waiting.append((place, item))
+        own = None if self.stated is None else stated_beside(item)
+        self._waiting.append((place, item, own))
         if self.naming is None:
             found = find_reference([item], self._experiment, self._options["exchange"])
             self.naming = None if found is None else self._naming(found)
         if self.naming is not None:
-            for at, own in self._waiting:
-                self._add(at, own, self.naming)
+            for at, waiting, stated in self._waiting:
+                self._add(at, waiting, self.naming)
+                if self.stated is not None and stated is not None:
+                    self.stated.naming = self.naming
+                    self.stated.take(at, stated)
             self._waiting = []
 
+    @property
+    def held(self) -> dict[int, Prediction]:
+        """Predictions that were kept, by the candidate's place."""
+        return {place: prediction for _, place, prediction in self._held}
+
     def close(self) -> None:
-        """Say why candidates cannot be ranked where none has the labels of the experiment."""
-        for _, item in self._waiting:
+        """Hold the candidates against each other, and say what cannot be ranked, and why."""
+        self._level()
+        self.candidates = [_with_sampling(c) for c in self.candidates]
+        if self.stated is not None:
+            self.stated.close()
+        for _, item, _ in self._waiting:
             crystal = item.crystal
             why = attempt(partial(self._naming, crystal), crystal.source, crystal.where)
             self.failures += [why] if isinstance(why, Failure) else []
@@ -169,33 +181,49 @@ class Gathered:
         if isinstance(made, Failure):
             self.failures.append(made)
             return
-        self.candidates.append(replace(made, place=place))
-        self._best = max(self._best, made.log_likelihood)
-        if made.log_likelihood > self._best - _HELD:
-            self.held[place] = prediction
+        candidate, question = made
+        self.candidates.append(replace(candidate, place=place))
+        self._questions.append(question)
+        self._held.append((candidate.log_likelihood, place, prediction))
+        self._held = sorted(self._held, key=lambda own: -own[0])[:MOST_HELD]
+
+    def _level(self) -> None:
+        """Likelihoods anew, differences between candidates being those that networks see."""
+        if len(self._questions) < 2 or not any(n.resolved for n in self._questions[0].nuclei):
+            return
+        for k, question in enumerate(level(self._questions)):
+            total = sum_over_assignments(question)
+            self.candidates[k] = replace(
+                self.candidates[k],
+                log_likelihood=total.log_likelihood,
+                log_likelihood_error=total.error,
+            )
 
 
-def _candidate(item: Prediction, naming: Naming, options: Mapping[str, Any]) -> Candidate:
+def _candidate(
+    item: Prediction, naming: Naming, options: Mapping[str, Any]
+) -> tuple[Candidate, Question]:
     crystal = item.crystal
     posed, notes = pose_candidate(item, naming, **options)
     comparison, total = hold_against(posed, naming.experiment.source)
-    return Candidate(
+    candidate = Candidate(
         crystal.source,
         crystal.name,
         crystal.formula,
         comparison,
         total.log_likelihood,
-        warnings=(*crystal.warnings, *notes, *_sampling(total)),
+        warnings=(*crystal.warnings, *notes),
         log_likelihood_error=total.error,
         moved=crystal.moved is not None,
         fingerprint=fingerprint(crystal),
     )
+    return candidate, posed.question
 
 
-def _sampling(total: Total) -> tuple[str, ...]:
-    if total.error < _UNCERTAIN:
-        return ()
-    return (
-        f"ln L is uncertain by {total.error:.1f}: too many assignments, of which "
-        f"{total.assignments} were sampled",
-    )
+def _with_sampling(candidate: Candidate) -> Candidate:
+    """The candidate, with a warning where its likelihood is a sample's and uncertain."""
+    error = candidate.log_likelihood_error
+    if error < _UNCERTAIN:
+        return candidate
+    text = f"ln L is uncertain by {error:.1f}: of too many assignments a sample was taken"
+    return replace(candidate, warnings=(*candidate.warnings, text))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shiftcli.nmr.labels import graph_places
 from shiftcli.structure.bonds import find_bonds
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.kinds import environment_classes
@@ -39,6 +40,7 @@ class Surrounding:
 
     #: Class of its environment, of `shiftcli.nmr.kinds.environment_classes`.
     environment: str = "other"
+    place: Hashable = None  #: In the molecular graph, see `shiftcli.nmr.labels.graph_places`.
     words: frozenset[str] = frozenset()  #: Which of `KINDS` it is.
     protons: int = 1  #: Atoms of a hydrogen row in one molecule.
     widening: float = 1.0  #: Factor on its uncertainty.
@@ -74,7 +76,7 @@ def describe(
     holder = row_of_atom(rows)
     bonds = find_bonds(crystal)
     classes, hydrogens = environment_classes(crystal), bonds.count("H")
-    molecule = bonds.molecules
+    molecule, places = bonds.molecules, graph_places(crystal)
     search = NeighbourSearch(crystal.cell, crystal.positions, NEAR) if near else None
     found = []
     for row in rows:
@@ -88,6 +90,7 @@ def describe(
         found.append(
             Surrounding(
                 environment,
+                next((places[a] for a in atoms.tolist() if a in places), None),
                 _words(str(bonds.elements[carrier]), int(hydrogens[carrier]), environment),
                 int(np.count_nonzero(molecule[atoms] == molecule[atoms[0]])) if is_hydrogen else 1,
                 factors.get(environment, 1.0),

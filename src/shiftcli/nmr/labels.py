@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -91,6 +91,21 @@ def find_skeletons(crystal: Crystal) -> list[Skeleton]:
         if key not in found and (crystal.elements[molecule.atoms] != "H").any():
             found[key] = _skeleton(molecule)
     return list(found.values())
+
+
+def graph_places(crystal: Crystal) -> dict[int, Hashable]:
+    """The place in the molecular graph of each atom, one for equivalent ones of all molecules.
+
+    Hydrogens have that of the atom that carries them. Of copies by symmetry the atoms of one are
+    there.
+    """
+    return {
+        atom: (skeleton.signature, colour, is_hydrogen)
+        for skeleton in find_skeletons(crystal)
+        for heavy, colour in skeleton.graph.nodes(data="colour")
+        for is_hydrogen, atoms in ((False, (heavy,)), (True, skeleton.hydrogens[heavy]))
+        for atom in atoms
+    }
 
 
 def _skeleton(molecule: Molecule) -> Skeleton:

@@ -55,9 +55,10 @@ _TIE = 0.01
 
 #: The model in a sentence or two, for tables and documents.
 MODEL = (
-    "normal differences with the variances of prediction, GIPAW and measurement, a share of the "
-    "first common to like environments of a crystal; of each candidate and nucleus the offset "
-    "(unless references fix it) and a common scale of the errors (inverse gamma, "
+    "normal differences with the variances of prediction, GIPAW and measurement, shares of the "
+    "first common to equivalent atoms and to like environments of a crystal; small differences "
+    "between candidates are drawn to their mean, but for 1H; of each candidate and nucleus the "
+    "offset (unless references fix it) and a common scale of the errors (inverse gamma, "
     f"{FREEDOM:g} degrees of freedom) are integrated out; the likelihood is summed over all "
     "assignments that labels and peaks leave; candidates that differ by less than the networks "
     "see are one family; probabilities are given that one of the families holds the structure, "
@@ -85,6 +86,8 @@ class Ranking(Result):
         What would tell most between the families left, best first.
     stated : Ranking or None
         The same by the shieldings in the files, where that was asked for.
+    predictions : mapping of int to Prediction
+        Those of the likeliest candidates, by `Candidate.place`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -94,6 +97,7 @@ class Ranking(Result):
     notes: tuple[str, ...] = ()
     stated: Ranking | None = None
     next: tuple[Measurement, ...] = ()
+    predictions: Mapping[int, Prediction] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         number, best = counted(len(self.candidates), "candidate"), ""
@@ -189,22 +193,31 @@ def rank(
     for place, item in enumerate(predictions):
         gathered.take(place, item)
     gathered.close()
-    candidates = gathered.candidates
-    if tolerance is None:
-        rows = (row for c in candidates for row in c.comparison.rows)
-        tolerance = TOLERANCE if any(row.uncertainty > 0 for row in rows) else TOLERANCE_STATED
-    ranked = weigh(candidates, tolerance)
-    notes = (ranked[0].comparison if ranked else experiment).notes + _notes(ranked)
-    stated = None
-    if beside:
-        named = gathered.naming.crystal if gathered.naming else None
-        stated = rank(gathered.stated, experiment, labels_from=named, **options)
-        notes = (*notes, *_notes_on_stated(ranked, stated))
+    made = _weighed(gathered, experiment, theory_errors, tolerance)
+    if gathered.stated is not None:
+        stated = _weighed(gathered.stated, experiment, theory_errors)
+        notes = (*made.notes, *_notes_on_stated(made.candidates, stated))
+        made = replace(made, notes=notes, stated=stated)
     options["references"] = references or References()
     asked = gathered.naming.experiment if gathered.naming else experiment
-    further = next_measurements(ranked, gathered.held, asked, **options)
-    failures = tuple(gathered.failures)
-    return Ranking(ranked, failures, experiment, theory_errors, notes, stated, further)
+    return replace(made, next=next_measurements(made.candidates, gathered.held, asked, **options))
+
+
+def _weighed(
+    gathered: Gathered,
+    experiment: Experiment,
+    theory_errors: Mapping[str, float],
+    tolerance: float | None = None,
+) -> Ranking:
+    if tolerance is None:
+        rows = (row for c in gathered.candidates for row in c.comparison.rows)
+        tolerance = TOLERANCE if any(row.uncertainty > 0 for row in rows) else TOLERANCE_STATED
+    ranked = weigh(gathered.candidates, tolerance)
+    return Ranking(
+        ranked, tuple(gathered.failures), experiment, theory_errors,
+        (ranked[0].comparison if ranked else experiment).notes + _notes(ranked),
+        predictions=gathered.held,
+    )  # fmt: skip
 
 
 def _notes_on_stated(ranked: Sequence[Candidate], stated: Ranking) -> Iterator[str]:

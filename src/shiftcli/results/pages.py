@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftcli import __version__
-from shiftcli.errors import Failure, ShiftcliError
+from shiftcli.errors import ShiftcliError
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.comparison import StructureComparison
 from shiftcli.nmr.shifts import References, from_line
@@ -132,7 +133,6 @@ def spectrum_page(
 
 def ranking_page(
     ranking: Ranking,
-    predictions: Sequence[Prediction | Failure],
     results: Results,
     citations: Citations,
     exchange: Collection[str] = DEFAULT_EXCHANGE,
@@ -143,8 +143,6 @@ def ranking_page(
     ----------
     ranking : Ranking
         The candidates, at least one.
-    predictions : sequence of Prediction or Failure
-        What was ranked, in the order that `Candidate.place` counts.
     results : Results
         Networks, references and precision; its predictions are not looked at.
     citations : Citations
@@ -159,8 +157,10 @@ def ranking_page(
     """
     _check_number(ranking.candidates[:MOST_STRUCTURES])
     compared = [
-        _ranked(ranking, candidate, predictions[candidate.place], exchange)
-        for candidate in ranking.candidates[:MOST_CANDIDATES]
+        _ranked(ranking, candidate, exchange)
+        for candidate in takewhile(
+            lambda c: c.place in ranking.predictions, ranking.candidates[:MOST_CANDIDATES]
+        )
     ]
     names = [f"{k}. {short_title(c)}" for k, c in enumerate(ranking.candidates, 1)]
     listed = _without_folders(ranking_table(ranking, results.precision))
@@ -196,13 +196,10 @@ def _page(
 
 
 def _ranked(
-    ranking: Ranking,
-    candidate: Candidate,
-    prediction: Prediction | Failure,
-    exchange: Collection[str],
+    ranking: Ranking, candidate: Candidate, exchange: Collection[str]
 ) -> StructureComparison:
     """A candidate as a comparison, with the shieldings of its file where those were ranked, too."""
-    assert not isinstance(prediction, Failure)
+    prediction = ranking.predictions[candidate.place]
     made = StructureComparison(
         prediction, known_rows(average(prediction, exchange)), candidate.comparison
     )

@@ -68,7 +68,7 @@ def ranking_columns(
         Column("formula", None),
         Column("family"),
         Column("probability", None, digits=_DIGITS),
-        Column("family_probability", "prob.", digits=_DIGITS, show=_percent),
+        Column("family_probability", "prob.", digits=_DIGITS, show=percent),
         Column("n"),
     ]
     for own in species:
@@ -108,7 +108,10 @@ def ranking_table(ranking: Ranking, precision: int) -> Table:
         ))  # fmt: skip
     plural = "s" * (len(rows) != 1)
     title = f"{len(rows)} candidate{plural} by {ranking.experiment.source}"
-    return Table("candidates", columns, rows, title, notes=_notes(ranking))
+    explained, line = _explained(ranking), _next_line(ranking)
+    return Table(
+        "candidates", columns, rows, title, notes=(line,) * bool(line), explained=explained
+    )
 
 
 def _file_columns(species: Sequence[str], precision: int) -> list[Column]:
@@ -117,7 +120,7 @@ def _file_columns(species: Sequence[str], precision: int) -> list[Column]:
         Column("file_probability", None, digits=_DIGITS),
         Column(
             "file_family_probability", "prob. file", digits=_DIGITS,
-            show=lambda p: "" if p is None else _percent(p),
+            show=lambda p: "" if p is None else percent(p),
         ),
         *(
             Column(f"file_rmse.{s}", f"{s} RMSE file", "ppm", precision, name=f"{s} RMSE file/ppm")
@@ -188,11 +191,12 @@ def next_table(ranking: Ranking) -> Table | None:
     return Table("next", columns, rows, "What to measure next", notes=(note,))
 
 
-def _percent(probability: float) -> str:
-    percent = 100 * probability
-    if probability < 1 and percent >= 99.95:
+def percent(probability: float) -> str:
+    """A probability as people see it, never rounded to certainty."""
+    of_100 = 100 * probability
+    if probability < 1 and of_100 >= 99.95:
         return "> 99.9 %"
-    return f"{percent:.1f} %" if percent >= 0.05 else "< 0.1 %"
+    return f"{of_100:.1f} %" if of_100 >= 0.05 else "< 0.1 %"
 
 
 def _next_line(ranking: Ranking) -> str:
@@ -207,27 +211,25 @@ def _next_line(ranking: Ranking) -> str:
     )
 
 
-def _notes(ranking: Ranking) -> tuple[str, ...]:
-    lines = [
-        "RMSE and offset in ppm; * cannot be told apart: the fewest that hold "
+def _explained(ranking: Ranking) -> dict[str, str]:
+    """Lines below a ranking, by the columns that they explain."""
+    lines = {
+        "indistinguishable": "* cannot be told apart: the fewest that hold "
         f"{100 * CREDIBLE:g} % of the probability"
-    ]
+    }
     if len({c.family for c in ranking.candidates}) < len(ranking.candidates):
-        lines.append(
+        lines["family_probability"] = (
             "one family: near copies, undecided among themselves; its probability is shown"
         )
     if ranking.stated is not None:
-        lines.append("file: by the shieldings in the files, whose one error is that of GIPAW")
-    for species, (mean, deviation) in RMSE_BANDS.items():
-        if species in ranking.species:
-            lines.append(
-                f"{species} RMSE of correct structures (GIPAW, Salager 2010): "
-                f"{mean} ± {deviation} ppm"
-            )
-    if ranking.candidates:
-        best = ranking.candidates[0].expected_rmse
-        expected = ", ".join(f"{species} {value:.2f}" for species, value in best.items())
-        lines.append(f"RMSE that the errors of prediction and measurement lead to: {expected} ppm")
-    if line := _next_line(ranking):
-        lines.append(line)
-    return tuple(lines)
+        lines["file_family_probability"] = (
+            "file: by the shieldings in the files, whose one error is that of GIPAW"
+        )
+    expected = ranking.candidates[0].expected_rmse if ranking.candidates else {}
+    for species, value in expected.items():
+        line = f"{species} RMSE that errors of prediction and measurement lead to: {value:.2f} ppm"
+        if species in RMSE_BANDS:
+            mean, deviation = RMSE_BANDS[species]
+            line += f"; of correct structures (GIPAW, Salager 2010): {mean} ± {deviation} ppm"
+        lines[f"rmse.{species}"] = line
+    return lines

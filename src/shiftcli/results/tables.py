@@ -90,6 +90,8 @@ class Table(Tabular):
     title: str = ""
     detail: str = ""
     notes: tuple[str, ...] = ()  #: Lines below it.
+    #: Lines before these that explain a column, by its key.
+    explained: Mapping[str, str] = field(default_factory=dict)
     index: str = ""  #: Key of the column whose values name the rows in JSON; a list without it.
     #: Indices of the atoms that each row is about; empty where rows are not about atoms.
     atoms: Sequence[Sequence[int]] = ()
@@ -115,6 +117,12 @@ class Table(Tabular):
         """The rounded values of one column."""
         (place,) = (k for k, column in enumerate(self.columns) if column.key == key)
         return [self.columns[place].rounded(row[place]) for row in self.rows]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What stands below it: what its columns mean, and its notes."""
+        keys = {column.key for column in self.columns}
+        return (*(text for key, text in self.explained.items() if key in keys), *self.notes)
 
     def is_numeric(self, column: Column) -> bool:
         """Whether a column holds numbers."""

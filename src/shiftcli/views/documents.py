@@ -61,7 +61,7 @@ def write_markdown(document: Document) -> Iterator[str]:
         text = f"{title}\n\n" if table.title else ""
         text += line([column.head for column in columns]) + line(rule)
         yield text + "".join(map(line, cells)) + "\n"
-        yield from (f"{visible(text)}\n\n" for text in table.notes)
+        yield from (f"{visible(text)}\n\n" for text in table.lines)
 
 
 def write_latex(document: Document) -> Iterator[str]:
@@ -79,7 +79,7 @@ def write_latex(document: Document) -> Iterator[str]:
         yield f"  \\begin{{tabular}}{{{places}}}\n  \\toprule\n"
         yield line([column.head for column in columns]) + "  \\midrule\n"
         yield "".join(map(line, cells)) + "  \\bottomrule\n  \\end{tabular}\n"
-        yield from (f"  \\par {_tex(visible(text))}\n" for text in table.notes)
+        yield from (f"  \\par {_tex(visible(text))}\n" for text in table.lines)
         yield "\\end{table}\n\n"
 
 
@@ -128,7 +128,7 @@ def html_table(table: Table, kind: str = "", marks: Sequence[str] = (), opens: i
         named += f' class="{marks[k]}"' if marks and marks[k] else ""
         parts = zip(row, shown, numeric, strict=True)
         body.append(f"<tr{named}>{''.join(_cell(*part) for part in parts)}</tr>")
-    notes = "".join(f'<p class="note">{plain(text)}</p>' for text in table.notes)
+    notes = "".join(f'<p class="note">{plain(text)}</p>' for text in table.lines)
     return (
         f'<div class="scroll"><table class="{kind}" role="grid"><caption>{plain(table.title)}'
         f"</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"

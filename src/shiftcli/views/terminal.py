@@ -104,7 +104,7 @@ def lines(table: Table, width: int) -> Iterator[RichTable | Text]:
     if table.title:
         yield Text(_heading(table, width), style="bold")
     yield from _parts(table, width)
-    for text in table.notes:
+    for text in table.lines:
         yield Text(visible(text), style="dim")
 
 

@@ -20,7 +20,8 @@ def ranking(count, *species):
     def made(k):
         fits = tuple(Fit(s, 5, 30.0, -1.0, 0.1, 0.1 * (k + 1), 0.1, 0.9, 1.0) for s in species)
         comparison = Comparison((), fits, (), (), 1.0, 1.0)
-        return Candidate(f"{k}.cif", f"form ${k}_x$", "", comparison, 0.0, 0.5**k, k < 2)
+        return Candidate(f"{k}.cif", f"form ${k}_x$", "", comparison, 0.0, 0.5**k / 2, k < 2,
+                         family=k // 2 + 1, family_probability=0.5 ** (k // 2))  # fmt: skip
 
     peaks = tuple(Peak((), s, 1.0) for s in species)
     return Ranking(tuple(made(k) for k in range(count)), (), Experiment(peaks))
@@ -67,6 +68,9 @@ def test_a_lollipop_each_and_the_band_of_correct_structures(drawn):
     assert names == ["0", "1", "2"]  # of the files
     assert [panel.get_xlabel() for panel in (proton, carbon)] == ["¹H\n0.33 ± 0.16", "¹³C"]
     assert figure.get_supxlabel().startswith("RMSE/ppm")
+    (right,) = carbon.child_axes
+    said = [label.get_text() for label in right.get_yticklabels()]
+    assert said == ["100.0 %", "″", "50.0 %"]  # of families, the first of two candidates
 
 
 @pytest.mark.parametrize("width", [85.0, 170.0])

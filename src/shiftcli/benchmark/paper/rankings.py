@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.benchmark.rankings import (
     CandidateSet,
     Constants,
-    Questions,
     Tally,
     experiment_of,
     make_set,
@@ -34,30 +32,25 @@ from shiftcli.training.data import is_validation
 
 @dataclass(frozen=True)
 class _Size:
-    """Crystals with candidates, and in all; which candidates; draws of the noise by labels."""
+    """Crystals; which candidates of each; draws of the noise by labels."""
 
     sets: int
-    crystals: int
     kinds: tuple[str, ...]
     draws: Mapping[str, int]
     timed: int
 
 
-_FULL = _Size(16, 34, (*KINDS[:4], "packing", KINDS[4]), {"all": 4, "half": 1, "none": 1}, 1000)
-_QUICK = _Size(2, 2, KINDS[::3], {"all": 1, "half": 1, "none": 1}, 10)
+_FULL = _Size(16, (*KINDS[:4], "packing", KINDS[4]), {"all": 4, "half": 1, "none": 1}, 1000)
+_QUICK = _Size(2, KINDS[::3], {"all": 1, "half": 1, "none": 1}, 10)
 
 #: Most distinct hydrogens and carbons of a crystal, for time.
 _MOST_SITES = 40
 
-#: Values of the constants that are tried.
-_FREEDOM = (3.0, 5.0, 10.0, 30.0, 1e6)
-_COMMON = (0.0, 0.15, 0.3, 0.45, 0.65)
-_WIDTHS = (0.7, 0.85, 1.0, 1.2, 1.5)
-
-#: Those of a prototype on 29 candidates of cocaine, which were in use before; and no share common
-#: to like environments, normal errors.
-_PROTOTYPE = Constants(5.0, {"H": 0.45, "C": 0.65})
-_INDEPENDENT = Constants(1e6, {"H": 0.0, "C": 0.0})
+#: Constants of a prototype on 29 candidates of cocaine; those that the errors of 34 crystals gave
+#: then; and no share in common, normal errors.
+_PROTOTYPE = Constants(5.0, {"H": (0.0, 0.45), "C": (0.0, 0.65)}, {})
+_BEFORE = Constants(10.0, {"H": (0.0, 0.15), "C": (0.0, 0.3)}, {})
+_INDEPENDENT = Constants(1e6, {"H": (0.0, 0.0), "C": (0.0, 0.0)}, {})
 
 
 def ranking(setting: Setting) -> Result:
@@ -65,9 +58,8 @@ def ranking(setting: Setting) -> Result:
 
     Of the data validation crystals are taken that no network has learned from; predictions are kept
     in ``candidates`` below the setting's folder. For each nucleus and share of labels how often the
-    true family is first; stated against observed probabilities, and constants of the model fitted
-    on one half of the crystals and tried on the other, as remarks and series. `TrainingError` if
-    the data hold no such crystal.
+    true family is first; stated against observed probabilities, and other constants of the model,
+    as remarks and series. `TrainingError` if the data hold no such crystal.
     """
     size = _QUICK if setting.quick else _FULL
     predictor = StoredPredictor(
@@ -76,8 +68,7 @@ def ranking(setting: Setting) -> Result:
     )  # fmt: skip
     factors = widening(predictor)
     with predictor.store:
-        known = _make_sets(setting, predictor, size)
-    sets = known[: size.sets]
+        sets = _make_sets(setting, predictor, size)
     tallies = measure_rankings(sets, size.draws, factors, setting.note)
     rows: list[tuple[Value, ...]] = [
         ("+".join(SPECIES[e] for e in elements), word, len(tally.outcomes), *tally.figures())
@@ -85,7 +76,7 @@ def ranking(setting: Setting) -> Result:
     ]
     every = Tally([o for tally in tallies.values() for o in tally.outcomes])
     bins = list(every.bins())
-    constants = _try_constants(sets, known, size.draws["all"], factors) if len(sets) > 1 else []
+    constants = _try_constants(sets, size.draws["all"], factors) if len(sets) > 1 else []
     copies = [
         (s.crystal.name, *row)
         for s in sets
@@ -123,7 +114,7 @@ def ranking(setting: Setting) -> Result:
 
 
 def _make_sets(setting: Setting, predictor: Predictor, size: _Size) -> list[CandidateSet]:
-    """Crystals that no network has learned from, the first of them with other candidates."""
+    """Crystals that no network has learned from, with other candidates."""
     labelled = setting.labelled
     crystals = {
         k: c for k, c in labelled.main.items()
@@ -133,9 +124,9 @@ def _make_sets(setting: Setting, predictor: Predictor, size: _Size) -> list[Cand
         del crystals[k]
     sets: list[CandidateSet] = []
     for k, crystal in crystals.items():
-        if len(sets) == size.crystals:
+        if len(sets) == size.sets:
             break
-        made = make_set(crystal, size.kinds if len(sets) < size.sets else (), predictor, k)
+        made = make_set(crystal, size.kinds, predictor, k)
         if made is not None:
             sets.append(made)
             setting.note(f"{crystal.name}: {counted(len(made.candidates), 'structure')} predicted")
@@ -149,75 +140,31 @@ def _size(crystal: Crystal) -> int:
 
 
 def _try_constants(
-    sets: Sequence[CandidateSet],
-    known: Sequence[CandidateSet],
-    draws: int,
-    factors: Mapping[str, float],
+    sets: Sequence[CandidateSet], draws: int, factors: Mapping[str, float]
 ) -> list[tuple[str, str]]:
-    """Mean ln P and coverage with labels: constants of today, others, and fitted ones.
-
-    Fitted constants are those of the half of the known crystals that a set is not in.
-    """
+    """Mean ln P and coverage with labels: constants of today, and others."""
     experiments = {
         "1H": pose_all(sets, ("H",), draws, factors),
         "13C": pose_all(sets, ("C",), draws, factors),
         "1H+13C": pose_all(sets, ("H", "C"), draws, factors),
     }
-    errors = {e: pose_all(known, (e,), 2, factors, only_true=True) for e in ("H", "C")}
-    halves = [{s.crystal.name for s in known[k::2]} for k in (0, 1)]
-    fitted = [
-        _fit({e: [q for q in own if q.crystal in half] for e, own in errors.items()})
-        for half in halves
-    ]
-    found: list[tuple[str, Callable[[Questions], Constants]]] = [
-        ("constants of today", lambda q: Constants()),
-        ("power 0.7", lambda q: Constants(power=0.7)),
-        ("power 0.4", lambda q: Constants(power=0.4)),
-        ("the prototype's", lambda q: _PROTOTYPE),
-        ("independent normal errors", lambda q: _INDEPENDENT),
-        ("the same, power 0.4", lambda q: replace(_INDEPENDENT, power=0.4)),
-        ("fitted on the other half", lambda q: fitted[q.crystal in halves[0]]),
-    ]
+    found = {
+        "constants of today": Constants(),
+        "differences between candidates as they are": Constants(resolved={}),
+        "those before, from 34 crystals": _BEFORE,
+        "the prototype's": _PROTOTYPE,
+        "independent normal errors": _INDEPENDENT,
+        "the same, power 0.4": replace(_INDEPENDENT, power=0.4),
+    }
     rows = []
-    for words, choose in found:
+    for words, constants in found.items():
         figures = []
         for name, questions in experiments.items():
-            tally = Tally([q.outcome(choose(q)) for q in questions])
+            tally = Tally([q.outcome(constants) for q in questions])
             _, _, inside, size, *_ = tally.figures()
             figures.append(f"{name} ln P {tally.mean_log:.3f}, {inside:.0%} in {size:.1f}")
         rows.append((words, "; ".join(figures)))
-    for k, constants in enumerate(fitted):
-        words = ", ".join(
-            f"{SPECIES[e]} c {constants.common[e]:g} widths ×{constants.widths[e]:g}"
-            for e in ("H", "C")
-        )
-        rows.append((f"fitted on half {k + 1}", f"ν {constants.freedom:g}, {words}"))
     return rows
-
-
-def _fit(single: Mapping[str, Sequence[Questions]]) -> Constants:
-    """Constants under which the errors of the true structures are likeliest."""
-    best: dict[float, tuple[float, dict[str, tuple[float, float]]]] = {}
-    for freedom in _FREEDOM:
-        total, chosen = 0.0, {}
-        for element, questions in single.items():
-            values = {
-                (c, w): sum(
-                    Constants(freedom, {element: c}, {element: w}).log_likelihood(
-                        q.questions[0], q.elements
-                    )
-                    for q in questions
-                )
-                for c, w in product(_COMMON, _WIDTHS)
-            }
-            chosen[element] = max(values, key=values.__getitem__)
-            total += values[chosen[element]]
-        best[freedom] = total, chosen
-    freedom = max(best, key=lambda f: best[f][0])
-    chosen = best[freedom][1]
-    return Constants(
-        freedom, {e: c for e, (c, _) in chosen.items()}, {e: w for e, (_, w) in chosen.items()}
-    )
 
 
 def _time(own: CandidateSet, number: int, factors: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ from shiftcli.nmr.gathering import Candidate
 from shiftcli.nmr.ranking import RMSE_BANDS, Ranking
 from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
+from shiftcli.results.rankings import percent
 from shiftcli.views.plots.figure import label_room, nuclide, picture, plain
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ _NAMES = 0.35
 def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None = None) -> Figure:
     """Draw the RMSE of the best candidates as lollipops, a panel for each nucleus.
 
-    The first `LARGEST` candidates are drawn, the best on top, with their probabilities. Those that
-    cannot be told apart are filled, the others hollow. The band is that of correct structures
-    (`shiftcli.nmr.ranking.RMSE_BANDS`). Raises as `picture`, and `UsageError` if there is nothing
-    to draw.
+    The first `LARGEST` candidates are drawn, the best on top, with the probabilities of their
+    families (″ for a further member of one). Those that cannot be told apart are filled, the others
+    hollow. The band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`). Raises as
+    `picture`, and `UsageError` if there is nothing to draw.
     """
     drawn = ranking.candidates[:LARGEST]
     if not drawn:
@@ -54,9 +55,12 @@ def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None
         )
         figure.supxlabel(f"RMSE/ppm{grey}", fontsize="medium")
         right = axes[-1].secondary_yaxis("right")
-        right.set_yticks(
-            range(len(drawn)), [f"{100 * c.probability:.1f} %" for c in drawn], fontsize="small"
-        )
+        firsts = {c.family: k for k, c in reversed(list(enumerate(drawn)))}
+        texts = [
+            percent(c.family_probability) if firsts[c.family] == k else "″"
+            for k, c in enumerate(drawn)
+        ]
+        right.set_yticks(range(len(drawn)), texts, fontsize="small")
         right.tick_params(length=0)
     return figure
 

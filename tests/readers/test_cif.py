@@ -343,7 +343,7 @@ def test_a_bad_block_does_not_hide_the_others():
         (cif() + "H3 H 0.1\n", "3 values for the 5 names of a loop at line 23"),
         (cif()[:-10], "3 values for the 5 names of a loop at line 22"),
         (cif() + "_title 'never closed\n", "unterminated"),
-        (cif() + "_text\n;never closed\n", "unterminated"),
+        (cif() + "_text\n;never closed\n\n\n", "unterminated text field at line 24"),
         (cif() + "_a 1\n_A 2\n", "broken CIF: _a is given 2 times"),
         (cif(WATER.replace("0.38", ".")), "atom H1: coordinate x is '.'"),
         (cif(WATER.replace("0.38", "nan")), "atom H1: coordinate x is 'nan'"),
@@ -537,6 +537,10 @@ def test_blocks_that_hold_nothing_take_no_time():
         ("_platon_squeeze_void_nr 1\n", "solvent was removed from the file (SQUEEZE)"),
         ("_refine_special_details 'PLATON/SQUEEZE was used'\n", "solvent was removed"),
         ("_chemical_formula_moiety 'C8 H9 N O2 [+ solvent]'\n", "solvent was removed"),
+        ("_chemical_formula_moiety 'C8 H9 N O2, [solvents]'\n", "solvent was removed"),
+        ("_refine_special_details 'The Squeeze routine of PLATON'\n", "solvent was removed"),
+        ("_olex2_refinement_description\n;\n1. Use Solvent Mask\n;\n", "solvent was removed"),
+        ("_shelx_res_file\n;\nTITL x\nABIN\nFVAR 1\n;\n", "solvent was removed"),
     ],
 )  # fmt: skip
 def test_removed_solvent_is_told(lines, match):

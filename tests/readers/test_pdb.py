@@ -64,7 +64,7 @@ def test_alternative_locations():
     text = text.replace(atom(" O", "O", 1, 1, 1), "")
     crystal = one(text)
     assert crystal.formula == "H4 O2"
-    assert "1 minor sites left out: O_2" in crystal.warnings[0]
+    assert "1 minor site left out: O_2" in crystal.warnings[0]
     with pytest.raises(ReadError, match="--disorder major"):
         one(text, disorder="error")
 

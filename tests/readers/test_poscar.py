@@ -48,6 +48,8 @@ def test_broken_poscar(text):
         (POSCAR + POSCAR, "'urea' after the atoms: several structures in one file?"),
         (POSCAR.replace("0.3 0.3", "0_3.3 0.3"), "'0_3.3' is no number"),
         (POSCAR.replace("6.0", "6,0"), "not a readable POSCAR"),
+        (POSCAR.replace("O H\n", "O Xx\n"), "no element is called 'Xx'"),
+        (POSCAR.replace("O H\n", "O\n"), "1 element, but 2 numbers of atoms"),
     ],
 )
 def test_what_would_be_read_as_something_else(text, match):

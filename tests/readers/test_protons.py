@@ -44,6 +44,22 @@ def test_each_water_of_a_chain_has_two(tmp_path, groups):
     assert len({site.label for site in crystal.sites}) == len(crystal.sites)
 
 
+@pytest.mark.parametrize(
+    ("share", "rows", "count"),
+    [("0.67", ["H1 H 0.25 0.5 0.74", "H2 H 0.06 0.5 0.4", "H3 H 0.44 0.5 0.4"], 2),
+     ("0.33", ["C1 C 0.25 0.22 0.33", "H4 H 0.25 0.42 0.04", "H5 H 0.06 0.05 0.42",
+               "H6 H 0.44 0.05 0.42", "H1 H 0.25 0.5 0.74", "H2 H 0.06 0.6 0.4",
+               "H3 H 0.44 0.6 0.4"], 1)],
+)  # fmt: skip
+def test_thirds_of_hydrogens(tmp_path, share, rows, count):
+    rows = [f"{row} {1 if row[:2] not in ('H1', 'H2', 'H3') else share}" for row in rows]
+    path = tmp_path / "thirds.cif"
+    path.write_text(cif(["O1 O 0.25 0.5 0.5 1", *rows], (5.0, 5.0, 4.0)))
+    crystal, counts = hydrogens_on_oxygens(path)
+    assert counts == [count]
+    assert "one arrangement with whole molecules" in " ".join(crystal.warnings)
+
+
 def test_an_acid_keeps_one_of_two(tmp_path):
     """A dimer of formic acid whose proton is half on each oxygen."""
     rows = ["C1 C 0.5 0.3 0.5 1", "H1 H 0.5 0.192 0.5 1", "O1 O 0.614 0.358 0.5 1",

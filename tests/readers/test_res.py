@@ -61,12 +61,18 @@ def test_centring_and_inversion():
 def test_parts_and_free_variables():
     parts = "PART 1\nH 2 0.1 0.3 0.1 21.0\nPART 2\nH 2 0.1 0.1 0.3 -21.0\nPART 0\n"
     crystal = one(AIRSS.replace("H 2 0.1 0.3 0.1 1.0\n", "FVAR 0.5 0.75\n" + parts))
-    assert "1 minor sites left out: no. 3" in " ".join(crystal.warnings)
+    assert "1 minor site left out: no. 3" in " ".join(crystal.warnings)
+
+
+def test_an_open_end_and_removed_solvent_are_told():
+    assert "no HKLF and no END" in " ".join(one(AIRSS.removesuffix("END\n")).warnings)
+    assert "solvent was removed" in one(UREA.replace("L.S. 4", "L.S. 4\nABIN")).warnings[-1]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
+        ("H 2 0.1 0.3 0.1 1.0\nEND", "H 2 0.1", "line 6 cannot be understood"),
         ("0.6459 0.1766", "0.6459 0,1766", "line 19 cannot be understood"),
         ("CELL 0.71073 5.565", "CELL 0.71073 5_565", "cannot be understood"),
         ("N1 3", "N1 9", "line 19 cannot be understood"),
@@ -78,4 +84,4 @@ def test_parts_and_free_variables():
 )
 def test_refusals(old, new, match):
     with pytest.raises(ReadError, match=match):
-        one(UREA.replace(old, new))
+        one((AIRSS if old in AIRSS else UREA).replace(old, new))

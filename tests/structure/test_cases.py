@@ -32,7 +32,7 @@ def prepared(name, **options):
 def test_missing_and_free_atoms_are_refused(name):
     with pytest.raises(StructureError, match=r"missing|no atom is bonded") as caught:
         prepared(name)
-    assert caught.value.hint.startswith("--allow hydrogens")
+    assert caught.value.hint.startswith("add the atoms that are missing first; --allow hydrogens")
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,15 @@ def test_a_wider_tolerance_numbers_anew():
     assert "C1_2" not in find_copies(rattled, 0.1).labels
 
 
+def test_molecules_that_only_a_hydrogen_joins():
+    """Two waters share a proton: both are numbered."""
+    places = [[0, 0, 0], [2.4, 0, 0], [1.2, 0, 0], [-0.3, 0.9, 0], [-0.3, -0.9, 0], [2.7, 0.9, 0],
+              [2.7, -0.9, 0.2]]  # fmt: skip
+    crystal = Crystal(np.array(list("OOHHHHH")), np.array(places), None, ("",) * 7)
+    found = label_by_molecule(crystal).labels
+    assert sorted(found) == ["H1", "H2", "H3", "H4", "H5", "O1", "O2"]
+
+
 def test_no_bonds_no_places():
     heap = Crystal(np.array(["C"] * 3000), np.zeros((3000, 3)), np.eye(3) * 9, ("",) * 3000)
     assert label_by_molecule(heap).labels[:2] == ("C1", "C2")

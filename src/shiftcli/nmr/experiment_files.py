@@ -81,6 +81,8 @@ def read_experiment(path: str | Path, element: str = "") -> Experiment:
         header = _header(rows)
         columns, notes = _columns(header, element)
         fields = list(_fields(rows, columns, len(header)))
+        if "MS_shielding/ppm" in header and not any(own["shift"] for _, own in fields):
+            raise _no_shifts()
         if separator != ",":
             fields = _with_points(fields)
         peaks, bonded, near = _peaks(fields, element)
@@ -116,6 +118,10 @@ class _Mistake(Exception):
     def __init__(self, message: str, hint: str = "", line: int = 0) -> None:
         super().__init__(message)
         self.hint, self.line = hint, line
+
+
+def _no_shifts() -> _Mistake:
+    return _Mistake("shieldings and no shifts", hint="predict --references makes shifts of them")
 
 
 def _is_empty(row: Sequence[str]) -> bool:
@@ -174,7 +180,7 @@ def _columns(header: Sequence[str], element: str) -> tuple[dict[str, int], tuple
     needed = ["shift"] if element else ["species", "shift"]
     missing = [name for name in needed if name not in names]
     if missing == ["shift"] and "ms_shielding" in names:
-        raise _Mistake("shieldings and no shifts", hint="predict --references makes shifts of them")
+        raise _no_shifts()
     if missing:
         raise _Mistake(
             f"no column {' and no column '.join(missing)} in the header "

@@ -117,7 +117,8 @@ def doubt_symbols(crystal: Crystal, flags: Sequence[tuple[str, ...]]) -> Crystal
     if unseen <= _MOST_UNSEEN * len(flags):
         return crystal
     return crystal.with_warning(
-        f"{unseen} of {len(flags)} sites have bonds that no training crystal has: "
+        f"{unseen} of {len(flags)} {'sites have' if flags[1:] else 'site has'} bonds that no "
+        "training crystal has: "
         "are their symbols those of other atoms?"
     )
 

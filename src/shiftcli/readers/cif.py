@@ -45,6 +45,10 @@ _NAMING = (
     "_atom_site_aniso_label", "_geom_bond_atom_site_label_1", "_geom_bond_atom_site_label_2",
 )  # fmt: skip
 _FORMULA = "_chemical_formula_sum"
+#: Texts that say what was done, and words there for a solvent taken out of the data; ABIN is
+#: SHELXL's for it.
+_TEXTS = ("_details", "_comment", "_description", "_refinement", "_res_file")
+_MASKED = re.compile(r"(?i:\bsqueeze\b|solvent[- ]mask|^ABIN\b)|\bBYPASS\b", re.MULTILINE)
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
     "_symmetry_equiv_pos_as_xyz",
@@ -137,10 +141,9 @@ def _removed_solvent(block: Block) -> list[str]:
             electrons = sum(n for n in map(gemmi.cif.as_number, count) if np.isfinite(n))
             found = f" of {electrons:.0f} electrons" if electrons else ""
             return [f"solvent{found} was removed from the file ({program}): it is not in the cell"]
-    details = (block.value(tag) for tag in block.having("_") if tag.endswith("_details"))
-    if "+ solvent" in block.value("_chemical_formula_moiety") or any(
-        re.search(r"\bSQUEEZE\b|solvent[- ]mask|BYPASS", text) for text in details
-    ):
+    formulas = f"{block.value('_chemical_formula_moiety')} {block.value(_FORMULA)}"
+    details = (block.value(tag) for tag in block.having("_") if tag.endswith(_TEXTS))
+    if re.search(r"\+ ?solvent|\[ ?solvent", formulas) or any(map(_MASKED.search, details)):
         return ["solvent was removed from the file, as it says: it is not in the cell"]
     return []
 

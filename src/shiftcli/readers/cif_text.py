@@ -166,6 +166,8 @@ def _syntax_error(message: str, lines: list[str], first_line: int) -> str:
     if not match:
         return f"broken CIF: {safe_text(message, 100)}"
     line = int(match[1])
+    if "unterminated text field" in message:  # begun where the last semicolon stands
+        line = max(k for k, text in enumerate(lines, 1) if text.startswith(";"))
     what = safe_text(match[3], 80).replace("parse error", "syntax error") or "syntax error"
     if what.startswith("Wrong number of values in loop") and (odd := _odd_row(lines, line - 1)):
         line, found, columns = odd

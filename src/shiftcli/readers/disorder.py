@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from shiftcli import limits
-from shiftcli.errors import ReadError
+from shiftcli.errors import ReadError, counted
 from shiftcli.readers.atoms import AtomTable, listed
 from shiftcli.readers.protons import half_protons, place_protons
 from shiftcli.readers.sources import safe_text
@@ -67,9 +67,10 @@ def keep_major_component(table: AtomTable, disorder: str) -> AtomTable:
     taken = keep & (table.occupancies < FULL) & ~half_protons(table, ~disordered)
     dropped, partial = labels[~keep], labels[taken]
     warnings = [
-        f"disorder: {len(names)} {what}: {listed(names)}"
-        for what, names in (
-            ("minor sites left out", dropped), ("partly occupied sites taken as full", partial),
+        f"disorder: {counted(len(names), what)} {fate}: {listed(names)}"
+        for what, fate, names in (
+            ("minor site", "left out", dropped),
+            ("partly occupied site", "taken as full", partial),
         )
         if len(names)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from io import StringIO
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ _LABEL_COLUMNS = ("labels", "label", "atom_labels", "site_labels", "castep_label
 
 _PROPERTIES = re.compile(r"Properties\s*=\s*\"?(\S+)")
 
-_ASSIGNED = re.compile(r"(\w+)\s*=\s*[\"'\[({]+([^\"'\])}]*)")
+_SIGNS = re.compile(r"[\"'\[\](){},=:]")
 _FLOAT = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 _LATTICE_WORDS = ("lattice", "lattice_vectors", "cell", "unit_cell", "unitcell", "box")
 
@@ -99,9 +99,8 @@ def _read_frame(frame: list[str], where: str, shielding_column: str | None) -> A
     refuse_too_many(len(frame) - 2, where)
     if is_extended:
         _refuse_wide(comment, where)
-    if "Lattice" not in comment:
-        _refuse_misspelt_lattice(comment, where)
     refuse_odd_numbers(frame[1:] if is_extended else frame[2:], where)
+    _refuse_other_lattice(comment, where)
     labels = _put_symbols(frame, where)
     # Free text in the comment of a plain XYZ file would be taken for key=value pairs.
     header = _put_asked_for(comment, shielding_column) if is_extended else ""
@@ -146,16 +145,28 @@ def _refuse_wide(comment: str, where: str) -> None:
         raise ReadError(f"{columns} columns; at most {limits.COLUMNS} are read", where=where)
 
 
-def _refuse_misspelt_lattice(comment: str, where: str) -> None:
-    """Refuse a header whose cell goes by another name, and would be left out unseen."""
-    for key, values in _ASSIGNED.findall(comment):
-        words = values.replace(",", " ").split()
-        is_cell = get_close_matches(key.lower(), _LATTICE_WORDS, 1, 0.7)
-        if is_cell and len(words) in (3, 6, 9) and all(_FLOAT.fullmatch(word) for word in words):
+def _refuse_other_lattice(comment: str, where: str) -> None:
+    """Refuse a header whose cell goes by another name, or none, and would be left out unseen."""
+    words, has_lattice = _SIGNS.sub(" ", comment).split(), "Lattice" in comment
+    is_number = [_FLOAT.fullmatch(word) is not None for word in words]
+    start = 0
+    for are_numbers, run in groupby(is_number):
+        start, first = start + (count := len([*run])), start
+        if not are_numbers or count not in (3, 5, 6, 8, 9):
+            continue
+        name = next((w for w in words[max(0, first - 2) : first] if _is_cell(w)), "")
+        is_odd = name or (count == len(words) and count > 5)
+        if is_odd and (not has_lattice or (name == "Lattice" and count != 9)):
+            said = "" if has_lattice else "no Lattice, but "
+            said += f"'{safe_text(name, 20)}' with " if name else ""
             raise ReadError(
-                f"no Lattice, but '{safe_text(key, 20)}' with {len(words)} numbers", where=where,
+                f"{said}{count} numbers", where=where,
                 hint="extended XYZ has the cell as Lattice=\"ax ay az bx by bz cx cy cz\"",
             )  # fmt: skip
+
+
+def _is_cell(word: str) -> bool:
+    return bool(get_close_matches(word.lower(), _LATTICE_WORDS, 1, 0.7))
 
 
 def _put_asked_for(comment: str, wanted: str | None) -> str:

@@ -17,6 +17,7 @@ def parse_formula(text: str) -> dict[str, float]:
     Empty where the text is no plain sum formula, or one of more atoms than a structure may have.
     """
     counts: dict[str, float] = {}
+    text = re.sub(r"\[?\+ ?solvents?\]?|\[ ?solvents? ?\]", "", text)
     for token in text.replace("'", " ").split():
         parts = re.findall(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?", token)
         if "".join(a + b for a, b in parts) != token or any(a not in SYMBOLS for a, _ in parts):

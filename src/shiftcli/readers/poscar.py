@@ -8,8 +8,14 @@ from io import StringIO
 
 import numpy as np
 
-from shiftcli.errors import ReadError, visible
-from shiftcli.readers.atoms import AtomTable, element_of, refuse_odd_numbers, refuse_too_many
+from shiftcli.errors import ReadError, counted, visible
+from shiftcli.readers.atoms import (
+    SYMBOLS,
+    AtomTable,
+    element_of,
+    refuse_odd_numbers,
+    refuse_too_many,
+)
 from shiftcli.readers.sources import safe_text
 
 
@@ -67,11 +73,25 @@ def _check_counts(text: str, where: str) -> int:
                 "no element symbols, as in a file of VASP 4", where=where,
                 hint="write them, such as C H N O, in a line before the numbers of atoms",
             )  # fmt: skip
+        if at == 6:
+            _refuse_bad_symbols(lines[5].split("!")[0].split(), len(counts), where)
         selective = lines[at + 1 : at + 2] and lines[at + 1].strip()[:1] in ("S", "s")
         end = at + 2 + bool(selective) + announced
         _refuse_second(lines[end:], where)
         return end
     return 0
+
+
+def _refuse_bad_symbols(symbols: list[str], counts: int, where: str) -> None:
+    """Refuse symbols that are none, or not as many as the numbers of atoms."""
+    for symbol in symbols:
+        if re.split(r"[_/]", symbol)[0] not in SYMBOLS:  # VASP 6 adds what names a potential
+            raise ReadError(f"no element is called '{safe_text(symbol, 20)}'", where=where)
+    if len(symbols) != counts:
+        raise ReadError(
+            f"{counted(len(symbols), 'element')}, but {counted(counts, 'number')} of atoms",
+            where=where,
+        )
 
 
 def _refuse_second(rest: list[str], where: str) -> None:

@@ -27,17 +27,27 @@ _CLASH = 1.25
 
 
 def half_protons(rows: AtomTable, is_whole: np.ndarray) -> np.ndarray:
-    """Rows of half-occupied hydrogens on oxygens that are there as a whole, shape (n,)."""
+    """Rows of half-occupied hydrogens on oxygens that are there as a whole, shape (n,).
+
+    Also of those of other shares of which an oxygen has whole hydrogens only by a choice.
+    """
     low, high = HALF
-    half = (rows.elements == "H") & (rows.occupancies >= low) & (rows.occupancies <= high)
-    if not half.any() or rows.cell is None:
+    hydrogen = (rows.elements == "H") & (rows.occupancies < 1 - _SLACK)
+    half = hydrogen & (rows.occupancies >= low) & (rows.occupancies <= high)
+    if not hydrogen.any() or rows.cell is None:
         return np.zeros(len(rows), dtype=bool)
     near = find_neighbours(rows.cell, rows.coordinates @ rows.cell, _BOND)
-    carried = half[near.first] & (rows.elements[near.second] != "H")
-    found = np.zeros(len(rows), dtype=bool)
-    found[near.first[carried]] = True
+    near = near.where(hydrogen[near.first] & (rows.elements[near.second] != "H"))
     is_carrier = (rows.elements == "O") & is_whole
-    found[near.first[carried & ~is_carrier[near.second]]] = False
+    found = np.zeros(len(rows), dtype=bool)
+    found[near.first] = True
+    found[near.first[~is_carrier[near.second]]] = False
+    for oxygen in np.unique(near.second):
+        own = near.first[near.second == oxygen]
+        total, most = rows.occupancies[own].sum(), (rows.occupancies[own] > high).sum()
+        # Two of three that are there by two thirds each, one of three thirds; not 0.7 and 0.3.
+        is_shared = abs(total - round(total)) < _SLACK and most != round(total)
+        found[own] &= half[own] | is_shared
     return found
 
 
@@ -79,7 +89,8 @@ def place_protons(
     if len(clash):
         constraints.append(LinearConstraint(csr_array(either), -np.inf, 1.0))
     found = milp(
-        np.arange(len(candidates)) / len(candidates) ** 2,  # the first ones, where all is equal
+        # The likelier ones; the first ones, where all is equal.
+        np.arange(len(candidates)) / len(candidates) ** 2 - rows.occupancies[site[candidates]],
         integrality=np.ones(len(candidates)),
         bounds=Bounds(0.0, most),
         constraints=constraints,

@@ -36,11 +36,12 @@ def read_res(text: str, source: str) -> Iterator[AtomTable]:
     where = visible(source)
     said: dict[str, list[str]] = {}
     rows: list[tuple[str, str, list[float], str]] = []
-    operations, part, elements = ["x,y,z"], "", list[str]()
+    operations, part, elements, is_open = ["x,y,z"], "", list[str](), True
     for count, line in enumerate(re.sub(r"=[ \t]*\n(.*)", r" \1\n", text).split("\n"), 1):
         words = line.split("!")[0].split()
         word = words[0].upper()[:4] if words else ""
         if word in ("END", "HKLF"):
+            is_open = False
             break
         try:
             if word == "CELL" and word in said:
@@ -51,8 +52,10 @@ def read_res(text: str, source: str) -> Iterator[AtomTable]:
                 elements += [w.capitalize() for w in words[1:] if w[:1].isalpha()]
             elif word == "PART":
                 part = "" if words[1] == "0" else words[1]
-            elif word in _WORDS or len(words) < 6:
+            elif word in _WORDS or (len(words) < 6 and not _begins_atom(words, elements)):
                 said.setdefault(word, words[1:])
+            elif len(words) < 6:
+                raise ValueError
             elif words[1].isdecimal() and not re.fullmatch(r"Q\d+", words[0].upper()):
                 element = element_of(elements[int(words[1]) - 1])
                 rows.append((words[0], element, [number(w) for w in words[2:6]], part))
@@ -71,7 +74,17 @@ def read_res(text: str, source: str) -> Iterator[AtomTable]:
         table = _table(rows, cell, symmetry, free, formula)
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise ReadError("CELL, LATT, FVAR or UNIT cannot be understood", where=where) from error
-    yield replace(table, name=" ".join(said.get("TITL", [])[:1]))
+    yield replace(table, name=" ".join(said.get("TITL", [])[:1])).with_warning(
+        "no HKLF and no END: the file may be cut off" if is_open else "",
+        "solvent was removed from the data (ABIN): it is not in the cell" if "ABIN" in said else "",
+    )
+
+
+def _begins_atom(words: list[str], elements: list[str]) -> bool:
+    """Whether a short line has the name and the number of an element, and was cut off."""
+    if len(words) < 2 or not words[1].isdecimal() or not 0 < int(words[1]) <= len(elements):
+        return False
+    return element_of(words[0]) == element_of(elements[int(words[1]) - 1])
 
 
 def _symmetry(lattice: int, operations: list[str]) -> sym.Symmetry:

@@ -193,7 +193,7 @@ def cut_short(text: str) -> str:
     *_, above, last = ["", *text[-2000:].rsplit("\n", 2)]
     digits, usual = (line.split()[-1:] or [""] for line in (last, above))
     missing = len(usual[0].partition(".")[2]) - len(digits[0].partition(".")[2])
-    is_row = len(last.split()) == len(above.split()) > 3
+    is_row = len(last.split()) == len(above.split()) >= 3
     if not is_row or missing < 2 or not (_is_decimal(digits[0]) and _is_decimal(usual[0])):
         return ""
     return f"the last line ends with {digits[0]} and no line end: is the file cut off?"

@@ -23,6 +23,9 @@ OVERRIDES = {
     "valence": "too-many-bonds",
 }
 
+#: What is better than to override a refusal.
+_ADVICE = {"hydrogens": "add the atoms that are missing first; "}
+
 #: Atoms nearer (Å) than this to another element than H, C, N and O are not predicted: leaving
 #: out one oxygen moves 1H by 0.6 ppm at 2.2–2.8 Å and by 0.09 at 3.4–4 Å, 13C by 4.8 and 1.3.
 NEAREST_OTHER = 3.4
@@ -84,7 +87,9 @@ def check(crystal: Crystal, allow: Collection[str] = ()) -> Crystal:
             continue
         if name not in allow:
             raise StructureError(
-                problem, where=crystal.where, hint=f"--allow {name} predicts it all the same"
+                problem,
+                where=crystal.where,
+                hint=f"{_ADVICE.get(name, '')}--allow {name} predicts it all the same",
             )
         crystal = crystal.with_flag(atoms, OVERRIDES[name]).with_warning(f"{problem}: allowed")
         if name == "overlaps":

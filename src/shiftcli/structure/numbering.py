@@ -131,7 +131,8 @@ class _Places:
     def walk(self, atoms: np.ndarray) -> Iterator[int]:
         """The atoms of a molecule in their order."""
         nodes = sorted((k for k in atoms.tolist() if self._is_node[k]), key=self._ranks.__getitem__)
-        waiting, order = [nodes[0]], dict[int, None]()
+        # All of them wait: a hydrogen that two atoms share may be all that joins a molecule.
+        waiting, order = nodes[::-1], dict[int, None]()
         while waiting:
             atom = waiting.pop()
             if atom not in order:

@@ -113,7 +113,9 @@ def _pad(
 ) -> Environments:
     """Neighbours of some centres as one padded block, sorted by element in each row."""
     near = search.around(centres, own)
-    near = near.where(np.lexsort((near.distances, kinds[near.second], near.first)))
+    # One sort of one number is an order of magnitude faster than three of three.
+    rank = near.first * len(ELEMENTS) + kinds[near.second]
+    near = near.where(np.argsort(rank * (2 * search.reach) + near.distances))
     row = near.first
     counts = np.bincount(row, minlength=len(centres))
     column = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import accumulate
 from typing import Any, get_args
 
 import torch
@@ -117,27 +118,28 @@ def _densities_by_products(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     n, planes = len(positions), len(grids) * len(ELEMENTS)
-    atoms, steps, counts = _seen_atoms(positions, channels, grids, _reach(kernel))
-    volume = atoms.new_zeros(n, planes, VOXELS, VOXELS**2)
+    atoms, steps, kinds, counts = _seen_atoms(positions, channels, grids, _reach(kernel))
     totals = [sum(own) for own in counts]
+    axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
+    gaussians = [
+        (weight[kinds, None], -width[kinds, None] * steps[:, None] ** 2)
+        for weight, width in _gaussians(kernel, atoms.device)
+    ]
     memory = atoms.new_empty(max(totals, default=0), VOXELS, VOXELS)
-    gaussians = _gaussians(kernel, len(grids))
+    sums = atoms.new_empty(planes, VOXELS, VOXELS**2)
+    volume = atoms.new_empty(n, VOXELS**3, planes, dtype=dtype)
     # One environment after the other: what is at work stays in a core's cache.
-    for sums, some, step, own in zip(
-        volume, atoms.split(totals), steps.split(totals), counts, strict=True
-    ):
-        by_channel = sums.unbind(0)
-        outputs = [plane for k in range(len(ELEMENTS)) for plane in by_channel[k :: len(ELEMENTS)]]
+    for row, (start, total) in enumerate(zip(accumulate(totals, initial=0), totals, strict=False)):
+        own, by_plane = slice(start, start + total), sums.zero_().unbind()
         if kernel == "slater":
-            _add_slater(outputs, some, step, own)
-        for part, weight, inverse_width in gaussians:
-            these = slice(sum(own[: part.start]), sum(own[: part.stop]))
+            _add_slater(by_plane, atoms[:, own], steps[own], counts[row])
+        for weight, width in gaussians:
             _add_gaussians(
-                outputs[part], some[these], step[these], own[part], weight, inverse_width, memory
+                by_plane, atoms[:, own], axis, counts[row], weight[own], width[own], memory
             )
-    # One transposition of flat voxels is several times faster than a permutation of axes.
-    flat = volume.to(dtype).view(n, planes, VOXELS**3).transpose(1, 2).contiguous()
-    return flat.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
+        # One transposition of flat voxels is several times faster than a permutation of axes.
+        volume[row] = sums.view(planes, -1).t()
+    return volume.view(n, VOXELS, VOXELS, VOXELS, planes).permute(0, 4, 1, 2, 3)
 
 
 @lru_cache
@@ -173,56 +175,53 @@ def _reach(kernel: str) -> float:
     return GAUSSIAN_REACH if kernel == "gaussian" else math.inf
 
 
-def _gaussians(kernel: str, grids: int) -> list[tuple[slice, float, float]]:
-    """Planes of `_seen_atoms`, weight and 1/σ² in 1/Å² of every Gaussian in a kernel."""
+def _gaussians(kernel: str, device: torch.device) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Weight and 1/σ² in 1/Å² of the Gaussians of a kernel, shape (4,) each, by element."""
     if kernel == "slater":
         return []
     if kernel == "gaussian":
-        return [(slice(0, grids * len(ELEMENTS)), 1.0, 1.0 / SIGMA_SQUARED)]
+        one = torch.ones(len(ELEMENTS), device=device)
+        return [(one, one / SIGMA_SQUARED)]
     import gemmi
 
     # f(s) = Σ a·exp(−b·s²/4), with s = 2·sinθ/λ, transforms to
     # ρ(r) = Σ a·(4π/b)^(3/2)·exp(−4π²r²/b).
-    result = []
-    for k, element in enumerate(ELEMENTS):
-        factor = gemmi.Element(element).it92
-        for a, b in zip(factor.a, factor.b, strict=True):
-            if b < _NARROWEST:
-                continue
-            own = slice(k * grids, (k + 1) * grids)
-            result.append((own, a * (4 * math.pi / b) ** 1.5, 4 * math.pi**2 / b))
-    return result
+    factors = [gemmi.Element(element).it92 for element in ELEMENTS]
+    a, b = (torch.tensor([getattr(f, name) for f in factors], dtype=torch.float64) for name in "ab")
+    a[b < _NARROWEST] = 0.0
+    both = torch.stack([a * (4 * math.pi / b) ** 1.5, 4 * math.pi**2 / b]).float().to(device)
+    return list(zip(*both.transpose(1, 2), strict=True))
 
 
 def _seen_atoms(
     positions: torch.Tensor, channels: torch.Tensor, grids: Sequence[float], reach: float
-) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
-    """Atoms that each grid sees, sorted by environment and plane: element, then grid.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[list[int]]]:
+    """Atoms that each grid sees, sorted by environment and plane: grid, then element.
 
-    Coordinates in voxels of the grid, shape (s, 3); edges of these in Å, shape (s, 1); how many
-    atoms each plane of each environment has.
+    Coordinates in voxels of the grid, shape (3, s); edges of these in Å and elements, shape (s,);
+    how many atoms each plane of each environment has.
     """
-    n, m = channels.shape
-    kinds = torch.arange(len(ELEMENTS), device=channels.device)
+    n, planes = len(positions), len(grids) * len(ELEMENTS)
     edges = torch.tensor(grids, dtype=torch.float32, device=positions.device)
     x, y, z = positions.abs().unbind(2)
-    near = torch.maximum(torch.maximum(x, y), z)[:, None] < edges[:, None] / 2 + reach
-    seen = (channels[:, None] == kinds[:, None])[:, :, None] & near[:, None]
-    planes = len(ELEMENTS) * len(grids)
-    plane, atom = seen.reshape(n * planes, m).nonzero().unbind(1)
+    extent = torch.maximum(torch.maximum(x, y), z)
+    near = (extent[:, None] < edges[:, None] / 2 + reach) & (channels >= 0)[:, None]
+    row, grid, atom = near.nonzero().unbind(1)
+    kinds = channels[row, atom]
+    plane = (row * len(grids) + grid) * len(ELEMENTS) + kinds
     counts = torch.bincount(plane, minlength=n * planes).view(n, planes)
-    steps = (edges / (VOXELS - 1))[plane % len(grids)][:, None]
-    atoms = positions.reshape(-1, 3)[atom + plane // planes * m]
-    return atoms / steps, steps, counts.tolist()
+    steps = (edges / (VOXELS - 1))[grid]
+    atoms = positions[row, atom] / steps[:, None]
+    return atoms.t().contiguous(), steps, kinds, counts.tolist()
 
 
 def _add_gaussians(
     planes: Sequence[torch.Tensor],
     atoms: torch.Tensor,
-    steps: torch.Tensor,
+    axis: torch.Tensor,
     counts: Sequence[int],
-    weight: float,
-    inverse_width: float,
+    weight: torch.Tensor,
+    minus_inverse_width: torch.Tensor,
     memory: torch.Tensor,
 ) -> None:
     """Add exp(−r²/σ²) of atoms, times a weight, to planes (x, y · z) of so many atoms each.
@@ -230,12 +229,12 @@ def _add_gaussians(
     The Gaussian is separable: 48 exponentials an atom, and the sum over the atoms of a plane is
     the matrix product X^T (Y ⊗ Z), of which the right side is made in `memory`.
     """
-    axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
-    factors = (atoms.t()[..., None] - axis).square_().mul_(-inverse_width * steps**2)
+    factors = (atoms[..., None] - axis).square_().mul_(minus_inverse_width)
     x, y, z = factors.clamp_(min=_LOWEST_EXPONENT).exp_().unbind(0)
-    yz = torch.mul(y[:, :, None], z[:, None, :], out=memory[: len(atoms)]).flatten(1)
+    x *= weight
+    yz = torch.mul(y[:, :, None], z[:, None, :], out=memory[: len(y)]).flatten(1)
     for plane, own, others in zip(planes, x.t().split(counts, 1), yz.split(counts), strict=True):
-        plane.addmm_(own, others, alpha=weight)
+        plane.addmm_(own, others)
 
 
 def _add_slater(
@@ -247,11 +246,10 @@ def _add_slater(
     """Add r·exp(−ζr) of atoms to planes of so many atoms each."""
     axis = grid_axis(VOXELS - 1, dtype=torch.float32, device=atoms.device)
     points = torch.cartesian_prod(axis, axis, axis)
-    parts = zip(planes, atoms.split(counts), steps.split(counts), strict=True)
+    parts = zip(planes, atoms.t().split(counts), steps.split(counts), strict=True)
     for k, (plane, own, step) in enumerate(parts):
-        zeta = SLATER_ZETA[k * len(ELEMENTS) // len(planes)]
+        zeta = SLATER_ZETA[k % len(ELEMENTS)]
         for some, voxel in zip(own.split(256), step.split(256), strict=True):
             # Without |a|² + |b|² − 2ab, which is 0.003 Å off near a nucleus.
-            r = torch.cdist(points, some, compute_mode="donot_use_mm_for_euclid_dist")
-            r *= voxel.t()
+            r = torch.cdist(points, some, compute_mode="donot_use_mm_for_euclid_dist") * voxel
             plane += (r * torch.exp(-zeta * r)).sum(dim=1).view_as(plane)

@@ -8,7 +8,7 @@ share what a stem of patches costs, since it is linear before its ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +19,8 @@ from torch import nn
 from shiftcli.density.voxelizer import VOXELS
 from shiftcli.network.densenet import MR3DDenseNet
 
-#: From the rows of n maps of edge l, given n and l, to rows again.
-_Layer = Callable[[torch.Tensor, int, int], torch.Tensor]
+#: From the rows of n maps of edge l, given n and l, to rows again; a fourth argument takes them.
+_Layer = Callable[..., torch.Tensor]
 
 
 class FoldedNet:
@@ -47,6 +47,8 @@ class FoldedNet:
         self.stem = (_PatchStem if patches else _OverlappingStem)(first, like)
         rest = [_layers(module, like) for module in others]
         self._stages = list(zip(*[iter(rest)] * 4, strict=True))
+        growth = self.architecture.growth
+        self._widths = [self.architecture.stem_channels, *[growth] * len(self._stages)]
         head: Any = network.head
         hidden = [_folded(head[k], head[k + 1], like) for k in range(0, len(head) - 1, 4)]
         self._hidden = [(weight.t().contiguous(), bias) for weight, bias in hidden]
@@ -62,8 +64,7 @@ class FoldedNet:
 
     def hidden(self, volume: torch.Tensor) -> torch.Tensor:
         """The last hidden layer, from which shieldings are linear, shape (n, 128)."""
-        read: Any = self.stem.read(volume)
-        return self._behind_stem(next(self.stem.hands(read)), len(volume))
+        return self._hidden_of(self.stem.read(volume), len(volume), 1)
 
     def hands(self, read: Any, n: int) -> torch.Tensor:
         """Scaled shieldings of n densities and of their mirror images, shape (2, n).
@@ -75,35 +76,42 @@ class FoldedNet:
         n : int
             How many they are.
         """
-        both = torch.cat(list(self.stem.hands(read)))
-        return self._shieldings(self._behind_stem(both, 2 * n)).view(2, n)
+        return self._shieldings(self._hidden_of(read, n, 2)).view(2, n)
 
-    def _behind_stem(self, x: torch.Tensor, n: int) -> torch.Tensor:
-        edge = VOXELS // self.architecture.stem_stride
-        for units, (pool,), (wide,), (narrow,) in self._stages:
-            x = self._block(x, units, n, edge)
+    def _hidden_of(self, read: Any, n: int, hands: int) -> torch.Tensor:
+        """The last hidden layer of n densities, or beneath them of their mirror images too."""
+        edge, width, n = VOXELS // self.architecture.stem_stride, self._widths[0], n * hands
+        x = self._room(0, n * edge**3)
+        self.stem.fill(x[:, :width].unflatten(0, (hands, -1)), read)
+        for k, (units, (pool,), (wide,), (narrow,)) in enumerate(self._stages):
+            x = self._block(x, self._widths[k], units, n, edge)
             maps = pool(x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3))
             edge //= 2
-            x = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
-            x = narrow(wide(x, n, edge), n, edge)
+            maps = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
+            x = self._room(k + 1, len(maps))
+            narrow(wide(maps, n, edge), n, edge, x[:, : self._widths[k + 1]])
         x = x.view(n, edge**3, -1).transpose(1, 2).flatten(1)  # the order of an image's channels
         for weight, bias in self._hidden:
             x = torch.addmm(bias, x, weight).relu_()
         return x
 
-    def _block(self, x: torch.Tensor, units: list[Any], n: int, edge: int) -> torch.Tensor:
-        if not self.architecture.dense:
-            for unit in units:
-                x = unit(x, n, edge).reshape(len(x), -1)
-            return x
-        width, growth = x.shape[1], self.architecture.growth
-        joined = x.new_empty(len(x), width + growth * len(units))
-        joined[:, :width] = x
+    def _room(self, stage: int, rows: int) -> torch.Tensor:
+        """Rows for what a stage reads, and beside it for what its units add."""
+        units = len(self._stages[stage][0]) if stage < len(self._stages) else 0
+        added = units * self.architecture.growth if self.architecture.dense else 0
+        return self._last[1].new_empty(rows, self._widths[stage] + added)
+
+    def _block(
+        self, x: torch.Tensor, width: int, units: list[Any], n: int, edge: int
+    ) -> torch.Tensor:
         for unit in units:
-            made = unit(joined[:, :width], n, edge).view(n, edge**3, growth)
-            joined.view(n, edge**3, -1)[..., width : width + growth] = made
-            width += growth
-        return joined
+            if self.architecture.dense:
+                made = x[:, width : width + self.architecture.growth]
+                unit(x[:, :width], n, edge, made)
+                width += made.shape[1]
+            else:
+                x = unit(x, n, edge)
+        return x
 
 
 @torch.inference_mode()
@@ -144,10 +152,10 @@ class _OverlappingStem:
         """What all networks can share of the work on densities: nothing."""
         return volume
 
-    def hands(self, volume: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Rows of the maps of densities, then of their mirror images."""
-        for seen in (volume, volume.flip(3)):
-            yield self._layer(seen.permute(0, 2, 3, 4, 1).flatten(0, 3), len(volume), VOXELS)
+    def fill(self, hands: torch.Tensor, volume: torch.Tensor) -> None:
+        """Write rows of the maps of densities, and where there is room of their mirror images."""
+        for own, seen in zip(hands, (volume, volume.flip(3)), strict=False):
+            self._layer(seen.permute(0, 2, 3, 4, 1).flatten(0, 3), len(volume), VOXELS, own)
 
 
 class _PatchStem:
@@ -183,14 +191,17 @@ class _PatchStem:
             torch.sub(front, back, out=odd[..., j, :])
         return even.flatten(4).flatten(0, 3), odd.flatten(4).flatten(0, 3)
 
-    def hands(self, halves: tuple[torch.Tensor, torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Rows of the maps of densities, then of their mirror images."""
+    def fill(self, hands: torch.Tensor, halves: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Write rows of the maps of densities, and where there is room of their mirror images."""
         even = torch.addmm(self._bias, halves[0], self._even)
         odd = halves[1] @ self._odd
-        yield (even + odd).relu_()
-        edge = VOXELS // self.patch
-        image = even.sub_(odd).relu_().view(-1, edge, edge, edge, even.shape[1])
-        yield image.flip(2).flatten(0, 3)
+        torch.add(even, odd, out=hands[0])
+        for image in hands[1:]:
+            edge = VOXELS // self.patch
+            planes = [x.unflatten(0, (-1, edge, edge, edge)).unbind(2) for x in (even, odd, image)]
+            for own_even, own_odd, own in zip(*planes[:2], reversed(planes[2]), strict=True):
+                torch.sub(own_even, own_odd, out=own)
+        hands.relu_()
 
 
 def _layers(module: Any, like: dict[str, Any]) -> list[Any]:
@@ -201,10 +212,10 @@ def _layers(module: Any, like: dict[str, Any]) -> list[Any]:
 
 
 def _unit(layers: list[_Layer]) -> _Layer:
-    def run(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
-        for layer in layers:
+    def run(x: torch.Tensor, n: int, edge: int, out: torch.Tensor | None = None) -> torch.Tensor:
+        for layer in layers[:-1]:
             x = layer(x, n, edge)
-        return x
+        return layers[-1](x, n, edge, out)
 
     return run
 
@@ -227,18 +238,23 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
         by_products = lru_cache(lambda: _products(weight, bias))
         weight = weight.contiguous(memory_format=torch.channels_last_3d)
 
-        def convolve(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
+        def convolve(
+            x: torch.Tensor, n: int, edge: int, out: torch.Tensor | None = None
+        ) -> torch.Tensor:
             if is_plain and edge == _SMALL and n >= _MANY:
-                return by_products()(x, n)
+                return by_products()(x, n, out)
             maps = x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3)
             maps = nn.functional.conv3d(maps, weight, bias, stride, padding).relu_()
-            return maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
+            rows = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
+            return rows if out is None else out.copy_(rows)
 
         return convolve
     matrix = weight.flatten(1).t().contiguous()
 
-    def multiply(x: torch.Tensor, n: int, edge: int) -> torch.Tensor:
-        return torch.addmm(bias, x, matrix).relu_()
+    def multiply(
+        x: torch.Tensor, n: int, edge: int, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return torch.mm(x, matrix, out=out).add_(bias).relu_()  # faster than addmm
 
     return multiply
 
@@ -282,12 +298,14 @@ def _products(weight: torch.Tensor, bias: torch.Tensor) -> Callable[..., torch.T
     side = len(of_map)
     of_two, back_two = (matrix.expand(side, -1, -1) for matrix in (of_two, back_two))
 
-    def run(x: torch.Tensor, n: int) -> torch.Tensor:
+    def run(x: torch.Tensor, n: int, out: torch.Tensor | None = None) -> torch.Tensor:
         maps = x.view(n, -1, channels).transpose(0, 1).reshape(_SMALL, -1)
         values = torch.bmm(of_two, (of_map @ maps).view(side, _SMALL**2, -1))
         values = torch.bmm(values.view(side**3, n, channels), kernel).view(side, side**2, -1)
-        rows = back @ torch.bmm(back_two, values).view(side, -1)
-        rows = rows.view(-1, n, outputs).add_(bias).relu_()
-        return rows.transpose(0, 1)
+        rows = (back @ torch.bmm(back_two, values).view(side, -1)).view(-1, n, outputs)
+        if out is None:
+            out = x.new_empty(len(x), outputs)
+        torch.add(rows, bias, out=out.view(n, -1, outputs).transpose(0, 1))
+        return out.relu_()
 
     return run

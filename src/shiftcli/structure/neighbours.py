@@ -62,7 +62,7 @@ class NeighbourSearch:
         reach: float,
         only: np.ndarray | None = None,
     ) -> None:
-        self._reach = reach
+        self.reach = reach
         self._points, self._origin = periodic_images(cell, positions, reach)
         if only is not None:
             kept = only[self._origin]
@@ -82,7 +82,7 @@ class NeighbourSearch:
         squares = np.zeros((len(centres), len(self._points)))
         for axis in range(3):
             squares += np.subtract.outer(centres[:, axis], self._points[:, axis]) ** 2
-        return squares <= self._reach**2
+        return squares <= self.reach**2
 
     def count(self, centres: np.ndarray) -> np.ndarray:
         """Atoms about each of some places, an atom at the place itself included.
@@ -91,12 +91,12 @@ class NeighbourSearch:
         """
         if self._is_small(centres):
             return np.count_nonzero(self._pairs(centres), axis=1)
-        return np.asarray(self._tree.query_ball_point(centres, self._reach, return_length=True))
+        return np.asarray(self._tree.query_ball_point(centres, self.reach, return_length=True))
 
     def nearest(self, centres: np.ndarray, k: int = 1) -> np.ndarray:
         """Distances in Å to the k nearest atoms of each place, shape (m, k), infinite beyond."""
         kth = np.arange(1, k + 1)
-        found = self._tree.query(centres, k=kth, distance_upper_bound=self._reach)
+        found = self._tree.query(centres, k=kth, distance_upper_bound=self.reach)
         return np.asarray(found[0])
 
     def around(self, centres: np.ndarray, own: np.ndarray) -> Neighbours:
@@ -112,7 +112,7 @@ class NeighbourSearch:
         if self._is_small(centres):
             first, image = self._pairs(centres).nonzero()
         else:
-            hits = self._tree.query_ball_point(centres, self._reach, return_sorted=True)
+            hits = self._tree.query_ball_point(centres, self.reach, return_sorted=True)
             counts = [len(h) for h in hits]
             image = np.fromiter((k for h in hits for k in h), dtype=int, count=sum(counts))
             first = np.repeat(np.arange(len(centres)), counts)

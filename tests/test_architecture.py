@@ -35,8 +35,6 @@ ELSEWHERE = {
     "pipeline/store.py": "pipeline/test_stored.py",
     "training/atoms.py": "training/test_committee.py",
     "prediction/committee.py": "training/test_committee.py",
-    "views/plots/prediction.py": "prediction/test_records.py",
-    "views/plots/figure.py": "views/plots/test_spectra.py",
     "views/plots/training.py": "views/plots/test_training_curves.py",
     # The record in networks' files: tested with what fits it and what reads it.
     "network/calibration.py": "prediction/test_uncertainty.py",

@@ -1,7 +1,7 @@
 """The lollipop diagram."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -80,9 +80,14 @@ def test_panels_have_room_beside_long_names(tmp_path, seen, width):
     plot_ranking(replace(made, candidates=long), tmp_path / "a.png", Look(size=(width, None)))
     figure = seen[-1]
     panels = [panel.get_window_extent() for panel in figure.axes[:4]]
-    assert min(panel.width for panel in panels) > 0.08 * figure.bbox.width
-    below = [panel.xaxis.label.get_window_extent() for panel in figure.axes[:4]]
-    assert all(one.x1 < next.x0 for one, next in pairwise(below))
+    assert min(panel.width for panel in panels) > 0.1 * figure.bbox.width
+    for panel in figure.axes[:4]:
+        ticks = [t.get_window_extent() for t in panel.get_xticklabels() if t.get_visible()]
+        assert all(one.x1 < next.x0 for one, next in pairwise(ticks))
+    below = [panel.get_tightbbox() for panel in figure.axes[:4]]
+    assert not any(one.overlaps(other) for one, other in combinations(below, 2))
+    shares = [label.get_text() for label in figure.axes[3].child_axes[0].get_yticklabels()]
+    assert shares[0] == f"{100 * made.candidates[0].family_probability:.1f} %"
 
 
 def test_of_many_only_the_best_are_drawn(drawn):

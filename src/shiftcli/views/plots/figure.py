@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftcli.errors import UsageError, needing, visible
+from shiftcli.errors import UsageError, needing, shortened, visible
 from shiftcli.files import whole
 from shiftcli.results.look import Look
 
@@ -22,10 +24,19 @@ SUFFIXES = (".png", ".svg", ".pdf")
 #: Colours that people who see red and green alike can tell apart (Okabe and Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+#: Strokes of lines, the next where the colours have been used up.
+_STROKES = ("-", "--", ":", "-.")
+
 #: Names that stand inside a panel at most; more of them stand below it.
 _MOST_NAMES = 4
 
-_MM = 1 / 25.4
+#: A row of panels is as high as so many letters at least.
+_LEAST_ROW = 16
+
+#: Mean width of a letter as part of its size; letters that a line's sample takes in a legend.
+_LETTER, _SAMPLE = 0.62, 8
+
+_MM, _POINT = 1 / 25.4, 1 / 72
 
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -59,9 +70,11 @@ def picture(
 
     look = look or Look()
     width, height = look.size or (size[0], None)
+    letters = letters_of(look, width)
+    is_free = height is None
     if height is None:
-        height = rows * size[1] * (width / size[0] if scaled else 1.0)
-    letters = look.font_size or min(10.0, max(7.0, width / 15))
+        own = size[1] * (width / size[0] if scaled else 1.0)
+        height = rows * max(own, _LEAST_ROW * letters * _POINT / _MM)
     settings: dict[Any, Any] = {
         "axes.prop_cycle": cycler(color=COLOURS),
         "font.size": letters,
@@ -78,10 +91,27 @@ def picture(
         yield figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
         heading = plain(title if look.title is None else look.title)
         if heading:
-            figure.suptitle(heading, fontsize="medium")
+            lines = textwrap.wrap(heading, _letters_across(figure))
+            figure.suptitle("\n".join(lines), fontsize="medium")
+        if is_free and figure.legends:  # the panels stay as large as without
+            figure.set_layout_engine("none")
+            figure.draw_without_rendering()
+            figure.set_layout_engine("constrained")
+            added = figure.legends[0].get_window_extent().height / figure.dpi
+            figure.set_size_inches(width * _MM, height * _MM + added)
         if output is not None:
             figure.draw_without_rendering()  # labels beyond a panel move when the layout moves it
             save(figure, output, look.dpi)
+
+
+def letters_of(look: Look, width: float) -> float:
+    """Size in points of the letters of a picture of so many mm."""
+    return look.font_size or min(10.0, max(7.0, width / 15))
+
+
+def names_along(side: float, letters: float) -> int:
+    """Labels of small letters that fit beside each other along so many mm."""
+    return max(1, int(side * _MM / (0.85 * letters * _POINT)))
 
 
 def save(figure: Figure, output: Path, dpi: int) -> None:
@@ -92,13 +122,51 @@ def save(figure: Figure, output: Path, dpi: int) -> None:
         figure.savefig(path, format=form, dpi=dpi, metadata=undated)
 
 
-def name_lines(figure: Figure, panel: Axes) -> None:
-    """Names of the lines: inside the panel where they are few, else below the panels."""
+def stroke(number: int) -> dict[str, Any]:
+    """Colour and stroke of the line of one of several structures, counted from 0."""
+    from matplotlib import rcParams
+
+    colours = rcParams["axes.prop_cycle"].by_key().get("color", COLOURS)
+    turn, place = divmod(number, len(colours))
+    return {"color": colours[place], "linestyle": _STROKES[turn % len(_STROKES)]}
+
+
+def name_lines(figure: Figure, panel: Axes, *, beside: bool = False) -> None:
+    """Names of the lines: inside the panel where they are few and short, else below the panels."""
     handles, names = panel.get_legend_handles_labels()
-    if len(names) <= _MOST_NAMES:
+    room, longest = _letters_across(figure, 0.83), max(map(len, names)) + _SAMPLE
+    if len(names) <= _MOST_NAMES and 2 * longest < room and not beside:
         panel.legend(fontsize="small", loc="best")
     elif not figure.legends:
-        figure.legend(handles, names, fontsize="small", loc="outside lower center", ncols=2)
+        columns = 2 if 2 * longest < room else 1
+        figure.legend(
+            handles, told_apart(names, room // columns - _SAMPLE), fontsize="small",
+            loc="outside lower center", ncols=columns,
+        )  # fmt: skip
+
+
+def _letters_across(figure: Figure, size: float = 1.0) -> int:
+    """Letters that fit side by side into a figure, `size` times as large as others."""
+    from matplotlib import rcParams
+
+    return int(figure.get_figwidth() / (_LETTER * size * rcParams["font.size"] * _POINT))
+
+
+def _shared_end(names: Sequence[str]) -> int:
+    """Characters at the end that are the same in all of several names."""
+    ends = zip(*(reversed(name) for name in names), strict=False)
+    same = sum(1 for _ in takewhile(lambda signs: len(set(signs)) == 1, ends))
+    return same if len(names) > 1 else 0
+
+
+def told_apart(names: Sequence[str], longest: int) -> list[str]:
+    """Names of at most so many characters, without what all end or begin with."""
+    if max(map(len, names)) <= longest:
+        return list(names)
+    tail = _shared_end(names)
+    bare = [f"{name[:-tail]}…" if tail > 1 else name for name in names]
+    ends = [name if len(name) <= longest else "…" + name[1 - longest :] for name in bare]
+    return ends if len(set(ends)) == len(names) else [shortened(n, longest) for n in names]
 
 
 def label_room(figure: Figure, rows: int = 1) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from shiftcli.nmr.ranking import RMSE_BANDS, Ranking
 from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
 from shiftcli.results.rankings import percent
-from shiftcli.views.plots.figure import label_room, nuclide, picture, plain
+from shiftcli.views.plots.figure import label_room, nuclide, picture, plain, told_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,9 @@ LARGEST = 40
 #: Height in mm of a candidate's row, and of all that is around the rows.
 _ROW, _AROUND = 6.0, 35.0
 
+#: Width in mm of a panel at least, where there are several, and of a number below it.
+_PANEL, _TICK = 20.0, 9.0
+
 #: Names take this part of the width at most; their end is what tells files apart.
 _NAMES = 0.35
 
@@ -32,40 +35,55 @@ def plot_ranking(ranking: Ranking, output: Path | None = None, look: Look | None
 
     The first `LARGEST` candidates are drawn, the best on top, with the probabilities of their
     families (″ for a further member of one). Those that cannot be told apart are filled, the others
-    hollow. The band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`). Raises as
-    `picture`, and `UsageError` if there is nothing to draw.
+    hollow. The band is that of correct structures (`shiftcli.nmr.ranking.RMSE_BANDS`). Panels stand
+    below each other where there is no room beside. Raises as `picture`, and `UsageError` if there
+    is nothing to draw.
     """
     drawn = ranking.candidates[:LARGEST]
     if not drawn:
         raise UsageError("no candidate could be ranked, so there is nothing to draw")
-    size = (min(60.0 + 60.0 * len(ranking.species), 180.0), _AROUND + _ROW * len(drawn))
+    count = len(ranking.species)
+    size = (min(60.0 + 60.0 * count, 180.0), _AROUND + _ROW * len(drawn))
+    width = look.size[0] if look is not None and look.size else size[0]
+    columns = min(count, max(1, int((1 - _NAMES) * width / _PANEL)))
     all_of = f"best {len(drawn)} of {len(ranking.candidates)} candidates"
     title = all_of if len(drawn) < len(ranking.candidates) else ""
-    columns = len(ranking.species)
-    shown = picture(output, look, columns=columns, size=size, scaled=False, title=title)
+    shown = picture(
+        output, look, rows=-(-count // columns), columns=columns, size=size, scaled=False,
+        title=title,
+    )  # fmt: skip
     with shown as (figure, axes):
-        for panel, species in zip(axes, ranking.species, strict=True):
-            _draw(panel, drawn, species)
+        for panel in axes[count:]:
+            panel.remove()
         names = distinct_names([(candidate.file, candidate.name) for candidate in drawn])
         longest = max(12, int(2 * _NAMES / label_room(figure)[0]))
-        names = [plain(n if len(n) <= longest else "…" + n[1 - longest :]) for n in names]
-        axes[0].set_yticks(range(len(drawn)), names, fontsize="small")
+        names = [plain(name) for name in told_apart(names, longest)]
+        for k, species in enumerate(ranking.species):
+            _draw(axes[k], drawn, species, (1 - _NAMES) * width / columns)
+            if k % columns == 0:
+                axes[k].set_yticks(range(len(drawn)), names, fontsize="small")
+            if k % columns == columns - 1 or k == count - 1:
+                _name_probabilities(axes[k], drawn)
         grey = (
             " (grey: that of correct structures)" if set(ranking.species) & set(RMSE_BANDS) else ""
         )
         figure.supxlabel(f"RMSE/ppm{grey}", fontsize="medium")
-        right = axes[-1].secondary_yaxis("right")
-        firsts = {c.family: k for k, c in reversed(list(enumerate(drawn)))}
-        texts = [
-            percent(c.family_probability) if firsts[c.family] == k else "″"
-            for k, c in enumerate(drawn)
-        ]
-        right.set_yticks(range(len(drawn)), texts, fontsize="small")
-        right.tick_params(length=0)
     return figure
 
 
-def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
+def _name_probabilities(panel: Axes, drawn: tuple[Candidate, ...]) -> None:
+    """Probabilities of the families, as the table has them."""
+    right = panel.secondary_yaxis("right")
+    firsts = {c.family: k for k, c in reversed(list(enumerate(drawn)))}
+    texts = [
+        percent(c.family_probability) if firsts[c.family] == k else "″" for k, c in enumerate(drawn)
+    ]
+    right.set_yticks(range(len(drawn)), texts, fontsize="small")
+    right.tick_params(length=0)
+
+
+def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str, width: float) -> None:
+    """The lollipops of one nucleus in a panel of so many mm."""
     rows = range(len(drawn))
     below = nuclide(species)
     values = [candidate.rmse[species] for candidate in drawn]
@@ -81,4 +99,5 @@ def _draw(panel: Axes, drawn: tuple[Candidate, ...], species: str) -> None:
     panel.set_ylim(len(drawn) - 0.5, -0.5)
     panel.set_yticks(rows, [""] * len(drawn))
     panel.tick_params(axis="x", labelsize="small")
+    panel.locator_params(axis="x", nbins=max(2, int(width / _TICK)))
     panel.set_xlabel(below)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shiftcli.nmr.spectrum import Axis, Correlation, Measured, Spectrum, short_names, spread
 from shiftcli.results.look import Look
-from shiftcli.views.plots.figure import label_room, name_lines, nuclide, picture, plain
+from shiftcli.views.plots.figure import label_room, name_lines, nuclide, picture, plain, stroke
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,9 +62,11 @@ def plot_correlations(
     with picture(output, look, size=(150.0, 140.0), title=title) as (figure, (panel,)):
         top = panel.inset_axes((0.0, 1.02, 1.0, 0.16), sharex=panel)
         side = panel.inset_axes((1.02, 0.0, 0.16, 1.0), sharey=panel)
+        for place in ((0.0, 1.19), (1.19, 0.0)):  # the layout leaves no room for what has no axes
+            panel.text(*place, " ", transform=panel.transAxes, fontsize="xx-small")
         for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
-            _draw_contours(panel, top, side, spectrum, f"C{number}")
-            panel.plot([], [], color=f"C{number}", label=plain(name))
+            _draw_contours(panel, top, side, spectrum, stroke(number))
+            panel.plot([], [], **stroke(number), label=plain(name))
         if horizontal.element == vertical.element:
             panel.axline((0.0, 0.0), slope=vertical.quanta, color="0.8", linewidth=0.6, zorder=0)
         panel.set(xlim=spectra[0].points[0][[0, -1]], ylim=spectra[0].points[1][[0, -1]])
@@ -75,23 +77,32 @@ def plot_correlations(
             _label_edge(top, firsts, gap, is_side=False)
             _label_edge(side, _seconds(spectra[0]), gap * width / height, is_side=True)
         else:
-            name_lines(figure, panel)
+            name_lines(figure, panel, beside=True)
         _dress(panel, horizontal, vertical)
     return figure
 
 
-def _draw_contours(panel: Axes, top: Axes, side: Axes, spectrum: Correlation, colour: str) -> None:
+def _draw_contours(
+    panel: Axes, top: Axes, side: Axes, spectrum: Correlation, style: dict[str, Any]
+) -> None:
     """Contours of one crystal, and their sums along both axes."""
     intensity = spectrum.intensity()
     highest = intensity.max(initial=0.0)
     if highest > 0:
         levels = _CONTOURS * highest
-        panel.contour(*spectrum.points, intensity.T, levels, colors=colour, linewidths=0.8)
+        panel.contour(
+            *spectrum.points,
+            intensity.T,
+            levels,
+            colors=style["color"],
+            linewidths=0.8,
+            linestyles=style["linestyle"],
+        )
     for projection, sums in ((top, intensity.sum(axis=1)), (side, intensity.sum(axis=0))):
         heights = sums / (sums.max(initial=0.0) or 1.0)
         points = spectrum.points[0 if projection is top else 1]
         curve = (points, heights) if projection is top else (heights, points)
-        projection.plot(*curve, color=colour, linewidth=0.9)
+        projection.plot(*curve, **style, linewidth=0.9)
         projection.axis("off")
 
 
@@ -122,7 +133,10 @@ def _label_edge(projection: Axes, places: dict[str, float], gap: float, *, is_si
             xytext=beside[::-1] if is_side else beside, textcoords=across,
             rotation=0 if is_side else 90, ha="left" if is_side else "center",
             va="center" if is_side else "bottom", fontsize="x-small", parse_math=False,
-            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.4, "shrinkB": 0},
+            arrowprops={
+                "arrowstyle": "-", "color": "0.7", "linewidth": 0.4, "shrinkB": 0,
+                "relpos": (0, 0.5) if is_side else (0.5, 0),
+            },
         )  # fmt: skip
 
 
@@ -132,20 +146,19 @@ def _draw_lines(
     names = short_names([spectrum.crystal for spectrum in spectra])
     highest = max(spectrum.intensity.max() for spectrum in spectra) or 1.0
     for number, (spectrum, name) in enumerate(zip(spectra, names, strict=True)):
-        colour = f"C{number}"
-        panel.plot(
-            spectrum.positions, spectrum.intensity, color=colour, linewidth=1, label=plain(name)
-        )
+        style = stroke(number)
+        panel.plot(spectrum.positions, spectrum.intensity, **style, linewidth=1, label=plain(name))
         # Where the peaks are, also under broad lines: a row of ticks for each crystal.
         places = [peak.position for peak in spectrum.peaks]
         level = -0.04 * highest * (number + 1)
-        panel.plot(places, [level] * len(places), "|", color=colour, markersize=5)
+        panel.plot(places, [level] * len(places), "|", color=style["color"], markersize=5)
     axis = spectra[0].axis
     panel.set_xlim(spectra[0].positions[0], spectra[0].positions[-1])
     labelled = len(spectra) == 1 and len(spectra[0].peaks) * letter[0] < 1
     longest = max((len(_short(peak.label)) for peak in spectra[0].peaks), default=0)
     room = 1.17 / max(0.2, 1 - letter[1] * (longest + 1)) if labelled else 1.1
     panel.set_ylim(-0.04 * highest * (len(spectra) + 1), highest * room)
+    panel.set_yticks([tick for tick in panel.get_yticks() if 0 <= tick <= highest * room])
     if labelled:
         _label_peaks(panel, spectra[0], highest, letter[0])
     else:

@@ -135,7 +135,7 @@ def test_where_all_fails_the_earlier_file_stays(main, here):
         assert (here / "all.csv").read_text() == "of before"
 
 
-@pytest.mark.parametrize("word", ["o", "17O", "O-17", "¹⁷O", "oxygen", "Oxygen-17"])
+@pytest.mark.parametrize("word", ["o", "17O", "O-17", "¹⁷O", "oxygen", "Oxygen-17", "$^{17}$O"])
 def test_nuclei_in_any_spelling(main, here, word):
     done = main("predict", "m.xyz", "--nucleus", word, *CHEAP[2:], "--format", "csv")
     assert done.returncode == 0, done.stderr

@@ -52,11 +52,17 @@ def test_pymatgen(urea):
     found = as_crystal(pymatgen(urea))
     assert found.elements.tolist() == urea.elements.tolist()
     assert len(found.sites) == len(urea.sites)
+    labels = [f"{label}a" for label in urea.labels]
+    assert as_crystal(pymatgen(urea, labels=labels)).labels == tuple(labels)
+    plain = as_crystal(pymatgen(urea, labels=list(map(str, pymatgen(urea).species))))
+    assert plain.labels == found.labels
     molecule = pymatgen(urea)
     del molecule.lattice
     assert as_crystal(molecule).cell is None
+    disordered = pymatgen(urea, is_ordered=False)
+    del disordered.species  # which those of pymatgen refuse
     with pytest.raises(StructureError, match="disordered"):
-        as_crystal(pymatgen(urea, is_ordered=False))
+        as_crystal(disordered)
 
 
 @pytest.mark.parametrize("wrong", [None, 5, {"a": 1}, np.zeros(3), object()])

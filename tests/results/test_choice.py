@@ -38,6 +38,8 @@ def labels(**words):
         ("shift > 5", ["C1", "H2"]),  # what has no shift is not above 5
         ("not shift", ["H11,H12", "O1"]),
         ("species in ['13C', '17O']", ["C1", "O1"]),
+        ("species == 'carbon' or 'proton' == species", ["C1", "H11,H12", "H2"]),
+        ("species not in ['C13', '¹H', 'x']", ["O1"]),
         ("'moved' in flags", ["H11,H12"]),
         ("shielding + -2 * 1 == 48", ["C1", "O1"]),  # as they are shown
     ],

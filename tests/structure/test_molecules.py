@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftcli.structure.crystal import Crystal
-from shiftcli.structure.molecules import molecules
+from shiftcli.structure.molecules import formula_unit, molecules
 
 
 def test_urea_is_two_molecules_wherever_the_walls_are(urea):
@@ -46,6 +46,23 @@ def test_a_chain_has_no_end():
     (molecule,) = molecules(chain)
     assert molecule.endless
     assert molecule.atoms.tolist() == [0, 1]
+    assert formula_unit(chain) == ("C", 2)  # no unit is a whole one
+
+
+def test_a_unit_is_of_whole_molecules(urea):
+    """Two acetylenes and four waters are no six atoms of anything."""
+    acetylene = [("C", 0.0), ("C", 1.2), ("H", -1.06), ("H", 2.26)]
+    water = [("O", 0.0), ("H", 0.97)]
+    atoms = [
+        (e, (x + 1.1, 2.0 + 4 * k, 2.0))
+        for k, own in enumerate([acetylene] * 2 + [water] * 4)
+        for e, x in own
+    ]
+    elements, positions = np.array([e for e, _ in atoms]), np.array([p for _, p in atoms])
+    crystal = Crystal(elements, positions, np.diag([9.0, 24.0, 9.0]), tuple(elements))
+    assert formula_unit(crystal) == ("C2 H4 O2", 2)
+    assert formula_unit(replace(crystal, cell=None)) == ("C4 H8 O4", 1)
+    assert formula_unit(urea) == ("C H4 N2 O", 2)
 
 
 def test_atoms_without_bonds_are_molecules_of_their_own():

@@ -34,7 +34,7 @@ def as_crystal(structure: Structure) -> Crystal:
         from shiftcli.prediction.ase_interface import from_ase
 
         return from_ase(structure)
-    if hasattr(structure, "cart_coords") and hasattr(structure, "species"):
+    if hasattr(structure, "cart_coords"):
         return _from_pymatgen(structure)
     raise UsageError(
         f"cannot predict a {type(structure).__name__}",
@@ -62,11 +62,15 @@ def _from_pymatgen(structure: Any) -> Crystal:
     if not getattr(structure, "is_ordered", True):
         raise StructureError(
             "a structure with disordered sites",
-            hint="choose one ordering, for instance with get_sorted_structure on a copy",
+            hint="pymatgen's OrderDisorderedStructureTransformation chooses one ordering",
         )
     # An Element or a Species with its charge; deuterium is D in both.
     symbols = np.array([getattr(s, "symbol", str(s)) for s in structure.species])
     lattice = getattr(structure, "lattice", None)
     cell = None if lattice is None else np.array(lattice.matrix, dtype=float)
     positions = np.array(structure.cart_coords, dtype=float).reshape(-1, 3)
-    return build_crystal(AtomTable(symbols, positions, cell, whole=True))
+    # Atoms without a label of their own have that of their species.
+    labels = [str(label) for label in getattr(structure, "labels", ())]
+    if labels == [str(kind) for kind in structure.species]:
+        labels = []
+    return build_crystal(AtomTable(symbols, positions, cell, labels, whole=True))

@@ -216,10 +216,20 @@ def _evaluate(node: ast.expr, record: Mapping[str, Any]) -> Any:
                 return (all if isinstance(node.op, ast.BitAnd) else any)(values)
             return _applied(_ARITHMETIC[type(node.op)], *map(_number, values))
         case ast.Compare():
-            values_ = [_evaluate(item, record) for item in (node.left, *node.comparators)]
+            items = (node.left, *node.comparators)
+            values_ = [_evaluate(item, record) for item in items]
+            if any(isinstance(item, ast.Name) and item.id == "species" for item in items):
+                values_ = [_nuclides(value) for value in values_]
             pairs = zip(node.ops, values_, values_[1:], strict=False)
             return all(_applied(_COMPARE[type(op)], a, b) for op, a, b in pairs)
     raise UsageError(f"--query: cannot read '{visible(ast.unparse(node), 50)}'")
+
+
+def _nuclides(value: Any) -> Any:
+    """Nuclei as tables spell them, alone or in a list."""
+    if isinstance(value, list):
+        return [_nuclides(one) for one in value]
+    return SPECIES.get(find_element(value) or "", value) if isinstance(value, str) else value
 
 
 def _number(value: Any) -> Any:

@@ -23,7 +23,7 @@ from shiftcli.nmr.spectrum import (
 )
 from shiftcli.results.citations import PROGRAMS, Citations
 from shiftcli.results.comparisons import Comparisons, comparison_tables
-from shiftcli.results.predictions import Results
+from shiftcli.results.predictions import Results, describe
 from shiftcli.results.provenance import Origin, provenance
 from shiftcli.results.rankings import deciding_table, next_table, ranking_table, short_title
 from shiftcli.results.sections import Diagram, Lanes, Measured, Page, Point, Section
@@ -269,7 +269,7 @@ def _structure(
     exchange = ", ".join(sorted(settings.exchange))
     return Section(
         shown_name(crystal),
-        f"{crystal.formula}, {kind}; {len(prediction.sites)} distinct sites predicted",
+        f"{describe(crystal)}, {kind}; {len(prediction.sites)} distinct sites predicted",
         crystal.warnings,
         crystal,
         (replace(results.table(prediction), title="Predicted shieldings", detail=""),),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from shiftcli.results.choice import NOTHING, Choice
 from shiftcli.results.provenance import Origin, conversion, provenance
 from shiftcli.results.tables import Column, Document, Entries, Entry, Table
 from shiftcli.structure.crystal import SPECIES, Crystal
+from shiftcli.structure.molecules import formula_unit, molecules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,8 +80,6 @@ class Results:
             return prediction
         numbers: list[int] = []
         if any(word.startswith("mol") for word in own.subset):
-            from shiftcli.structure.molecules import molecules
-
             of_atom = {a: k for k, m in enumerate(molecules(crystal), 1) for a in m.atoms.tolist()}
             numbers = [of_atom[int(row.site.atoms[0])] for row in prediction.sites]
         rows = own.rows(self.sites(prediction), numbers)
@@ -92,7 +89,9 @@ class Results:
 
     def table(self, prediction: Prediction) -> Table:
         """The sites of one structure, and of them the columns that are asked for."""
-        return Choice(columns=self.choice.columns).of(self.sites(prediction))
+        chosen = Choice(columns=self.choice.columns).of(self.sites(prediction))
+        detail = f"{describe(prediction.crystal)}, model {self.predictor.model}"
+        return replace(chosen, title=prediction.crystal.where, detail=detail)
 
     def sites(self, prediction: Prediction) -> Table:
         """The sites of one structure."""
@@ -105,11 +104,9 @@ class Results:
             )
             for row in prediction.sites
         ]  # fmt: skip
-        crystal = prediction.crystal
-        detail = f"{describe(crystal)}, model {self.predictor.model}"
         atoms = [row.site.atoms.tolist() for row in prediction.sites]
         columns = site_columns(self.precision)
-        return Table("sites", columns, rows, crystal.where, detail, atoms=atoms)
+        return Table("sites", columns, rows, atoms=atoms)
 
     def document(self) -> Document:
         """All of it, as the views take it."""
@@ -140,16 +137,6 @@ def describe(crystal: Crystal) -> str:
     """Sum formula, and how many of it the cell holds."""
     formula, units = formula_unit(crystal)
     return formula if crystal.cell is None else f"{formula}, Z = {units}"
-
-
-def formula_unit(crystal: Crystal) -> tuple[str, int]:
-    """Formula of the smallest unit with whole numbers of atoms, and how many the cell holds."""
-    import numpy as np
-
-    counts = Counter(crystal.elements.tolist())
-    units = 1 if crystal.cell is None else math.gcd(*counts.values())
-    unit = np.repeat(list(counts), [count // units for count in counts.values()])
-    return replace(crystal, elements=unit).formula, units
 
 
 def per_atom(results: Results, prediction: Prediction) -> dict[str, np.ndarray]:

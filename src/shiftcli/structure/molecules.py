@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +48,7 @@ def molecules(crystal: Crystal) -> tuple[Molecule, ...]:
     )
     placed = np.array(crystal.positions, dtype=float)
     found = []
-    for members in nx.connected_components(graph):
-        endless = _join(placed, bonds, min(members))
+    for members, endless in _pieces(placed, bonds):
         atoms = np.array(sorted(members))
         if crystal.cell is not None:
             centre = placed[atoms].mean(axis=0) @ np.linalg.inv(crystal.cell)
@@ -58,8 +60,36 @@ def molecules(crystal: Crystal) -> tuple[Molecule, ...]:
     return tuple(found)
 
 
-def _join(placed: np.ndarray, bonds: Bonds, start: int) -> bool:
-    """Move what is bonded to an atom to its side; whether that leads round to itself."""
+def formula_unit(crystal: Crystal) -> tuple[str, int]:
+    """Formula of the unit that a crystal is made of, and how many the cell holds.
+
+    Whole molecules, of each kind in the cell its share; where bonds go on from cell to cell, whole
+    numbers of atoms.
+    """
+    elements = crystal.elements
+    counts = Counter(elements.tolist())
+    numbers = Counter({"": 1} if crystal.cell is None else counts)
+    if crystal.cell is not None:
+        pieces = list(_pieces(np.array(crystal.positions, dtype=float), find_bonds(crystal)))
+        if not any(endless for _, endless in pieces):
+            numbers = Counter(tuple(sorted(elements[list(own)].tolist())) for own, _ in pieces)
+    units = math.gcd(*numbers.values())
+    unit = np.repeat(list(counts), [count // units for count in counts.values()])
+    return replace(crystal, elements=unit).formula, units
+
+
+def _pieces(placed: np.ndarray, bonds: Bonds) -> Iterator[tuple[set[int], bool]]:
+    """Atoms that bonds join, moved to each other's side, and whether that never ends."""
+    seen: set[int] = set()
+    for start in range(len(placed)):
+        if start not in seen:
+            members, endless = _join(placed, bonds, start)
+            seen |= members
+            yield members, endless
+
+
+def _join(placed: np.ndarray, bonds: Bonds, start: int) -> tuple[set[int], bool]:
+    """Move what is bonded to an atom to its side; what that is, and whether it leads round."""
     seen = {start}
     order = [start]
     endless = False
@@ -72,4 +102,4 @@ def _join(placed: np.ndarray, bonds: Bonds, start: int) -> bool:
                 placed[partner] = place
             elif abs(placed[partner] - place).max() > SAME_PLACE:
                 endless = True
-    return endless
+    return seen, endless

@@ -17,8 +17,9 @@ from shiftcli.prediction.predictor import Prediction
 from shiftcli.readers.atoms import distinct
 from shiftcli.readers.cif import PREDICTION
 from shiftcli.readers.symmetry import Symmetry, expand
-from shiftcli.results.predictions import Results, flags_of_atoms, formula_unit, per_atom
+from shiftcli.results.predictions import Results, flags_of_atoms, per_atom
 from shiftcli.structure.crystal import Crystal
+from shiftcli.structure.molecules import formula_unit
 from shiftcli.views.labels import UNUSUAL, as_words
 
 if TYPE_CHECKING:

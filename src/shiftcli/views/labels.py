@@ -11,6 +11,8 @@ BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 #: What may mean something else in a format with comments, brackets or quotes.
 UNUSUAL = re.compile(r"[^A-Za-z0-9_.'*+-]")
 
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def as_words(labels: Sequence[str], unwanted: re.Pattern[str]) -> list[str]:
     """Replace characters of labels that match `unwanted` by ``_``: one word a label, not empty.
@@ -30,3 +32,8 @@ def as_words(labels: Sequence[str], unwanted: re.Pattern[str]) -> list[str]:
         taken.add(new)
         words[label] = new
     return [words[label] for label in labels]
+
+
+def nuclide(text: str) -> str:
+    """Text whose first word is a nuclide, its mass raised: ``¹³C shift/ppm``."""
+    return re.sub(r"^\d+(?=[A-Z])", lambda mass: mass[0].translate(_SUPERSCRIPT), text)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from shiftcli.nmr.assignment import Comparison, Fit, Row
 from shiftcli.nmr.spectrum import spread
 from shiftcli.results.look import Look
-from shiftcli.views.plots.figure import names_along, nuclide, picture, plain
+from shiftcli.views.labels import nuclide
+from shiftcli.views.plots.figure import names_along, picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

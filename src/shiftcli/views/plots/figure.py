@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,8 +36,6 @@ _LEAST_ROW = 16
 _LETTER, _SAMPLE = 0.62, 8
 
 _MM, _POINT = 1 / 25.4, 1 / 72
-
-_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @contextmanager
@@ -177,11 +174,6 @@ def label_room(figure: Figure, rows: int = 1) -> tuple[float, float]:
     # Axes, their names and titles take about a fifth of the picture's sides.
     width, height = (0.8 * 72 * side for side in figure.get_size_inches())
     return 1.3 * points / width, 0.65 * points / (height / rows - 2 * points)
-
-
-def nuclide(text: str) -> str:
-    """Text whose first word is a nuclide, its mass raised: ``¹³C shift/ppm``."""
-    return re.sub(r"^\d+(?=[A-Z])", lambda mass: mass[0].translate(_SUPERSCRIPT), text)
 
 
 def plain(text: str) -> str:

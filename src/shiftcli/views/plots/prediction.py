@@ -9,7 +9,8 @@ from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.prediction.predictor import Prediction
 from shiftcli.results.look import Look
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.views.plots.figure import letters_of, names_along, nuclide, picture
+from shiftcli.views.labels import nuclide
+from shiftcli.views.plots.figure import letters_of, names_along, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

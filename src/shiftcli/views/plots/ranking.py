@@ -11,7 +11,8 @@ from shiftcli.nmr.ranking import RMSE_BANDS, Ranking
 from shiftcli.nmr.spectrum import distinct_names
 from shiftcli.results.look import Look
 from shiftcli.results.rankings import percent
-from shiftcli.views.plots.figure import label_room, nuclide, picture, plain, told_apart
+from shiftcli.views.labels import nuclide
+from shiftcli.views.plots.figure import label_room, picture, plain, told_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ import numpy as np
 
 from shiftcli.nmr.spectrum import Axis, Correlation, Measured, Spectrum, short_names, spread
 from shiftcli.results.look import Look
-from shiftcli.views.plots.figure import label_room, name_lines, nuclide, picture, plain, stroke
+from shiftcli.views.labels import nuclide
+from shiftcli.views.plots.figure import label_room, name_lines, picture, plain, stroke
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from shiftcli.errors import UsageError
 from shiftcli.files import read_rows
 from shiftcli.structure.crystal import SPECIES
-from shiftcli.views.plots.figure import nuclide, picture
+from shiftcli.views.labels import nuclide
+from shiftcli.views.plots.figure import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -116,7 +116,8 @@ def _failures(failures: Sequence[Failure]) -> str:
     if not failures:
         return ""
     rows = [(Path(f.file).name, f.error.message) for f in failures]
-    return html_table(Table("failures", (Column("file"), Column("why")), rows, "Not predicted"))
+    table = Table("failures", (Column("file"), Column("why")), rows, "Not predicted")
+    return html_table(table, "failures")
 
 
 def _provenance(sources: Sequence[tuple[str, str]]) -> str:

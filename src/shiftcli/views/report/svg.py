@@ -10,6 +10,7 @@ import numpy as np
 from shiftcli.nmr.spectrum import Spectrum, spread
 from shiftcli.results.sections import Diagram, Lanes, Measured, Point
 from shiftcli.views.documents import plain
+from shiftcli.views.labels import nuclide
 
 #: Places in the picture: width, the axis from left to right, top of lines, and baseline.
 _WIDTH, _LEFT, _RIGHT, _TOP, _BASE = 680.0, 14.0, 666.0, 92.0, 222.0
@@ -112,7 +113,7 @@ def _several(lanes: Lanes) -> str:
 def _axis_title(spectrum: Spectrum, base: float) -> str:
     return (
         f'<text class="axis" x="{(_LEFT + _RIGHT) / 2:g}" y="{base + 41:g}">'
-        f"{plain(spectrum.axis.title)}</text>"
+        f"{plain(nuclide(spectrum.axis.title))}</text>"
     )
 
 
@@ -143,14 +144,15 @@ def diagram_svg(diagram: Diagram) -> str:
     parts = [
         f'<svg viewBox="0 0 {_SIDE:g} {_SIDE:g}" role="img" class="diagram">',
         f"<title>{plain(diagram.title)}</title>",
-        f'<text class="title" x="{_NEAR + 8:g}" y="{top + 18:g}">{plain(diagram.title)}</text>',
+        f'<text class="title" x="{_NEAR + 8:g}" y="{top + 18:g}">'
+        f"{plain(nuclide(diagram.title))}</text>",
         f'<path class="line" d="M{_NEAR:g},{top:g}V{bottom:g}H{_FAR:g}"/>',
         *_ticks(*first, across, bottom, _MOST_NUMBERS),
         *_numbers_beside(*second, down),
         f'<text class="axis" x="{(_NEAR + _FAR) / 2:g}" y="{bottom + 42:g}">'
-        f"{plain(diagram.axes[0])}</text>",
+        f"{plain(nuclide(diagram.axes[0]))}</text>",
         f'<text class="axis" transform="translate(14 {middle:g}) rotate(-90)">'
-        f"{plain(diagram.axes[1])}</text>",
+        f"{plain(nuclide(diagram.axes[1]))}</text>",
     ]
     if diagram.diagonal:
         parts.append(f'<path class="lane" d="M{_NEAR:g},{bottom:g}L{_FAR:g},{top:g}"/>')

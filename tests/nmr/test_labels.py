@@ -186,3 +186,17 @@ def test_rewritten_candidates_rank_as_with_labels_made_equal_by_hand(seed):
         assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-6)
         assert one.probability == pytest.approx(other.probability, abs=1e-6)
         assert one.rmse == pytest.approx(other.rmse, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_crystal_that_has_lost_its_symmetry_keeps_the_hydrogens_of_water_apart(seed):
+    """As in frames of a movement: two molecules, on which each label means copies of one atom."""
+    near, far = np.array([0.76, 0.59, 0.0]), np.array([-0.76, 0.59, 0.0])
+    water = np.array([[0, 0, 0], near, far]) + PLACES[LABELS.index("O1")] + np.array([-2, 0, -3])
+    reference = crystal_of([*LABELS, "O2", "H6a", "H6b"], np.vstack([PLACES, water]))
+    values = shieldings(reference)
+    noise = np.random.default_rng(seed).normal(scale=0.02, size=(len(reference), 3))
+    frame = replace(reference, positions=reference.positions + noise, site_ids=None)
+    frame = replace(frame, site_ids=np.arange(len(frame)))
+    own, ways = carried(reference, frame, (values, values))
+    assert abs(ways - own).max(axis=1).min() < 1e-9

@@ -51,6 +51,7 @@ def test_kinds_and_intensities():
             "line 4: H1 is not what its row says",
         ),
         ([Peak((), "1H", 3.0, protons=3)] * 2, "cannot all have sites of their kinds"),
+        ([Peak(("H1",), "1H", 3.0, None, 4, protons=2)], "line 4: H1 is of 2 protons here, and"),
     ],
 )
 def test_peaks_that_fit_no_site(peaks, words):
@@ -80,6 +81,14 @@ def test_bad_peaks_fail_one_candidate_and_the_others_are_ranked():
     assert [c.name for c in ranking.candidates] == ["made"]
     (failure,) = ranking.failures
     assert "line 2: 3 ppm is of OH, and no 1H site is that" in str(failure.error)
+
+
+def test_intensities_of_labels_are_counted_over_all_of_them():
+    peaks = Peak(("H4a", "H4b"), "1H", 3.0, protons=2), Peak(("H2b",), "1H", 3.0, protons=3)
+    assert held(*peaks) == ["H4a+H4b", "H2a,H2b,H2c"]
+    wrong = Experiment((Peak(("H1",), "1H", 3.0, None, 4, protons=2),), "e.csv")
+    (failure,) = rank([predicted(CRYSTAL, VALUES)], wrong).failures
+    assert "line 4: H1 is of 2 protons here, and of 1 in the structure" in str(failure.error)
 
 
 def test_what_rows_say_counts_for_the_likelihood():

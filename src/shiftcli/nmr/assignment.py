@@ -21,7 +21,7 @@ from shiftcli.nmr.averaging import mean_uncertainty
 from shiftcli.nmr.experiment import Experiment, Peak
 from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.matching import Matching
-from shiftcli.nmr.naming import match, merge_named, permitted, place_of
+from shiftcli.nmr.naming import match_all, merge_named, permitted, place_of
 from shiftcli.nmr.shifts import References
 from shiftcli.notebook import Result
 from shiftcli.structure.crystal import SPECIES
@@ -224,7 +224,7 @@ def compare(
     is_summed = columns is not None
     if columns is None:
         experiment = merge_named(groups, experiment)
-        columns = [match(groups, peak, experiment.source) for peak in experiment.peaks]
+        columns = match_all(groups, experiment, surroundings)
     references = references or References()
     described = _Described(groups, surroundings)
     parts = [

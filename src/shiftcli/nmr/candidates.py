@@ -12,7 +12,7 @@ from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import WIDTH_FACTORS, describe, row_of_atom
 from shiftcli.nmr.labels import CarriedLabels, Labellings, find_places
-from shiftcli.nmr.naming import match, merge_named, with_label_note
+from shiftcli.nmr.naming import match, match_all, merge_named, with_label_note
 from shiftcli.nmr.question import Posed, pose
 from shiftcli.nmr.shifts import References
 from shiftcli.prediction.predictor import Failure, Prediction, Predictor, SitePrediction, prepare
@@ -69,7 +69,9 @@ class Naming:
         self.crystal = crystal
         #: The experiment, with rows of one site as one peak.
         self.experiment = with_label_note(merge_named(rows, experiment), crystal)
-        named = [match(rows, peak, experiment.source) for peak in self.experiment.peaks]
+        is_told = any(peak.protons and peak.labels for peak in experiment.peaks)
+        around = describe(crystal, rows) if is_told else None
+        named = match_all(rows, self.experiment, around)
         atoms = [
             frozenset(int(a) for k in own for a in rows[k].site.atoms.tolist()) for own in named
         ]

@@ -282,8 +282,8 @@ def _row(field: Mapping[str, str], species: str, line: int) -> list[Peak]:
         raise _Mistake(
             f"{'/'.join(kinds)} of {protons} protons: kind and protons contradict each other"
         )
-    if labels:
-        return [peak]  # which sites it is of is known better than by its intensity
+    if labels:  # which sites it is of is known, so it remains one peak
+        return [replace(peak, protons=protons)]
     return [replace(peak, protons=part) for part in _INTENSITIES[protons]]
 
 

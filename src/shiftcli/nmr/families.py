@@ -11,9 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from shiftcli.nmr.labels import graph_places
+from shiftcli.nmr.labels import find_skeletons, graph_places
 from shiftcli.structure.crystal import Crystal
-from shiftcli.structure.neighbours import NeighbourSearch
 
 #: Largest root mean square difference (Å) of distances about any atom between near copies.
 #: Of 25 published crystals and distorted copies (``tests/nmr/test_ranking_published.py``), copies
@@ -26,10 +25,7 @@ TOLERANCE = 0.15
 #: structures that are the same but for rounding.
 TOLERANCE_STATED = 0.01
 
-#: Heavy atoms whose distances are compared, and the distance (Å) within which they are sought.
-_NEIGHBOURS, _REACH = 20, 7.0
-
-#: Distances about the atoms of each place in the molecules, shape (`_NEIGHBOURS`,) each.
+#: Distances about the atoms of each place in the molecules, in Å, shape (k,) each.
 Fingerprint = Mapping[Hashable, np.ndarray]
 
 
@@ -38,19 +34,11 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
 
     By place in the molecule and element, sorted distances in Å to heavy atoms, shape (k,).
     """
-    heavy = crystal.elements != "H"
-    atoms: dict[Hashable, list[int]] = {}
+    around = {k: own for skeleton in find_skeletons(crystal) for k, own in skeleton.around.items()}
+    found: dict[Hashable, list[np.ndarray]] = {}
     for atom, place in graph_places(crystal).items():
-        atoms.setdefault(place, []).append(atom)
-    if not atoms:
-        return {}
-    search = NeighbourSearch(crystal.cell, crystal.positions, _REACH, only=heavy)
-    found = {}
-    for place, own in atoms.items():
-        distances = search.nearest(crystal.positions[own], _NEIGHBOURS + 1)
-        # The nearest heavy atom of a heavy atom is itself.
-        found[place] = np.minimum(distances, _REACH)[:, 1:].mean(axis=0)
-    return found
+        found.setdefault(place, []).append(around[atom])
+    return {place: np.mean(own, axis=0) for place, own in found.items()}
 
 
 def difference(one: Fingerprint, other: Fingerprint) -> float:

@@ -31,6 +31,7 @@ import numpy as np
 from shiftcli.errors import ExperimentError
 from shiftcli.structure.crystal import Crystal
 from shiftcli.structure.molecules import Molecule, molecules
+from shiftcli.structure.neighbours import NeighbourSearch
 from shiftcli.structure.numbering import which_first
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 #: Maps of one molecule to another that are tried at most, and ways to name a crystal's atoms
 #: that are kept at most; of more, a random choice stands for all.
 MOST_MAPS, MOST_LABELLINGS = 20_000, 512
+
+#: Heavy atoms whose distances say what is around an atom, and how far (Å) they are sought.
+_NEIGHBOURS, _REACH = 20, 7.0
 
 #: Rounds of refinement of the colours of a graph, only to find maps faster.
 _ROUNDS = 4
@@ -55,6 +59,8 @@ class Skeleton:
     hydrogens: Mapping[int, tuple[int, ...]]  #: Hydrogens of each heavy atom.
     places: Mapping[int, np.ndarray]  #: Coordinates in Å of all atoms, the molecule in one piece.
     formula: str  #: Its atoms, such as ``C2 H6 O``.
+    #: Of all atoms, sorted distances in Å to the nearest heavy atoms of the crystal, shape (k,).
+    around: Mapping[int, np.ndarray]
 
     @property
     def signature(self) -> tuple[str, ...]:
@@ -86,10 +92,14 @@ def find_skeletons(crystal: Crystal) -> list[Skeleton]:
     for k, own in enumerate(crystal.sites):
         site[own.atoms] = k
     found: dict[tuple[int, ...], Skeleton] = {}
+    heavy = crystal.elements != "H"
+    search = NeighbourSearch(crystal.cell, crystal.positions, _REACH, only=heavy)
     for molecule in molecules(crystal):
         key = tuple(sorted(site[molecule.atoms].tolist()))
-        if key not in found and (crystal.elements[molecule.atoms] != "H").any():
-            found[key] = _skeleton(molecule)
+        if key not in found and heavy[molecule.atoms].any():
+            distances = search.nearest(crystal.positions[molecule.atoms], _NEIGHBOURS + 1)
+            # The nearest heavy atom of a heavy atom is itself.
+            found[key] = _skeleton(molecule, np.minimum(distances, _REACH)[:, 1:])
     return list(found.values())
 
 
@@ -108,7 +118,7 @@ def graph_places(crystal: Crystal) -> dict[int, Hashable]:
     }
 
 
-def _skeleton(molecule: Molecule) -> Skeleton:
+def _skeleton(molecule: Molecule, around: np.ndarray) -> Skeleton:
     import networkx as nx
 
     element = dict(molecule.graph.nodes(data="element"))
@@ -126,7 +136,8 @@ def _skeleton(molecule: Molecule) -> Skeleton:
     counts = Counter(element.values())
     formula = " ".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(counts.items()))
     places = dict(zip(molecule.atoms.tolist(), molecule.positions, strict=True))
-    return Skeleton(graph, hydrogens, places, formula)
+    near = dict(zip(molecule.atoms.tolist(), around, strict=True))
+    return Skeleton(graph, hydrogens, places, formula, near)
 
 
 def find_maps(one: Skeleton, other: Skeleton) -> Iterator[AtomMap]:
@@ -196,9 +207,10 @@ def _in_order(
 
 
 def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:
-    """The map of `find_maps` that keeps distances best; empty where there is none.
+    """The map of `find_maps` that keeps distances and surroundings best; empty where there is none.
 
-    It is that of the symmetry operation where a crystal is written with less symmetry.
+    It is that of the symmetry operation where a crystal is written with less symmetry, or has lost
+    it as frames of a movement have. Distances alone do not tell the hydrogens of water apart.
     """
     best: AtomMap = {}
     least = math.inf
@@ -209,7 +221,9 @@ def closest_map(one: Skeleton, other: Skeleton) -> AtomMap:
             for side, skeleton in enumerate((one, other))
         )
         lengths = (np.linalg.norm(x[:, None] - x[None], axis=2) for x in (here, there))
-        change = float(((next(lengths) - next(lengths)) ** 2).sum())
+        change = float(((next(lengths) - next(lengths)) ** 2).mean())
+        moved = [one.around[k] - other.around[target] for k, target in pairs]
+        change += float((np.array(moved) ** 2).mean())
         if change < least:
             best, least = way, change
     return best

@@ -90,7 +90,8 @@ def merge_named(groups: Sequence[SitePrediction], experiment: Experiment) -> Exp
                 where=experiment.source,
                 hint="they exchange; --average none keeps them apart" if exchanging else "",
             )
-        peaks[place] = replace(first, labels=first.labels + peak.labels)
+        # An intensity may be that of one row, or of all of them.
+        peaks[place] = replace(first, labels=first.labels + peak.labels, protons=0)
     return replace(experiment.keep(kept), peaks=tuple(peaks))
 
 
@@ -100,6 +101,28 @@ def with_label_note(experiment: Experiment, crystal: Crystal) -> Experiment:
         return experiment
     note = f"{crystal.where} names no atoms: labels number those of its molecule, as predict shows"
     return replace(experiment, notes=(*experiment.notes, note))
+
+
+def match_all(
+    groups: Sequence[SitePrediction],
+    experiment: Experiment,
+    surroundings: Sequence[Surrounding] | None,
+) -> list[tuple[int, ...]]:
+    """`match` for every peak.
+
+    `ExperimentError` also if atoms that a peak names are not as many protons as its row says, where
+    `surroundings` are known.
+    """
+    found = [match(groups, peak, experiment.source) for peak in experiment.peaks]
+    for peak, own in zip(experiment.peaks, found, strict=True):
+        number = sum(surroundings[k].protons for k in own) if surroundings else 0
+        if number and peak.protons and number != peak.protons:
+            raise ExperimentError(
+                f"{'+'.join(peak.labels)} is of {peak.protons} protons here, and of {number} in "
+                "the structure",
+                where=place_of(peak, experiment.source),
+            )
+    return found
 
 
 def permitted(
@@ -114,14 +137,15 @@ def permitted(
     `ExperimentError` if it is none of them.
     """
     allowed = np.array([group.site.element == peak.element for group in groups], dtype=bool)
-    if surroundings is None or not (peak.kinds or peak.protons):
+    protons = 0 if peak.labels else peak.protons  # `match_all` counts those of all its labels
+    if surroundings is None or not (peak.kinds or protons):
         return allowed
     for k in np.flatnonzero(allowed).tolist():
         around = surroundings[k]
         fits = not peak.kinds or bool(around.words.intersection(peak.kinds))
-        allowed[k] = fits and peak.protons in (0, around.protons)
+        allowed[k] = fits and protons in (0, around.protons)
     if not allowed.any():
-        said = [f"{peak.protons} protons"] if peak.protons > 1 else []
+        said = [f"{protons} protons"] if protons > 1 else []
         said = [*(["/".join(peak.kinds)] if peak.kinds else []), *said]
         raise ExperimentError(
             f"{peak.shift:g} ppm is of {' of '.join(said) or 'one proton'}, and no {peak.species} "

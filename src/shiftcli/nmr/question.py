@@ -16,7 +16,7 @@ from shiftcli.nmr.assignment import LEAST, Comparison, compare, mean_row
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.likelihood import COMMON, Nucleus, Question, Total, sum_over_assignments
-from shiftcli.nmr.naming import match, permitted
+from shiftcli.nmr.naming import match_all, permitted
 from shiftcli.nmr.shifts import References
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def compare_described(
             groups, experiment, references=references, theory_errors=theory_errors,
             surroundings=surroundings,
         )  # fmt: skip
-    own = [match(groups, peak, experiment.source) for peak in experiment.peaks]
+    own = match_all(groups, experiment, surroundings)
     posed = pose(
         groups, surroundings, experiment, [own], places=range(len(groups)),
         references=references or References(), theory_errors=theory_errors,

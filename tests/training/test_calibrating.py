@@ -1,14 +1,16 @@
-"""Finished networks are calibrated anew on crystals and their displaced copies."""
+"""Finished networks are calibrated anew by the errors of a cross-validation."""
 
 import numpy as np
 import pytest
 import torch
 
 from shiftcli.errors import TrainingError, WeightsError
+from shiftcli.files import write_rows
 from shiftcli.network.checkpoint import Metadata, load, read_tensors, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.network.precedents import annotate
 from shiftcli.training.calibrating import recalibrate
+from shiftcli.training.refits import _COLUMNS
 from shiftcli.weights import write_manifest
 
 
@@ -21,34 +23,35 @@ def folder(tmp_path):
     return tmp_path
 
 
-def write(path, urea, count, rattled):
-    """Crystals like urea, each of a name, all with shieldings."""
-    rng = np.random.default_rng(int(rattled))
-    lattice = " ".join(str(x) for x in urea.cell.ravel())
-    text = ""
-    for k in range(count):
-        text += (
-            f'{len(urea)}\nLattice="{lattice}" Properties=species:S:1:pos:R:3:CS:R:1 NAME=X{k}\n'
-        )
-        for element, xyz in zip(urea.elements, urea.positions, strict=True):
-            place = xyz + (rng.normal(0, 0.02, 3) if rattled else 0.0)
-            label = 30.0 + k + (rng.normal(0, 1.0) if rattled else 0.0)
-            text += f"{element} {place[0]} {place[1]} {place[2]} {label}\n"
-    path.write_text(text)
+def write(path, species="17O", size=4.0, **changes):
+    """Errors of as many hydroxyl as carbonyl oxygens, these twice as large, of twelve families."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for k in range(240):
+        error = rng.normal(0.0, size * (1 + k % 2))
+        row = dict.fromkeys(_COLUMNS, "x") | {
+            "species": species, "family": k // 20, "multiplicity": 2,
+            "kind": ("hydroxyl", "carbonyl/carboxyl")[k % 2], "training_crystals": 5,
+            "hydrogen_bond": np.inf, "reference": 50.0, "shielding": 50.0 + error,
+            "between": 0.0, "within": 1.0,
+        }  # fmt: skip
+        rows.append([(row | changes)[name] for name in _COLUMNS])
+    write_rows(path, _COLUMNS, rows)
     return path
 
 
-def test_both_files_count_and_the_tensors_stay(folder, urea, tmp_path):
-    relaxed = write(tmp_path / "a.xyz", urea, 9, rattled=False)
-    rattled = write(tmp_path / "b.xyz", urea, 9, rattled=True)
+def test_kinds_get_their_widths_and_the_tensors_stay(folder, urea, tmp_path):
     before, _ = read_tensors(folder / "compact-O.safetensors")
     write_manifest(folder, default="compact", data="", licence="")
     annotate([folder / "compact-O.safetensors"], [urea])  # and the manifest is out of date
     told = []
-    (made,) = recalibrate(folder, relaxed, [rattled], device="cpu", on_note=told.append).values()
-    # Crystals 0 and 8 validate; each has one distinct oxygen, and so have their copies.
-    assert (made.n, made.crystals, made.members) == (4, 2, 1)
-    assert made.kinds["carbonyl/carboxyl"].n == 4
+    (made,) = recalibrate(folder, write(tmp_path / "o.csv"), on_note=told.append).values()
+    assert (made.n, made.crystals, made.members) == (240, 12, 1)
+    (one, two), widths = (0.0, 1.0), made.kinds
+    assert widths["hydroxyl"].n == 120
+    half = {k: w.factor * w.q68 * made.scale(one, two) for k, w in widths.items()}
+    assert half["hydroxyl"] == pytest.approx(4.0, rel=0.25)
+    assert half["carbonyl/carboxyl"] == pytest.approx(8.0, rel=0.25)
     after, _ = read_tensors(folder / "compact-O.safetensors")
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert load(folder / "compact-O.safetensors")[1].calibration == made.to_dict()
@@ -56,14 +59,22 @@ def test_both_files_count_and_the_tensors_stay(folder, urea, tmp_path):
     assert "likelihood" in told[0]
 
 
-def test_no_networks(urea, tmp_path):
-    path = write(tmp_path / "a.xyz", urea, 1, rattled=False)
+def test_no_networks(tmp_path):
     with pytest.raises(WeightsError, match="no networks"):
-        recalibrate(tmp_path, path, device="cpu")
+        recalibrate(tmp_path, write(tmp_path / "o.csv"))
 
 
-def test_no_validation_crystals(folder, urea, tmp_path):
-    path = write(tmp_path / "a.xyz", urea, 0, rattled=False)
-    path.write_text("")
+@pytest.mark.parametrize(
+    "changes", [{"species": "13C"}, {"shielding": "oops"}, {"shielding": "nan"}, {"family": ""}]
+)
+def test_tables_that_say_nothing(folder, tmp_path, changes):
     with pytest.raises(TrainingError):
-        recalibrate(folder, path, device="cpu")
+        recalibrate(folder, write(tmp_path / "o.csv", **changes))
+    assert load(folder / "compact-O.safetensors")[1].calibration == {}
+
+
+def test_other_tables(folder, tmp_path):
+    (tmp_path / "o.csv").write_text("site,shift\nO1,3\n")
+    for table in (tmp_path / "o.csv", tmp_path / "not-there.csv"):
+        with pytest.raises(TrainingError, match="not a table of out-of-fold predictions"):
+            recalibrate(folder, table)

@@ -554,7 +554,9 @@ def test_masked_solvent():
     assert "solvent of 20 electrons was removed" in " ".join(crystal.warnings)
 
 
-def test_lists_that_never_end_take_no_time():
+def test_many_names_and_lists_that_never_end_take_no_time():
     start = time.process_time()
+    (error,) = read_text("data_a\n" + "".join(f"_x{k} 1\n" for k in range(60_000)), "cif")
+    assert error.message == "no atom sites"
     assert len(list(read_text("#\\#CIF_2.0\ndata_a\n_x " + "[ " * 40_000, "cif"))) == 1
     assert time.process_time() - start < 5

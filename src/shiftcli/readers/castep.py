@@ -11,12 +11,12 @@ from shiftcli.errors import ReadError, visible
 from shiftcli.readers.atoms import AtomTable, distinct, element_of, indexed, number
 from shiftcli.readers.sources import safe_text
 
-_TABLE = re.compile(
-    r"^\s*\|\s*Chemical Shielding (?:and Electric Field Gradient )?Tensors?\s*\|\s*\n"
-    r"(.*?)^\s*=+\s*$",
-    re.MULTILINE | re.DOTALL | re.IGNORECASE,
+_HEADING = re.compile(
+    r"^[ \t]*\|[ \t]*Chemical Shielding (?:and Electric Field Gradient )?Tensors?[ \t]*\|[ \t]*\n",
+    re.MULTILINE | re.IGNORECASE,
 )
-_LATTICE = re.compile(r"Real Lattice\s*\((\w+)\).*\n((?:.*\n){3})")
+_END = re.compile(r"^[ \t]*=+[ \t]*$", re.MULTILINE)
+_LATTICE = re.compile(r"Real Lattice[ \t]*\((\w+)\).*\n((?:.*\n){3})")
 _PLACES = re.compile(r"Fractional coordinates of atoms")
 _PLACE = re.compile(r"^\s*x\s+(\S+)\s+(\d+)((?:\s+[-+.\dEe]+){3})\s+x\s*$", re.MULTILINE)
 _ROW = re.compile(r"^\s*\|\s+(\S+)\s+(\d+)\s+(\S+)\s+(\S+)\s", re.MULTILINE)
@@ -28,14 +28,14 @@ def read_castep(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     A run without shieldings is as ASE reads it. `ReadError` if there are shieldings, but no
     structure that they are of.
     """
-    tables = list(_TABLE.finditer(text))
-    if not tables:
+    tables = list(_HEADING.finditer(text))
+    if not tables or not (end := _END.search(text, tables[-1].end())):
         from shiftcli.readers.through_ase import read_ase
 
         yield from read_ase(text, source, "castep-castep")
         return
     where = visible(source)
-    before = text[: tables[-1].start()]
+    before, table = text[: tables[-1].start()], text[tables[-1].end() : end.start()]
     lattices, headings = list(_LATTICE.finditer(before)), list(_PLACES.finditer(before))
     if not lattices or not headings:
         raise ReadError("a table of shieldings, but no cell or no atoms above it", where=where)
@@ -48,7 +48,7 @@ def read_castep(text: str, source: str) -> Iterator[AtomTable | ReadError]:
     try:
         cell = np.array([[number(w) for w in line.split()[:3]] for line in _lines(lattices[-1][2])])
         places = np.array([[number(w) for w in xyz.split()] for *_, xyz in rows])
-        stated = {(s, k): number(sigma) for s, k, sigma, _ in _ROW.findall(tables[-1][1])}
+        stated = {(s, k): number(sigma) for s, k, sigma, _ in _ROW.findall(table)}
     except ValueError as error:
         raise ReadError(f"cannot be understood: {error}", where=where) from error
     keys = [(species, index) for species, index, _ in rows]

@@ -142,7 +142,7 @@ def _removed_solvent(block: Block) -> list[str]:
             found = f" of {electrons:.0f} electrons" if electrons else ""
             return [f"solvent{found} was removed from the file ({program}): it is not in the cell"]
     formulas = f"{block.value('_chemical_formula_moiety')} {block.value(_FORMULA)}"
-    details = (block.value(tag) for tag in block.having("_") if tag.endswith(_TEXTS))
+    details = map(block.value, block.having("_", _TEXTS))
     if re.search(r"\+ ?solvent|\[ ?solvent", formulas) or any(map(_MASKED.search, details)):
         return ["solvent was removed from the file, as it says: it is not in the cell"]
     return []

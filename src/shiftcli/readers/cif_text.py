@@ -43,17 +43,19 @@ class Block:
 
     def __init__(self, parsed: gemmi.cif.Block, where: str) -> None:
         self.name = _unescaped(parsed.name)
-        self._parsed = parsed
-        self._tags: dict[str, str] = {}
+        #: By name its spelling, and the value, or the loop and the column in it: gemmi would look
+        #: through the whole block for each.
+        self._found: dict[str, tuple[str, Any]] = {}
+        self._columns: dict[str, list[str]] = {}
         counts: Counter[str] = Counter()
         for item in parsed:
             pair: Any = item.pair  # gemmi's own types say object
-            for tag in [pair[0]] if pair else list(item.loop.tags) if item.loop else []:
-                key = tag.lower().replace(".", "_")
-                first = self._tags.setdefault(key, tag)
+            tags = [pair[0]] if pair else list(item.loop.tags) if item.loop else []
+            for column, tag in enumerate(tags):
+                key, found = tag.lower().replace(".", "_"), pair[1] if pair else (item.loop, column)
+                first, other = self._found.setdefault(key, (tag, found))
                 # The same in both spellings, as in files for two kinds of programs, is no repeat.
-                values, others = parsed.find_values(first), parsed.find_values(tag)
-                if first.lower() == tag.lower() or list(values) != list(others):
+                if first.lower() == tag.lower() or _values(other) != _values(found):
                     counts[key] += 1
         repeated = [key for key, count in counts.items() if count > 1]
         if repeated:
@@ -63,17 +65,19 @@ class Block:
                 hint="leave one of them in the file",
             )
 
-    def _raw(self, tag: str) -> Any:
-        return (
-            self._parsed.find_values(self._tags[tag.lower()]) if tag.lower() in self._tags else ()
-        )
+    def _raw(self, tag: str) -> list[str]:
+        key = tag.lower()
+        if key not in self._columns:
+            self._columns[key] = _values(self._found[key][1]) if key in self._found else []
+        return self._columns[key]
 
     def __contains__(self, tag: str) -> bool:
         return len(self._raw(tag)) > 0
 
-    def having(self, start: str) -> list[str]:
-        """The names that begin so and have a value."""
-        return [tag for tag in self._tags if tag.startswith(start) and self.value(tag)]
+    def having(self, start: str, ends: tuple[str, ...] = ("",)) -> list[str]:
+        """The names that begin so, end in one of these ways, and have a value."""
+        named = (tag for tag in self._found if tag.startswith(start) and tag.endswith(ends))
+        return [tag for tag in named if self.value(tag)]
 
     def column(self, tag: str) -> list[str]:
         """The values of a name as text, ``?`` and ``.`` where unknown; none without it."""
@@ -91,6 +95,14 @@ class Block:
     def number(self, *tags: str) -> float:
         """The same as a number without its standard uncertainty, NaN where there is none."""
         return gemmi.cif.as_number(text) if (text := self.value(*tags)) else float("nan")
+
+
+def _values(found: Any) -> list[str]:
+    """The values of a pair, or of a column of a loop."""
+    if isinstance(found, str):
+        return [found]
+    loop, column = found
+    return list(loop.values[column :: loop.width()])
 
 
 def _text(raw: str) -> str:

@@ -43,16 +43,17 @@ def read_ase(text: str, source: str, name: str) -> Iterator[AtomTable]:
     from ase.io import read
 
     where = visible(source)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with TemporaryDirectory() as folder:  # some of ASE's readers want a file
-                path = Path(folder) / "structure"
-                path.write_text(text, encoding="utf-8")
-                frames = read(path, index=":", format=name)
-    except Exception as error:  # ASE raises whatever its parts raise
-        reason = safe_text(error, 100) or type(error).__name__
-        raise ReadError(f"not readable as ASE's {name}: {reason}", where=where) from error
+    # Some of ASE's readers want a file.
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder, "structure")
+        try:
+            path.write_text(text, encoding="utf-8")
+            frames = read(path, index=":", format=name)
+        except Exception as error:  # ASE raises whatever its parts raise
+            reason = safe_text(str(error).replace(str(path), "the file"), 100)
+            reason = reason or type(error).__name__
+            raise ReadError(f"not readable as ASE's {name}: {reason}", where=where) from error
     if not frames:
         raise ReadError(f"no structure, read as ASE's {name}", where=where)
     for count, atoms in enumerate(frames, 1):

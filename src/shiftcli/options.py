@@ -39,6 +39,9 @@ Disorder = Literal["major", "error"]
 #: Bytes of a file of options or references; ours have some thousand.
 _LARGEST_FILE = 1_000_000
 
+#: Dots in a line of it: a name of 20,000 parts takes ten seconds.
+_MOST_DOTS = 2_000
+
 
 @dataclass(frozen=True)
 class Option:
@@ -128,7 +131,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             content = handle.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise UsageError(f"{where}: more than {_LARGEST_FILE} bytes, which no such file has")
-        return tomllib.loads(content.decode())
+        if max(line.count(b".") for line in content.split(b"\n")) > _MOST_DOTS:
+            raise UsageError(f"{where} is not TOML: absurd numbers or nesting")
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, endless brackets

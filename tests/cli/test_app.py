@@ -35,6 +35,13 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("command", ["env", "cite", "weights list", "benchmark"])
+def test_words_too_many_are_shown_escaped(main, command):
+    done = main(*command.split(), "a\u202eb\x1b[31m")
+    assert done.returncode == 2
+    assert "a\\u202eb\\x1b[31m" in done.stderr
+
+
 def test_the_end_is_silent_where_triton_is_loaded():
     pytest.importorskip("triton")
     code = "import sys, triton; from shiftcli.cli import main; sys.argv[1:] = ['--version']; main()"

@@ -71,6 +71,9 @@ def here(tmp_path, monkeypatch):
         ("predict", "m.xyz", "-o", "New.html", "--report", "new.html"),
         ("benchmark", "--data", "PBE=.", "-o", "m.xyz", "--format", "json"),
         ("reproduce", "table2", "--data", "table2.csv", "-o", "."),
+        ("reproduce", "figure4", "--data", "figure4-x.csv", "-o", "."),
+        ("reproduce", "figure3a", "--data", "runs/figure3-H/m.xyz", "-o", "."),
+        ("reproduce", "ranking", "--data", "candidates/m.xyz", "-o", "."),
         ("train", "--data", "a.svg", "--plot", "a.svg"),
     ],
 )  # fmt: skip

@@ -93,6 +93,7 @@ def test_file_of_references(tmp_path):
         ("[nucleus]\n", "no table"),
         ("[nucleus.F]\nreference = 1\n", "is none of H, C, N, O"),
         ("[nucleus.H]\ngradient = -1\n", "no reference that is a number"),
+        ("[nucleus.H]\nreference = 30\nslope = -0.9\n", "has no 'slope'"),
         ("[nucleus.H]\nreference = true\n", "no reference that is a number"),
         ("[nucleus.H]\nreference = nan\n", "no reference that is a number"),
         ("[nucleus.H]\nreference = 30\ngradient = 'x'\n", "no gradient that is a number"),

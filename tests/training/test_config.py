@@ -197,3 +197,12 @@ def test_files_that_cannot_be_read(tmp_path):
             read_toml(path)
     with pytest.raises(UsageError, match="Is a directory"):
         read_toml(tmp_path)
+
+
+def test_files_of_notepad_and_endless_names(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("\ufeffviews = 1\n", encoding="utf-8")
+    assert read_toml(path) == {"views": 1}
+    path.write_text(".".join("a" * 20_000) + " = 1")
+    with pytest.raises(UsageError, match="absurd"):
+        read_toml(path)

@@ -14,6 +14,7 @@ from shiftcli.cli.benchmark import benchmark
 from shiftcli.cli.calibrate import calibrate
 from shiftcli.cli.cite import cite
 from shiftcli.cli.collect import collect
+from shiftcli.cli.command import Command
 from shiftcli.cli.compare import compare
 from shiftcli.cli.env import env
 from shiftcli.cli.errors import run
@@ -31,18 +32,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(predict)
-app.command()(collect)
-app.command()(calibrate)
-app.command()(compare)
-app.command()(rank)
-app.command()(spectrum)
-app.command()(train)
-app.command()(benchmark)
-app.command()(reproduce)
+for function in (predict, collect, calibrate, compare, rank, spectrum, train, benchmark, reproduce):
+    app.command(cls=Command)(function)
 app.add_typer(weights, name="weights")
-app.command()(env)
-app.command()(cite)
+for function in (env, cite):
+    app.command(cls=Command)(function)
 
 
 def _version(value: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from shiftcli.errors import UsageError, visible
 from shiftcli.files import refuse_inputs
@@ -24,6 +25,19 @@ _OUTPUTS = frozenset(("output", "plot", "report", "work"))
 
 
 _NOTHING = inspect.Parameter.empty
+
+
+class Command(TyperCommand):
+    """A command that shows words it does not know escaped; Typer does so with most of them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # Typer's own errors are of a private module
+            if hasattr(error, "message"):
+                error.message = visible(error.message)
+            raise
 
 
 def command(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,7 +59,8 @@ def reproduce(
 
     written = [how.output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
     data = how.data or []
-    check_outputs(written, [*data_files(data), *network_files(how.weights)])
+    read = [*data_files(data), *network_files(how.weights)]
+    check_outputs([*written, *_in_the_way(how.output, what, read)], read)
     view = TrainingView()
     setting = Setting(
         data, how.output, fetched(how.weights), how.quick, how.device, how.nuclei,
@@ -72,3 +76,13 @@ def reproduce(
         emit(json.dumps(result.to_dict(), indent=1) + "\n", None)
     else:
         emit_tables([reproduction_table(result)], None)
+
+
+def _in_the_way(folder: Path, what: str, files: Iterable[str | Path]) -> Iterator[Path]:
+    """Files that lie where this reproduction writes beside its table and pictures."""
+    own = os.path.realpath(folder)
+    places = [f"{own}/{what}-*.csv", f"{own}/runs/{what.rstrip('ab')}-*"]
+    places += [f"{own}/candidates/*"] if what == "ranking" else []
+    for file in map(os.path.realpath, files):
+        if any(fnmatch(file, place) for place in places):
+            yield Path(file)

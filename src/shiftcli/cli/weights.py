@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shiftcli.cli.batch import network_files
-from shiftcli.cli.command import command
+from shiftcli.cli.command import Command, command
 from shiftcli.errors import UsageError
 from shiftcli.options import option
 
@@ -56,7 +56,7 @@ class ListOptions:
 app = typer.Typer(no_args_is_help=True, help="List, download and verify the networks.")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 @command
 def list_models(*, place: AddressOptions, to: ListOptions) -> None:
     """List the models: in the package, in the cache, and to be downloaded.
@@ -72,7 +72,7 @@ def list_models(*, place: AddressOptions, to: ListOptions) -> None:
     to.show(inventory_table(list_networks(place.url, allow_http=place.allow_http)))
 
 
-@app.command()
+@app.command(cls=Command)
 @command
 def download(
     *,
@@ -100,7 +100,7 @@ def download(
     emit("".join(f"{folder}\n" for folder in folders), None)
 
 
-@app.command()
+@app.command(cls=Command)
 @command
 def verify(
     *,
@@ -131,7 +131,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 @command
 def show(*, model: Model = None, to: ListOptions) -> None:
     """Show what the networks have learned from, and how their intervals were judged.
@@ -146,7 +146,7 @@ def show(*, model: Model = None, to: ListOptions) -> None:
     emit_document(knowledge_document(model), to.form, to.output)
 
 
-@app.command()
+@app.command(cls=Command)
 @command
 def path(
     model: Model = None,
@@ -164,7 +164,7 @@ def path(
     emit(f"{cache_folder() if cache else folder_of(model)}\n", None)
 
 
-@app.command()
+@app.command(cls=Command)
 @command
 def remove(
     models: Annotated[list[str] | None, typer.Argument(help="Models.", show_default="none")] = None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shiftcli.errors import UsageError
+from shiftcli.errors import UsageError, visible
 from shiftcli.options import read_toml, words_of
 from shiftcli.structure.nuclei import ELEMENTS, SPECIES, find_element
 
@@ -223,6 +223,12 @@ def _pair(item: str, option: str) -> tuple[str, float]:
     return element, value
 
 
+#: What `calibrate` writes of an element; only the first two are read again.
+_WRITTEN = frozenset(
+    ("reference", "gradient", "reference_error", "gradient_error", "n", "structures", "rmse")
+)
+
+
 def read_references(path: str | Path) -> References:
     """Read a file of references.
 
@@ -248,6 +254,11 @@ def read_references(path: str | Path) -> References:
         element = find_element(name)
         if element is None or not isinstance(table, dict):
             raise UsageError(f"{path}: [nucleus.{name}] is none of {', '.join(ELEMENTS)}")
+        if unknown := sorted(set(table) - _WRITTEN):
+            raise UsageError(
+                f"{path}: [nucleus.{name}] has no '{visible(unknown[0], 50)}'",
+                hint="reference and gradient are read",
+            )
         if element in references:
             raise UsageError(f"{path}: [nucleus.{name}] names {element} twice")
         references[element] = _number(table, "reference", None, path, name)

@@ -36,7 +36,7 @@ def crystal_of(labels, *molecules, size=11.0, name="made"):
     )
     names = [*labels] * len(molecules)
     if len(molecules) > 1:
-        names = [f"{label}{'AB'[k // len(labels)]}" for k, label in enumerate(names)]
+        names = [f"{label}{'ABCDEF'[k // len(labels)]}" for k, label in enumerate(names)]
     elements = np.array([label[0] for label in names] * 2)
     positions = np.concatenate([places, cell.sum(axis=0) - places])
     ids = np.tile(np.arange(len(names)), 2)

@@ -200,3 +200,22 @@ def test_a_crystal_that_has_lost_its_symmetry_keeps_the_hydrogens_of_water_apart
     frame = replace(frame, site_ids=np.arange(len(frame)))
     own, ways = carried(reference, frame, (values, values))
     assert abs(ways - own).max(axis=1).min() < 1e-9
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_six_waters_written_otherwise_are_as_likely(seed):
+    """46,080 ways to carry the labels over: the peaks may be any of the twelve hydrogens."""
+    rng = np.random.default_rng(7)
+    water = np.array([[0, 0, 0], [0.76, 0.59, 0.0], [-0.76, 0.59, 0.0]])
+    waters = [water + rng.uniform(0, 3, 3) for _ in range(6)]
+    reference = crystal_of(["O1", "H1", "H2"], *waters, size=60.0)
+    values = shieldings(reference)
+    written, theirs = rewrite(reference, seed, values)
+    labels = [site.label for site in reference.sites if site.element == "H"]
+    shifts = {label: 30.5 - values[reference.labels.index(label)] for label in labels}
+    peaks = tuple(Peak((label,), "1H", float(shift)) for label, shift in shifts.items())
+    items = [predicted(reference, values), predicted(written, theirs)]
+    ranking = rank(items, Experiment(peaks, "x.csv"), labels_from=reference, tolerance=0.0)
+    one, other = ranking.candidates
+    assert 0 < one.log_likelihood_error < 0.15
+    assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=0.5)

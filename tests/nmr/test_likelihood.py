@@ -36,7 +36,7 @@ def nucleus(n, m, seed=0, *, common=(0.3, 0.15), offset=None, first=0, slots=Non
 def unlabelled(*nuclei, **others):
     number = sum(len(n.places) for n in nuclei)
     allowed = {place: np.ones(len(n.columns), dtype=bool) for n in nuclei for place in n.places}
-    return Question(nuclei, np.full((1, number), -1), allowed, **others)
+    return Question(nuclei, np.full((1, number), -1), False, allowed, **others)
 
 
 @pytest.mark.parametrize("offset", [None, 30.5])
@@ -122,7 +122,7 @@ def test_labels_and_ways():
     """The mean over two ways to name two sites; a third peak is loose."""
     own = nucleus(3, 4)
     ways = np.array([[0, 1, -1], [1, 0, -1]])
-    question = Question((own,), ways, {2: np.array([True, True, True, True])})
+    question = Question((own,), ways, False, {2: np.array([True, True, True, True])})
     taken = np.array([[*way[:2], k] for way in ways for k in (2, 3)])
     found = sum_over_assignments(question)
     assert found.assignments == 4

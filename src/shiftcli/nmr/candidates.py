@@ -109,7 +109,7 @@ def pose_candidate(
     labellings = naming.carry(item.crystal, rows)
     around = describe(item.crystal, rows, near=bool(naming.experiment.near), factors=factors)
     posed = pose(
-        rows, around, naming.experiment, labellings.columns,
+        rows, around, naming.experiment, labellings.columns, is_sample=labellings.is_sample,
         places=find_places(item.crystal, row_of_atom(rows), len(rows)),
         references=references or References(), theory_errors=theory_errors,
     )  # fmt: skip

@@ -225,5 +225,7 @@ def _with_sampling(candidate: Candidate) -> Candidate:
     error = candidate.log_likelihood_error
     if error < _UNCERTAIN:
         return candidate
-    text = f"ln L is uncertain by {error:.1f}: of too many assignments a sample was taken"
+    text = (
+        f"ln L is uncertain by {error:.1f}: of too many ways to assign the peaks a sample was taken"
+    )
     return replace(candidate, warnings=(*candidate.warnings, text))

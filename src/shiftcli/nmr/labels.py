@@ -23,7 +23,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 #: Maps of one molecule to another that are tried at most, and ways to name a crystal's atoms
 #: that are kept at most; of more, a random choice stands for all.
-MOST_MAPS, MOST_LABELLINGS = 20_000, 512
+MOST_MAPS, MOST_LABELLINGS = 20_000, 2000
+
+#: Molecules of a kind that are paired with as many others in all ways.
+_MOST_ALIKE = 6
 
 #: Heavy atoms whose distances say what is around an atom, and how far (Å) they are sought.
 _NEIGHBOURS, _REACH = 20, 7.0
@@ -255,6 +258,7 @@ class Labellings:
     #: For each way, for each peak the positions of its groups; empty where it names no site.
     columns: tuple[tuple[tuple[int, ...], ...], ...]
     notes: tuple[str, ...] = ()  #: What the user should know.
+    is_sample: bool = False  #: Whether there are more ways, of which these were drawn by chance.
 
 
 class CarriedLabels:
@@ -314,11 +318,9 @@ class CarriedLabels:
         found, more = _some(parts)
         columns = {tuple(map(_sorted, _joined(way, len(self.atoms)))) for way in found}
         notes = []
-        if capped or more:
-            notes.append(f"more than {MOST_LABELLINGS} ways to carry the labels over: a sample")
         if Counter(s.signature for s in skeletons).keys() != self._kinds.keys():
             notes.append(f"other molecules beside those of {self.crystal.where}")
-        return Labellings(tuple(sorted(columns)), tuple(notes))
+        return Labellings(tuple(sorted(columns)), tuple(notes), capped or more)
 
     def _lay(
         self, own: Sequence[Skeleton], theirs: Sequence[Skeleton], group_of: Mapping[int, int]
@@ -326,12 +328,10 @@ class CarriedLabels:
         """Ways to lay molecules of one kind on those of a candidate: for each peak its groups."""
         ways: dict[tuple[frozenset[int], ...], None] = {}
         pairings, capped = _pairings(len(own), len(theirs))
-        for pairs in pairings:
-            parts = []
-            for i, one in enumerate(own):
-                partners = [theirs[j] for k, j in pairs if k == i]
-                parts.append(self._images(one, partners, group_of))
-            found, more = _some(parts)
+        images = cache(lambda i, js: self._images(own[i], [theirs[j] for j in js], group_of))
+        for seed, pairs in enumerate(pairings):
+            parts = [images(i, tuple(j for k, j in pairs if k == i)) for i in range(len(own))]
+            found, more = _some(parts, -(-MOST_LABELLINGS // len(pairings)), seed)
             capped |= more
             for way in found:
                 ways.setdefault(_joined(way, len(self.atoms)))
@@ -371,22 +371,28 @@ def _sorted(groups: frozenset[int]) -> tuple[int, ...]:
 def _pairings(own: int, theirs: int) -> tuple[list[list[tuple[int, int]]], bool]:
     """Ways to pair molecules so that all of both sides have a partner, and whether by chance."""
     many, few = max(own, theirs), min(own, theirs)
-    if few**many <= MOST_MAPS:
+    is_all = few**many <= MOST_MAPS or many == few <= _MOST_ALIKE
+    if many == few <= _MOST_ALIKE:
+        choices = list(itertools.permutations(range(few)))
+    elif is_all:
         choices = [c for c in itertools.product(range(few), repeat=many) if len(set(c)) == few]
     else:
         draw = np.random.default_rng(many * few)
         shuffled = (draw.permutation(np.arange(many) % few) for _ in range(MOST_LABELLINGS))
         choices = [tuple(choice.tolist()) for choice in shuffled]
     pairs = [[(i, j) if own >= theirs else (j, i) for i, j in enumerate(c)] for c in choices]
-    return pairs, few**many > MOST_MAPS
+    return pairs, not is_all
 
 
-def _some(parts: Sequence[Sequence[tuple[frozenset[int], ...]]]) -> tuple[list, bool]:  # type: ignore[type-arg]
+def _some(
+    parts: Sequence[Sequence[tuple[frozenset[int], ...]]],
+    most: int = MOST_LABELLINGS,
+    seed: int = 0,
+) -> tuple[list, bool]:  # type: ignore[type-arg]
     """All combinations of one of each, or a random choice of them, and whether it is that."""
     number = math.prod(len(part) for part in parts)
-    if number <= MOST_LABELLINGS:
+    if number <= most:
         return list(itertools.product(*parts)), False
-    draw = np.random.default_rng(number)
-    return [
-        tuple(part[int(draw.integers(len(part)))] for part in parts) for _ in range(MOST_LABELLINGS)
-    ], True
+    draw = np.random.default_rng(seed)
+    chosen = (tuple(part[int(draw.integers(len(part)))] for part in parts) for _ in range(most))
+    return list(chosen), True

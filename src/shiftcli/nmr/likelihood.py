@@ -157,6 +157,7 @@ class Question:
     #: For each way to carry the labels over, the column of each peak of the experiment in its
     #: nucleus, −1 where it names no site, shape (ways, peaks).
     ways: np.ndarray
+    is_sample: bool  #: Whether these are a few of many ways, drawn by chance.
     #: For each peak without labels, which columns it may take, shape (m,).
     allowed: Mapping[int, np.ndarray]
     links: Sequence[tuple[int, int]] = ()  #: Peaks of two nuclei whose sites are neighbours.
@@ -173,7 +174,7 @@ class Total:
     """The likelihood of a candidate."""
 
     log_likelihood: float  #: ln L; −inf where no assignment is allowed.
-    error: float  #: Its standard error from sampling; 0 where all assignments were added up.
+    error: float  #: Its standard error from sampling; 0 where all terms were added up.
     assignments: int  #: Assignments that were looked at.
     best: tuple[int, ...]  #: Column of each peak in the likeliest of those.
 
@@ -198,8 +199,15 @@ def sum_over_assignments(question: Question, seed: int = 0) -> Total:
     taken = np.array(found)
     logs = _log_likelihoods(question, taken) - _log_number(question)
     best = tuple(taken[int(np.argmax(logs))].tolist())
+    error = _sampling_error(logs) if question.is_sample else 0.0
     # Labellings have the same number of free sites, so the mean over them is the sum by it.
-    return Total(_log_sum(logs) - math.log(len(question.ways)), 0.0, len(taken), best)
+    return Total(_log_sum(logs) - math.log(len(question.ways)), error, len(taken), best)
+
+
+def _sampling_error(logs: np.ndarray) -> float:
+    """Standard error of the logarithm of a mean over samples, from those of the terms."""
+    weights = np.exp(logs - logs.max())
+    return float(weights.std() / weights.mean() / math.sqrt(len(weights)))
 
 
 def _log_sum(logs: np.ndarray) -> float:
@@ -293,9 +301,8 @@ def _sample(question: Question, draw: np.random.Generator) -> Total:
         if likelihood.max() > highest:
             highest = float(likelihood.max())
             best = tuple(taken[int(np.argmax(likelihood))].tolist())
-        weights = np.exp(np.concatenate(logs) - max(float(part.max()) for part in logs))
         if math.isfinite(highest):
-            error = float(weights.std() / weights.mean() / math.sqrt(len(weights)))
+            error = _sampling_error(np.concatenate(logs))
     every = np.concatenate(logs)
     if not math.isfinite(highest):
         return Total(-math.inf, 0.0, len(every), ())

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: gives 0.7, for 15N and 17O they say little more than that it is larger. 1H is right as it is.
 RESOLVED = {"C": 0.7, "N": 6.0, "O": 4.0}
 
+#: Groups that a peak may be of in all ways to carry labels over that can be listed, about.
+_FEW = 4
+
 #: For each peak the groups that it is of; empty where it names none.
 Columns = Sequence[tuple[int, ...]]
 
@@ -50,16 +53,19 @@ def pose(
     experiment: Experiment,
     ways: Sequence[Columns],
     *,
+    is_sample: bool = False,
     places: Sequence[int],
     references: References,
     theory_errors: Mapping[str, float],
 ) -> Posed:
     """What the likelihood of a candidate depends on.
 
-    There is at least one of `ways` to carry the experiment's labels over; `places` are those in the
-    molecule of each group, from `shiftcli.nmr.labels.find_places`; references and errors of theory
-    are as for `shiftcli.nmr.assignment.compare`. `ExperimentError` if the peaks cannot belong to
-    this structure.
+    There is at least one of `ways` to carry the experiment's labels over; with `is_sample` they are
+    a few of many, and the peaks of which they name different groups may be any of these (the
+    hydrogens of six molecules of water). `places` are those in the molecule of each group, from
+    `shiftcli.nmr.labels.find_places`; references and errors of theory are as for
+    `shiftcli.nmr.assignment.compare`. `ExperimentError` if the peaks cannot belong to this
+    structure.
     """
 
     def hold(columns: Columns) -> Comparison:
@@ -68,15 +74,33 @@ def pose(
             surroundings=surroundings, columns=columns,
         )  # fmt: skip
 
+    loose: Mapping[int, frozenset[int]] = {}
+    if is_sample:
+        number = len(ways)
+        ways, loose = _loosened(ways)
+        is_sample, places = _FEW * len(ways) > number, range(len(groups)) if loose else places
     comparison = hold(ways[0])
     question = _pose(
-        groups, surroundings, experiment, ways, places, references, theory_errors, comparison
-    )
-    linked = {k for pair in (*experiment.bonded, *experiment.near) for k in pair}
+        groups, surroundings, experiment, ways, is_sample, places, references, theory_errors,
+        comparison, loose,
+    )  # fmt: skip
+    linked = {k for pair in (*experiment.bonded, *experiment.near) for k in pair} | loose.keys()
     if len(set(places)) < len(groups):
         # The likeliest one peak by peak would choose the best of several copies for each.
         linked = set(range(len(experiment.peaks)))
     return Posed(question, comparison, hold, ways[0], linked)
+
+
+def _loosened(ways: Sequence[Columns]) -> tuple[list[Columns], dict[int, frozenset[int]]]:
+    """Ways without the peaks that are of one of more than `_FEW` groups each, and those groups."""
+    named = [set(of_peak) for of_peak in zip(*ways, strict=True)]
+    loose = {
+        place: frozenset(group for own in groups for group in own)
+        for place, groups in enumerate(named)
+        if len(groups) > _FEW and all(len(own) == 1 for own in groups)
+    }
+    kept = {tuple(() if k in loose else own for k, own in enumerate(way)) for way in ways}
+    return [*sorted(kept)], loose
 
 
 def level(questions: Sequence[Question]) -> list[Question]:
@@ -159,10 +183,12 @@ def _pose(
     surroundings: Sequence[Surrounding],
     experiment: Experiment,
     ways: Sequence[Columns],
+    is_sample: bool,
     slots: Sequence[int],
     references: References,
     theory_errors: Mapping[str, float],
     comparison: Comparison,
+    loose: Mapping[int, frozenset[int]],
 ) -> Question:
     kinds = _numbered(around.environment for around in surroundings)
     equals = np.array(
@@ -211,7 +237,8 @@ def _pose(
     return Question(
         tuple(nuclei),
         np.unique(taken, axis=0),
-        _allowed(groups, surroundings, experiment, nuclei, ways[0]),
+        is_sample,
+        _allowed(groups, surroundings, experiment, nuclei, ways[0], loose),
         (*experiment.bonded, *experiment.near),
         _neighbours(surroundings, experiment, nuclei),
     )
@@ -237,14 +264,18 @@ def _allowed(
     experiment: Experiment,
     nuclei: Sequence[Nucleus],
     way: Columns,
+    loose: Mapping[int, frozenset[int]],
 ) -> dict[int, np.ndarray]:
-    """Columns that each peak without labels may have."""
+    """Columns that each peak without labels, or of one of the `loose` groups, may have."""
     found = {}
     for nucleus in nuclei:
         for place in nucleus.places:
             if not way[place]:
                 may = permitted(groups, experiment.peaks[place], surroundings, experiment.source)
-                found[place] = np.array([len(c) == 1 and may[c[0]] for c in nucleus.columns])
+                own = loose.get(place, range(len(groups)))
+                found[place] = np.array(
+                    [len(c) == 1 and may[c[0]] and c[0] in own for c in nucleus.columns]
+                )
     return found
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from shiftcli.errors import visible
 from shiftcli.pipeline.store import MANIFEST
@@ -212,3 +213,25 @@ def test_a_full_disk(waters, tmp_path, kind):
         assert os.listdir(output) == []
     else:
         assert os.listdir(tmp_path) == ["waters"]
+
+
+def test_any_number_of_jobs_and_threads_writes_the_same_bit_for_bit(main, urea, tmp_path):
+    """Of a crystal of several batches, and of one of less than one."""
+    shaken = urea.to_ase().repeat((2, 1, 1))
+    shaken.rattle(0.02, seed=1)
+    (tmp_path / "in").mkdir()
+    shaken.write(tmp_path / "in" / "shaken.xyz")
+    urea.to_ase().write(tmp_path / "in" / "urea.xyz")
+    written, before = [], torch.get_num_threads()
+    for jobs, threads in ((1, 1), (1, 2), (2, 4)):
+        folder = tmp_path / f"out{len(written)}"
+        torch.set_num_threads(threads)
+        try:
+            done = main("predict", tmp_path / "in", "-o", folder, "--format", "json",
+                        "--jobs", jobs)  # fmt: skip
+        finally:
+            torch.set_num_threads(before)
+        assert done.returncode == 0, done.stderr
+        written.append([(folder / name).read_bytes() for name in ("shaken.json", "urea.json")])
+    assert len(json.loads(written[0][0])["structures"][0]["sites"]) == 32
+    assert written[1:] == written[:1] * 2

@@ -43,6 +43,7 @@ def _run(path: str, settings: dict[str, Any]) -> dict[str, list[float | None]]:
 
     timed("import", _import)
     from shiftcli.density.environments import surroundings
+    from shiftcli.network.folding import with_mirror_images
     from shiftcli.network.inference import (
         DEFAULT_VIEWS,
         Held,
@@ -73,8 +74,11 @@ def _run(path: str, settings: dict[str, Any]) -> dict[str, list[float | None]]:
                 turned.rotations[rows, columns], predictor.dtype,
             )  # fmt: skip
             marks.append(time.perf_counter())
-            for member, _ in members:
-                forward(member, volume)
+            if orientation == "frames":  # as `network.inference.view_statistics` runs them
+                with_mirror_images([member for member, _ in members], volume).cpu()
+            else:
+                for member, _ in members:
+                    forward(member, volume)
             marks.append(time.perf_counter())
             for name, start, end in zip(sums, marks, marks[1:], strict=False):
                 sums[name] += end - start

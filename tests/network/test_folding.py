@@ -92,8 +92,8 @@ def test_convolutions_of_small_maps_as_products_of_polynomials():
     torch.manual_seed(2)
     weight, bias, maps = torch.randn(5, 3, 3, 3, 3), torch.randn(5), torch.randn(7, 3, 4, 4, 4)
     expected = torch.nn.functional.conv3d(maps.double(), weight.double(), bias.double(), padding=1)
-    rows = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
-    got = folding._products(weight, bias)(rows, 7).view(7, 4, 4, 4, 5).permute(0, 4, 1, 2, 3)
+    rows = maps.permute(2, 3, 4, 0, 1).flatten(0, 3)
+    got = folding._products(weight, bias)(rows, 7).view(4, 4, 4, 7, 5).permute(3, 4, 0, 1, 2)
     torch.testing.assert_close(got.double(), expected.relu(), rtol=0, atol=2e-4)
 
 

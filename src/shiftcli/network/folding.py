@@ -1,9 +1,10 @@
 """A trained network in the form that predicts fastest; training never sees it.
 
 In evaluation mode a batch normalisation is a factor and an offset a channel, which the layer
-before it takes up. Voxels are rows of a matrix, (n·l³, channels), so that convolutions of single
-voxels or of patches that do not overlap are matrix products. Densities and their mirror images
-share what a stem of patches costs, since it is linear before its ReLU.
+before it takes up. Voxels are rows of a matrix, (l³·n, channels), so that convolutions of single
+voxels or of patches that do not overlap are matrix products; n maps lie side by side, voxel by
+voxel. Densities and their mirror images share what a stem of patches costs, since it is linear
+before its ReLU.
 """
 
 from __future__ import annotations
@@ -82,15 +83,15 @@ class FoldedNet:
         """The last hidden layer of n densities, or beneath them of their mirror images too."""
         edge, width, n = VOXELS // self.architecture.stem_stride, self._widths[0], n * hands
         x = self._room(0, n * edge**3)
-        self.stem.fill(x[:, :width].unflatten(0, (hands, -1)), read)
-        for k, (units, (pool,), (wide,), (narrow,)) in enumerate(self._stages):
-            x = self._block(x, self._widths[k], units, n, edge)
-            maps = pool(x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3))
+        self.stem.fill(x[:, :width].unflatten(0, (edge, edge, edge, hands, -1)), read)
+        for k, (units, _, (wide,), (narrow,)) in enumerate(self._stages):
+            x = _pooled(
+                self._block(x, self._widths[k], units, n, edge), edge, self.architecture.crop
+            )
             edge //= 2
-            maps = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
-            x = self._room(k + 1, len(maps))
-            narrow(wide(maps, n, edge), n, edge, x[:, : self._widths[k + 1]])
-        x = x.view(n, edge**3, -1).transpose(1, 2).flatten(1)  # the order of an image's channels
+            wider, x = wide(x, n, edge), self._room(k + 1, len(x))
+            narrow(wider, n, edge, x[:, : self._widths[k + 1]])
+        x = x.view(edge**3, n, -1).permute(1, 2, 0).flatten(1)  # the order of an image's channels
         for weight, bias in self._hidden:
             x = torch.addmm(bias, x, weight).relu_()
         return x
@@ -154,8 +155,9 @@ class _OverlappingStem:
 
     def fill(self, hands: torch.Tensor, volume: torch.Tensor) -> None:
         """Write rows of the maps of densities, and where there is room of their mirror images."""
-        for own, seen in zip(hands, (volume, volume.flip(3)), strict=False):
-            self._layer(seen.permute(0, 2, 3, 4, 1).flatten(0, 3), len(volume), VOXELS, own)
+        for own, seen in zip(hands.unbind(3), (volume, volume.flip(3)), strict=False):
+            rows = self._layer(seen.permute(2, 3, 4, 0, 1).flatten(0, 3), len(volume), VOXELS)
+            own.copy_(rows.view_as(own))
 
 
 class _PatchStem:
@@ -181,9 +183,9 @@ class _PatchStem:
         """Even and odd halves of all patches, each of shape (patches, voxels · channels / 2)."""
         n, k, edge = len(volume), self.patch, VOXELS // self.patch
         rows = volume.permute(0, 2, 3, 4, 1).contiguous()
-        # x, y and z of a patch, then those inside it: (n, x, x', y, y', z, z' and channel)
-        split = rows.view(n, edge, k, edge, k, edge, -1).permute(0, 1, 3, 5, 4, 2, 6)
-        half = (n, edge, edge, edge, k, k // 2, split.shape[-1])
+        # x, y and z of a patch before those inside it, of (n, x, x', y, y', z, z' and channel)
+        split = rows.view(n, edge, k, edge, k, edge, -1).permute(1, 3, 5, 0, 4, 2, 6)
+        half = (edge, edge, edge, n, k, k // 2, split.shape[-1])
         even, odd = volume.new_empty(half), volume.new_empty(half)
         for j in range(k // 2):
             front, back = split[..., j, :, :], split[..., k - 1 - j, :, :]
@@ -195,13 +197,26 @@ class _PatchStem:
         """Write rows of the maps of densities, and where there is room of their mirror images."""
         even = torch.addmm(self._bias, halves[0], self._even)
         odd = halves[1] @ self._odd
-        torch.add(even, odd, out=hands[0])
-        for image in hands[1:]:
-            edge = VOXELS // self.patch
-            planes = [x.unflatten(0, (-1, edge, edge, edge)).unbind(2) for x in (even, odd, image)]
-            for own_even, own_odd, own in zip(*planes[:2], reversed(planes[2]), strict=True):
+        plain, *images = hands.unbind(3)
+        even, odd = even.view_as(plain), odd.view_as(plain)
+        torch.add(even, odd, out=plain)
+        for image in images:
+            planes = zip(even.unbind(1), odd.unbind(1), reversed(image.unbind(1)), strict=True)
+            for own_even, own_odd, own in planes:
                 torch.sub(own_even, own_odd, out=own)
         hands.relu_()
+
+
+def _pooled(x: torch.Tensor, edge: int, crop: bool) -> torch.Tensor:
+    """What `shiftcli.network.densenet.PoolAndCrop` does, on rows."""
+    maps = x.unflatten(0, (edge, edge, edge, -1))
+    middle = slice(edge // 4, edge // 4 + edge // 2)
+    pooled = maps[::2] + maps[1::2]
+    pooled = pooled[:, ::2] + pooled[:, 1::2]
+    pooled = 0.125 * (pooled[:, :, ::2] + pooled[:, :, 1::2])
+    if crop:
+        pooled = torch.cat([pooled, maps[middle, middle, middle]], dim=-1)
+    return pooled.flatten(0, 3)
 
 
 def _layers(module: Any, like: dict[str, Any]) -> list[Any]:
@@ -243,9 +258,10 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
         ) -> torch.Tensor:
             if is_plain and edge == _SMALL and n >= _MANY:
                 return by_products()(x, n, out)
-            maps = x.view(n, edge, edge, edge, -1).permute(0, 4, 1, 2, 3)
+            maps = x.view(edge, edge, edge, n, -1).permute(3, 4, 0, 1, 2)
+            maps = maps.contiguous(memory_format=torch.channels_last_3d)
             maps = nn.functional.conv3d(maps, weight, bias, stride, padding).relu_()
-            rows = maps.permute(0, 2, 3, 4, 1).flatten(0, 3)
+            rows = maps.permute(2, 3, 4, 0, 1).flatten(0, 3)
             return rows if out is None else out.copy_(rows)
 
         return convolve
@@ -299,13 +315,9 @@ def _products(weight: torch.Tensor, bias: torch.Tensor) -> Callable[..., torch.T
     of_two, back_two = (matrix.expand(side, -1, -1) for matrix in (of_two, back_two))
 
     def run(x: torch.Tensor, n: int, out: torch.Tensor | None = None) -> torch.Tensor:
-        maps = x.view(n, -1, channels).transpose(0, 1).reshape(_SMALL, -1)
-        values = torch.bmm(of_two, (of_map @ maps).view(side, _SMALL**2, -1))
+        values = torch.bmm(of_two, (of_map @ x.view(_SMALL, -1)).view(side, _SMALL**2, -1))
         values = torch.bmm(values.view(side**3, n, channels), kernel).view(side, side**2, -1)
-        rows = (back @ torch.bmm(back_two, values).view(side, -1)).view(-1, n, outputs)
-        if out is None:
-            out = x.new_empty(len(x), outputs)
-        torch.add(rows, bias, out=out.view(n, -1, outputs).transpose(0, 1))
-        return out.relu_()
+        rows = (back @ torch.bmm(back_two, values).view(side, -1)).view(-1, outputs)
+        return torch.add(rows, bias, out=out).relu_()
 
     return run

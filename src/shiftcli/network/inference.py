@@ -28,7 +28,7 @@ from shiftcli.network.folding import FoldedNet, with_mirror_images
 Network = MR3DDenseNet | FoldedNet
 
 #: Environments voxelized and predicted at once: by one thread, or by a GPU.
-_BATCH = {"cpu": 16, "cuda": 2048}
+_BATCH = {"cpu": 24, "cuda": 2048}
 
 #: Bytes taken and given back before the work: glibc then keeps what is freed for what comes next.
 #: Else a tenth of a prediction's time goes into pages that the system clears over and over.

@@ -186,19 +186,17 @@ class Predictor:
         crystal = prepare(crystal, self.allow, self.hydrogens, self.symmetry_tolerance)
         rows, assessment = self._assess(crystal)
         found = list(rows)
-        for nucleus in self.networks:
-            own = [
-                place
-                for place, row in enumerate(rows)
-                if row.site.element == nucleus and assessment.predictable[place]
-            ]
-            for start in range(0, len(own), _SITES_AT_ONCE):
-                part = own[start : start + _SITES_AT_ONCE]
-                environments = surroundings(crystal, [rows[place].site for place in part])
+        elements = np.array([row.site.element for row in rows])
+        places = np.flatnonzero(assessment.predictable)
+        for start in range(0, len(places), _SITES_AT_ONCE):
+            part = places[start : start + _SITES_AT_ONCE]
+            environments = surroundings(crystal, [rows[place].site for place in part])
+            for nucleus in dict.fromkeys(elements[part].tolist()):
+                chosen = elements[part] == nucleus
                 predicted = self.predict_environments(
-                    nucleus, environments, assessment.evidence[part]
+                    nucleus, environments[chosen], assessment.evidence[part[chosen]]
                 )
-                for place, value, half68, half95 in zip(part, *predicted, strict=True):
+                for place, value, half68, half95 in zip(part[chosen], *predicted, strict=True):
                     noise = assessment.noise[place]
                     found[place] = replace(
                         rows[place],

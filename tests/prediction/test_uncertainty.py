@@ -128,14 +128,15 @@ KINDS = {"methyl": 1.0, "N-H": 3.0, "rare": 2.0}
 
 
 def with_kinds(crystals, seed, shares=(0.7, 0.28, 0.02)):
-    """Errors that differ by kind, hydrogen bond and precedent, and what tells them."""
+    """Errors that differ by kind, hydrogen bond and precedents, and what tells them."""
     error, between, within, weights, number = atoms(crystals, seed)
     rng = np.random.default_rng(seed + 1000)
     n = len(error)
     kinds = rng.choice(np.array(list(KINDS), dtype=object), n, p=shares)
     bonds = np.where(kinds == "N-H", rng.uniform(1.5, 2.2, n), np.inf)
-    precedents = np.where(rng.random(n) < 0.03, 0, 40)
-    factor = np.array([KINDS[k] for k in kinds]) * np.where(precedents == 0, 4.0, 1.0)
+    precedents = rng.choice([0, 1, 4, 400], n, p=[0.03, 0.1, 0.1, 0.77])
+    larger = {0: 4.0, 1: 2.0, 4: 2.0**0.5, 400: 1.0}
+    factor = np.array([KINDS[k] for k in kinds]) * [larger[k] for k in precedents.tolist()]
     factor *= np.exp(1.5 * np.maximum(0, 2.0 - bonds))
     return error * factor, between, within, weights, number, Evidence(kinds, precedents, bonds)
 
@@ -146,6 +147,7 @@ def test_kinds_are_told_apart():
     assert set(made.kinds) == set(KINDS)
     assert made.kinds["N-H"].factor / made.kinds["methyl"].factor == pytest.approx(3.0, rel=0.3)
     assert np.exp(made.terms["unseen"]) == pytest.approx(4.0, rel=0.4)
+    assert np.exp(made.terms["few"]) == pytest.approx(2.0, rel=0.25)
     assert made.terms["hydrogen-bond"] == pytest.approx(1.5, abs=0.6)
     assert made.likelihoods["kinds"] < made.likelihoods["spread"] < made.likelihoods["constant"]
     error, between, within, weights, _, others = with_kinds(3000, 21)
@@ -157,6 +159,9 @@ def test_kinds_are_told_apart():
         inside = covered(error[own], half95[own], weights[own])
         assert inside == pytest.approx(0.95, abs=0.04)
         assert made.kinds[kind].coverage68 == pytest.approx(0.68, abs=0.06)
+    for number in (1, 4):
+        own = others.precedents == number
+        assert covered(error[own], half68[own], weights[own]) == pytest.approx(0.68, abs=0.1)
     # Three per cent of the atoms: between what all are like and what they are.
     assert made.kinds["methyl"].factor < made.kinds["rare"].factor
     assert Calibration.from_dict(json.loads(json.dumps(made.to_dict()))) == made

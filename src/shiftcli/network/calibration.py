@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 #: What else than the kind makes errors of an atom larger or smaller, see `Evidence.terms`.
-TERMS = ("unseen", "hydrogen-bond")
+TERMS = ("unseen", "few", "hydrogen-bond")
 
 #: By how much errors are larger without precedent, where no calibration says it.
 UNSEEN = 3.0
@@ -49,13 +49,15 @@ class Evidence:
         return Evidence(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
     def terms(self) -> np.ndarray:
-        """The columns of `TERMS`, shape (n, 2).
+        """The columns of `TERMS`, shape (n, 3).
 
-        Unseen: 1 without a training crystal, else 0; how many there are says nothing more (of
-        50 crystals kept apart). Hydrogen bond: 2 Å − H···A, at least 0.
+        Unseen: 1 without a training crystal, else 0. Few: 1/√k where k training crystals hold the
+        bonded environment. Hydrogen bond: 2 Å − H···A, at least 0.
         """
+        unseen = (self.precedents == 0).astype(float)
+        few = np.where(self.precedents > 0, 1.0 / np.sqrt(np.maximum(self.precedents, 1)), 0.0)
         strength = np.maximum(0.0, _LONGEST_BOND - self.hydrogen_bonds)
-        return np.stack([(self.precedents == 0).astype(float), strength], axis=1)
+        return np.stack([unseen, few, strength], axis=1)
 
 
 @dataclass(frozen=True)

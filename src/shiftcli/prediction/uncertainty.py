@@ -151,7 +151,7 @@ def _fit_once(atoms: _Errors, members: int, form: str) -> Calibration:
         columns = np.concatenate([columns, own.astype(float)], axis=1)
         expected = np.concatenate([expected, np.zeros(len(kinds))])
     else:
-        columns, expected = columns[:, :1], expected[:1]  # unseen environments alone
+        columns, expected = columns[:, :2], expected[:2]  # unseen and rare environments alone
     (floor, between, within), logs = _likeliest_scale(
         atoms, columns, expected, with_spread=form != "constant" and enough
     )

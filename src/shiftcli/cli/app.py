@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import inspect
 import sys
 from typing import Annotated
 
@@ -37,6 +38,11 @@ for function in (predict, collect, calibrate, compare, rank, spectrum, train, be
 app.add_typer(weights, name="weights")
 for function in (env, cite):
     app.command(cls=Command)(function)
+for one in (*app.registered_commands, *weights.registered_commands):
+    # Paragraphs without their line breaks, the examples below all options.
+    parts = [" ".join(part.split()) for part in (inspect.getdoc(one.callback) or "").split("\n\n")]
+    one.help = "\n\n".join(part for part in parts if not part.startswith("Example"))
+    one.epilog = "\n\n".join(part for part in parts if part.startswith("Example"))
 
 
 def _version(value: bool) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Structures that a command takes.
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="STRUCTURES...", help="Files, directories, globs, or - for stdin."),
+    typer.Argument(metavar="STRUCTURES", help="Files, directories, globs, or - for stdin."),
 ]
 
 #: Headings in ``--help``, in the order in which commands mostly have them.

@@ -68,6 +68,10 @@ def predict(
     of its own, and the same command goes on with what is left.
 
     Example: shiftcli predict structure.cif --references C:168.64,H:30.96
+
+    Example: shiftcli predict structures/ --output results/ --jobs 4
+
+    Example: shiftcli predict structure.cif --nucleus C --report page.html
     """
     from shiftcli.pipeline.spool import Spool
     from shiftcli.results.predictions import Results, site_columns

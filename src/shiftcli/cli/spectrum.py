@@ -166,6 +166,8 @@ def spectrum(
     """Draw spectra of crystals: lines of one nucleus, or correlations of pairs.
 
     Example: shiftcli spectrum structure.cif --nucleus C --references C:168.64 -o carbon.svg
+
+    Example: shiftcli spectrum structure.cif --correlate H,H --within 3 --double-quantum -o dq.svg
     """
     from shiftcli.nmr.spectrum import correlate_nuclei, simulate_spectra
     from shiftcli.nmr.stated import with_stated

@@ -7,6 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
+from shiftcli.network.inference import WATCHER
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.studies import StudyRow, study_table
 from shiftcli.views import progress as render
@@ -38,6 +39,31 @@ def plain(seen):
 
 def cells(line):
     return line.replace(" #", "#").split()
+
+
+def test_sites_of_a_large_structure(terminal):
+    def predicted(sites):
+        WATCHER.get().begin(sites)
+        for _ in range(4):
+            WATCHER.get().advance(sites / 4)
+            yield_to_the_bar(WATCHER.get().bar)
+        return sites
+
+    def yield_to_the_bar(bar):
+        if bar.live.is_started:
+            bar.refresh()
+
+    assert list(render.progress(map(predicted, [12]), 1)) == [12]
+    assert not terminal.getvalue()  # which is over before anybody has read it
+    assert list(render.progress(map(predicted, [1000]), 1)) == [1000]
+    shown = " ".join(plain(terminal))
+    assert re.search(r" 500/1000 sites", shown)
+    assert "structures" not in shown
+    assert list(render.progress(map(predicted, [100, 12]), 2)) == [100, 12]
+    shown = " ".join(plain(terminal))
+    assert "1/2 structures" in shown
+    assert "75/100" in shown
+    assert WATCHER.get() is None
 
 
 def test_live_table_on_a_terminal(terminal):

@@ -49,7 +49,7 @@ def collect(
     from shiftcli.pipeline.store import Entry, lines_of, lists_of
     from shiftcli.results.predictions import site_columns
     from shiftcli.views.formats import check_references
-    from shiftcli.views.progress import follow
+    from shiftcli.views.progress import follow, progress
     from shiftcli.views.terminal import emit_results
 
     kind, references = to.kind, shifts.read()
@@ -67,7 +67,8 @@ def collect(
     spool = Spool()
     finish = partial(finished, results=results, kind=kind, average=shifts.average, before=spool)
     made = (attempt(partial(finish, p), p.crystal.source) for p in results.predictions)
-    failures = follow(chain(results.failures, made), spool)
+    shown = progress(made, len(results.predictions), "structures read")
+    failures = follow(chain(results.failures, shown), spool)
     if len(spool) or to.output is None:
         emit_results(replace(results, predictions=spool, failures=failures), kind, to.output)
     if failures:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -45,6 +47,20 @@ _LEAST_WEIGHT = 0.01
 
 #: Orientations averaged at most, unless the user says otherwise.
 DEFAULT_VIEWS = {"frames": MAX_FRAMES, "octahedral": 48, "random": 8}
+
+
+class Watcher(Protocol):
+    """Is told how far the prediction of a structure is."""
+
+    def begin(self, sites: int) -> None:
+        """A structure of so many sites is to be predicted."""
+
+    def advance(self, sites: float) -> None:
+        """So many more are done, or parts of one; from any thread."""
+
+
+#: Who watches, if anybody does.
+WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 def prediction_views(
@@ -154,8 +170,14 @@ def view_statistics(
     rows, columns = np.nonzero(turned.weights)
     outputs = np.empty((len(networks), len(symmetries), len(rows)))
     held = Held.on(device, environments)
+    watcher, share = WATCHER.get(), len(environments) / max(len(rows), 1)
 
     def run(part: slice) -> None:
+        see(part)
+        if watcher is not None:
+            watcher.advance(share * (part.stop - part.start))
+
+    def see(part: slice) -> None:
         row = rows[part]
         volume = densities(networks[0], held[row], turned.rotations[row, columns[part]], dtype)
         folded = [network for network in networks if isinstance(network, FoldedNet)]

@@ -20,7 +20,7 @@ from shiftcli.network.calibration import UNSEEN, Evidence
 from shiftcli.network.checkpoint import Metadata, load_folded
 from shiftcli.network.devices import resolve_device, resolve_dtype
 from shiftcli.network.folding import FoldedNet
-from shiftcli.network.inference import DEFAULT_VIEWS
+from shiftcli.network.inference import DEFAULT_VIEWS, WATCHER
 from shiftcli.prediction.committee import (
     check_orientations,
     predict_committee,
@@ -188,6 +188,8 @@ class Predictor:
         found = list(rows)
         elements = np.array([row.site.element for row in rows])
         places = np.flatnonzero(assessment.predictable)
+        if (watcher := WATCHER.get()) is not None:
+            watcher.begin(len(places))
         for start in range(0, len(places), _SITES_AT_ONCE):
             part = places[start : start + _SITES_AT_ONCE]
             environments = surroundings(crystal, [rows[place].site for place in part])

@@ -35,20 +35,52 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Sites of a structure that takes a second.
+_MANY_SITES = 50
 
-def progress(items: Iterable[T], total: int) -> Iterator[T]:
-    """Pass items on, with a progress bar where stderr is a terminal."""
+
+def progress(items: Iterable[T], total: int, what: str = "structures") -> Iterator[T]:
+    """Pass items on, with a progress bar where stderr is a terminal, and one of the sites of a
+    large structure.
+    """
     console = stderr()
-    if not console.is_terminal or total < 2:
+    if not console.is_terminal:
         yield from items
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("structures"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
+    from shiftcli.network.inference import WATCHER
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+               TimeRemainingColumn())  # fmt: skip
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task(what, total=total, visible=total > 1)
+    token = WATCHER.set(_Sites(bar))
+    try:
+        if total > 1:
+            bar.start()
         for done, item in enumerate(items, 1):
             yield item
             # A file may hold many structures; how many shows only as they come.
-            bar.update(task, completed=done, total=max(total, done))
+            total = max(total, done)
+            bar.update(task, completed=done, total=total, visible=total > 1)
+    finally:
+        WATCHER.reset(token)
+        if bar.live.is_started:  # one without a line would leave empty ones
+            bar.stop()
+
+
+class _Sites:
+    """Shows a bar of the sites of the structure in work, where they are many."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.task = bar, bar.add_task("sites", visible=False)
+
+    def begin(self, sites: int) -> None:
+        self.bar.reset(self.task, total=sites, visible=sites >= _MANY_SITES)
+        if sites >= _MANY_SITES:
+            self.bar.start()
+
+    def advance(self, sites: float) -> None:
+        self.bar.advance(self.task, sites)
 
 
 def follow(

@@ -31,6 +31,9 @@ _SHORTEST_PATH = 16
 #: Before columns go below, text wraps in so many characters, in the first column in these.
 _LEAST_TEXT, _LEAST_NAME = 14, 24
 
+#: Structures that take a while to be written.
+_MANY = 200
+
 #: Notes on single structures shown at most where all are shown at the end; JSON has all.
 _MOST_NOTES = 10
 
@@ -83,11 +86,16 @@ def emit_document(document: Document, form: str, output: Path | None) -> None:
 
 
 def emit_results(results: Results, form: str, output: Path | None) -> None:
-    """Predictions in any format, on a terminal with colours."""
+    """Predictions in any format, on a terminal with colours; of many a bar shows how it goes."""
     if form == "table":
         emit_document(results.document(), form, output)
-    else:
-        emit(chunks(results, form), output)
+        return
+    pieces, count = chunks(results, form), len(results.predictions)
+    if count >= _MANY and output is not None:
+        from shiftcli.views.progress import progress
+
+        pieces = progress(pieces, count, "written")
+    emit(pieces, output)
 
 
 def plain_text(tables: Iterable[Table]) -> Iterator[str]:

@@ -70,6 +70,11 @@ def test_cross_peaks_of_bonded_and_near_atoms():
     assert held(*peaks, near=[(0, 1)])[1] in ("H5a", "H5b")
     with pytest.raises(ExperimentError, match="cross peaks between neighbours"):
         held(*peaks, bonded=[(0, 1)])
+    peaks = [Peak(("C2",), "13C", 50.0, None, 3), Peak(("H1",), "1H", 3.0)]
+    with pytest.raises(
+        ExperimentError, match="line 3: C2 and H1 have a cross peak and are not bon"
+    ):
+        held(*peaks, bonded=[(0, 1)])
 
 
 def test_bad_peaks_fail_one_candidate_and_the_others_are_ranked():

@@ -16,7 +16,7 @@ from shiftcli.nmr.assignment import LEAST, Comparison, compare, mean_row
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.kinds import Surrounding
 from shiftcli.nmr.likelihood import COMMON, Nucleus, Question, Total, sum_over_assignments
-from shiftcli.nmr.naming import match_all, permitted
+from shiftcli.nmr.naming import match_all, permitted, place_of
 from shiftcli.nmr.shifts import References
 
 if TYPE_CHECKING:
@@ -84,11 +84,26 @@ def pose(
         groups, surroundings, experiment, ways, is_sample, places, references, theory_errors,
         comparison, loose,
     )  # fmt: skip
+    _check_links(question, experiment)
     linked = {k for pair in (*experiment.bonded, *experiment.near) for k in pair} | loose.keys()
     if len(set(places)) < len(groups):
         # The likeliest one peak by peak would choose the best of several copies for each.
         linked = set(range(len(experiment.peaks)))
     return Posed(question, comparison, hold, ways[0], linked)
+
+
+def _check_links(question: Question, experiment: Experiment) -> None:
+    """Refuse a cross peak whose labels mean atoms that are no neighbours."""
+    for link in question.links:
+        sites = question.ways[:, list(link)]
+        near = question.neighbours[link]
+        if (sites >= 0).all() and not near[sites[:, 0], sites[:, 1]].any():
+            one, other = ("+".join(experiment.peaks[k].labels) for k in link)
+            what = "bonded" if link in experiment.bonded else "near"
+            raise ExperimentError(
+                f"{one} and {other} have a cross peak and are not {what}",
+                where=place_of(experiment.peaks[link[0]], experiment.source),
+            )
 
 
 def _loosened(ways: Sequence[Columns]) -> tuple[list[Columns], dict[int, frozenset[int]]]:

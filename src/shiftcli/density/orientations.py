@@ -149,24 +149,19 @@ def local_frames(environments: Environments) -> Frames:
     vectors, distance, heavy = _nearest(environments)
     bonded = heavy & (distance < BOND_LENGTH)
     z_weight = _tie_weights(np.where(bonded, distance, distance + _NOT_BONDED), bonded)
-    rotations = np.zeros((n, MAX_FRAMES, 3, 3))
-    weights = np.zeros((n, MAX_FRAMES))
     candidates = min(4, vectors.shape[1])
-    best_z = np.argsort(-z_weight, axis=1, kind="stable")[:, :candidates]
-    all_rotations, all_weights = [], []
-    for k in range(candidates):
-        chosen = best_z[:, k]
-        z = vectors[np.arange(n), chosen] / distance[np.arange(n), chosen, None]
-        frames, x_weight = _frames_about(z, chosen, vectors, distance, bonded)
-        all_rotations.append(frames)
-        all_weights.append(x_weight * z_weight[np.arange(n), chosen][:, None])
-    if all_weights:
-        joined = np.concatenate(all_weights, axis=1)
-        best = np.argsort(-joined, axis=1, kind="stable")[:, :MAX_FRAMES]
-        kept = best.shape[1]
-        weights[:, :kept] = np.take_along_axis(joined, best, axis=1)
-        matrices = np.concatenate(all_rotations, axis=1)
-        rotations[:, :kept] = np.take_along_axis(matrices, best[..., None, None], axis=1)
+    chosen = np.argsort(-z_weight, axis=1, kind="stable")[:, :candidates].ravel()
+    rows = np.repeat(np.arange(n), candidates)
+    z = vectors[rows, chosen] / distance[rows, chosen, None]
+    frames, x_weight = _frames_about(z, chosen, vectors[rows], distance[rows], bonded[rows])
+    each = candidates * x_weight.shape[1]
+    joined = (x_weight * z_weight[rows, chosen, None]).reshape(n, each)
+    best = np.argsort(-joined, axis=1, kind="stable")[:, :MAX_FRAMES]
+    rotations, weights = np.zeros((n, MAX_FRAMES, 3, 3)), np.zeros((n, MAX_FRAMES))
+    kept = best.shape[1]
+    weights[:, :kept] = np.take_along_axis(joined, best, axis=1)
+    matrices = frames.reshape(n, each, 3, 3)
+    rotations[:, :kept] = np.take_along_axis(matrices, best[..., None, None], axis=1)
     lonely = weights.sum(axis=1) == 0
     rotations[lonely, 0], weights[lonely, 0] = np.eye(3), 1.0
     weights /= weights.sum(axis=1, keepdims=True)

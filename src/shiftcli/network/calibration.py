@@ -18,6 +18,9 @@ TERMS = ("unseen", "few", "hydrogen-bond")
 #: By how much errors are larger without precedent, where no calibration says it.
 UNSEEN = 3.0
 
+#: No number of a network's file is as large, be it in ppm or in crystals.
+LARGEST = 1e9
+
 #: Hydrogen bonds with H···A longer than this (Å) count as none.
 _LONGEST_BOND = 2.0
 
@@ -162,7 +165,7 @@ class Calibration:
             raise ValueError("a calibration with terms that this program does not know")
         kinds = {name: _checked(KindWidths, kind) for name, kind in made.kinds.items()}
         for kind in kinds.values():
-            _check_numbers([kind.factor], [])
+            _check_numbers([kind.factor], [kind.n])
             _check_widths(kind)
         return replace(made, kinds=kinds)
 
@@ -191,11 +194,7 @@ def _check_numbers(
 ) -> None:
     """Raise ValueError where one is no finite number, or has a sign that it must not have."""
     numbers = (*positive, *not_negative, *(any_sign or ()))
-    try:
-        finite = all(type(v) in (int, float) and math.isfinite(v) for v in numbers)
-    except OverflowError:
-        finite = False
-    if not finite:
+    if not all(type(v) in (int, float) and abs(v) < LARGEST for v in numbers):
         raise ValueError("a calibration with values that are not finite numbers")
     if any(v <= 0 for v in positive) or any(v < 0 for v in not_negative):
         raise ValueError("a calibration with impossible values")

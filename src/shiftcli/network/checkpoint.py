@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import torch
 
 from shiftcli.errors import WeightsError
 from shiftcli.files import replacing
-from shiftcli.network.calibration import Calibration
+from shiftcli.network.calibration import LARGEST, Calibration
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.network.folding import FoldedNet
 from shiftcli.structure.crystal import ELEMENTS
@@ -196,7 +195,7 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
     if metadata.calibration != {}:
         Calibration.from_dict(metadata.calibration)
     counts = metadata.environments
-    if not (isinstance(counts, dict) and all(type(n) is int and n > 0 for n in counts.values())):
+    if not (isinstance(counts, dict) and all(type(n) is int and 0 < n < LARGEST for n in counts.values())):
         raise ValueError("environments that are not counted in whole crystals")
     return metadata
 
@@ -212,11 +211,8 @@ def _fingerprint(values: Any) -> Fingerprint:
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a number that floating point can hold."""
-    try:
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-    except OverflowError:
-        return False
+    """Whether it is a number, and none so large that nothing can be calculated with it."""
+    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[arg-type]
 
 
 def _without_values(architecture: Architecture) -> MR3DDenseNet:

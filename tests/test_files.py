@@ -7,8 +7,8 @@ import unicodedata
 
 import pytest
 
-from shiftcli.errors import UsageError, visible
-from shiftcli.files import encoded
+from shiftcli.errors import ShiftcliError, UsageError, visible
+from shiftcli.files import encoded, read_rows
 from shiftcli.views import write_text
 
 
@@ -70,3 +70,16 @@ def test_a_name_as_long_as_may_be(tmp_path):
     path = tmp_path / ("\N{GRINNING FACE}" * 60 + ".csv")
     write_text("new", path)
     assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_no_pipe_is_waited_for(tmp_path):
+    """A state, a log, a list of networks, an earlier benchmark: whoever made them."""
+    from shiftcli.benchmark.compare import load_benchmark
+    from shiftcli.network.checkpoint import load
+    from shiftcli.weights.manifest import read_manifest
+
+    os.mkfifo(tmp_path / "pipe")
+    for read in (load, read_rows, read_manifest, load_benchmark):
+        with pytest.raises((OSError, ShiftcliError), match="not a file"):
+            read(tmp_path / "pipe")

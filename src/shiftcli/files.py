@@ -108,6 +108,15 @@ def _is_file(file: Path | int) -> bool:
         return False
 
 
+def open_file(path: str, flags: int) -> int:
+    """The opener of whatever is read: a pipe or a device would keep us waiting, and is refused."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError("not a file")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file so that a crash leaves the old one or the new one, never half of one.
@@ -174,5 +183,5 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Rows of a table that `write_rows` wrote, by column; OSError, csv.Error."""
-    with open(path, newline="", encoding="utf-8") as handle:
+    with open(path, newline="", encoding="utf-8", opener=open_file) as handle:
         return list(csv.DictReader(handle))

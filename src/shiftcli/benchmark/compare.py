@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shiftcli import limits
 from shiftcli.errors import UsageError
+from shiftcli.files import open_file
 
 #: Parts of a document that hold figures; every other value says what they are figures of.
 _FIGURES = ("accuracy", "soap_krr", "speed", "end_to_end")
@@ -68,9 +70,10 @@ def load_benchmark(path: str | Path) -> dict[str, Any]:
     """Read what ``shiftcli benchmark --format json`` wrote; `UsageError` for anything else."""
     hint = "--compare takes what `shiftcli benchmark --format json` wrote"
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb", opener=open_file) as handle:
+            document = json.loads(handle.read(limits.PARSED_BYTES))
     except OSError as error:
-        raise UsageError(error.strerror or "cannot be read", where=str(path)) from None
+        raise UsageError(error.strerror or str(error), where=str(path)) from None
     except (ValueError, RecursionError):
         raise UsageError("not JSON", where=str(path), hint=hint) from None
     if not isinstance(document, dict) or not any(key in document for key in _FIGURES):

@@ -195,7 +195,10 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
     if metadata.calibration != {}:
         Calibration.from_dict(metadata.calibration)
     counts = metadata.environments
-    if not (isinstance(counts, dict) and all(type(n) is int and 0 < n < LARGEST for n in counts.values())):
+    if not (
+        isinstance(counts, dict)
+        and all(type(n) is int and 0 < n < LARGEST for n in counts.values())
+    ):
         raise ValueError("environments that are not counted in whole crystals")
     return metadata
 
@@ -250,6 +253,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors and header of a safetensors file; ValueError where it is damaged."""
     from safetensors import SafetensorError, safe_open
 
+    if path.exists() and not path.is_file():  # it would be waited for
+        raise ValueError("a device or a pipe, not a file")
     try:
         with safe_open(path, framework="pt") as handle:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any
 
 from shiftcli.errors import ReadError, StoreError, visible
+from shiftcli.files import open_file
 from shiftcli.pipeline.shards import Shard
 
 #: Name of the list of a run that is no shard.
@@ -89,19 +90,10 @@ def is_plain(name: Any) -> bool:
 def digest_of(path: str | Path) -> str:
     """Hash of a regular file's content; empty for what cannot be read twice, or at all."""
     try:
-        with open(path, "rb", opener=_open_file) as handle:
+        with open(path, "rb", opener=open_file) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except (OSError, ValueError):
         return ""
-
-
-def _open_file(path: str, flags: int) -> int:
-    """Open a file, but nothing that could keep us waiting."""
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if stat.S_ISREG(os.fstat(handle).st_mode):
-        return handle
-    os.close(handle)
-    raise OSError("not a file")
 
 
 class Store:
@@ -180,7 +172,7 @@ class Store:
     def _read(self, number: int) -> None:
         """Learn what a list holds; lines that are cut off or absurd are passed over."""
         start, whole = 0, True
-        with open(self.lists[number], "rb", opener=_open_file) as handle:
+        with open(self.lists[number], "rb", opener=open_file) as handle:
             while line := handle.readline(_LONGEST_LINE):
                 values = _parsed(line)
                 if (entry := Entry.read(values)) is not None:
@@ -197,7 +189,7 @@ class Store:
         place = self._places.get(bytes.fromhex(key))
         if place is None:
             return None
-        with open(self.lists[place[0]], "rb", opener=_open_file) as handle:
+        with open(self.lists[place[0]], "rb", opener=open_file) as handle:
             handle.seek(place[1])
             values = _parsed(handle.readline(_LONGEST_LINE))
         return values if isinstance(values, dict) and values.get("key") == key else None
@@ -284,7 +276,7 @@ def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     """
     for path in lists_of(folder):
         try:
-            with open(path, "rb", opener=_open_file) as handle:
+            with open(path, "rb", opener=open_file) as handle:
                 while line := handle.readline(_LONGEST_LINE):
                     if isinstance(values := _parsed(line), dict):
                         yield values

@@ -17,6 +17,7 @@ from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import WeightsError
+from shiftcli.files import open_file
 from shiftcli.structure.crystal import ELEMENTS
 
 #: Name of the file.
@@ -151,7 +152,7 @@ def read_manifest(path: Path) -> Manifest:
     `WeightsError` if it is broken, of a newer program, or names what it must not.
     """
     try:
-        with open(path, "rb") as handle:
+        with open(path, "rb", opener=open_file) as handle:
             content = handle.read(MOST_BYTES_OF_MANIFEST + 1)
         if len(content) > MOST_BYTES_OF_MANIFEST:
             raise ValueError(f"larger than {MOST_BYTES_OF_MANIFEST} bytes")

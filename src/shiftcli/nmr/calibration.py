@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from shiftcli.errors import ExperimentError, UsageError
+from shiftcli.errors import ExperimentError, UsageError, counted
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.experiment import Experiment
 from shiftcli.nmr.naming import match, merge_named
@@ -268,7 +268,7 @@ def _too_little(shieldings: Sequence[float], slope: str) -> str:
     if slope == "fixed":
         return ""
     if len(shieldings) < 3:
-        return f"{len(shieldings)} assigned shifts, a fitted slope needs 3"
+        return f"{counted(len(shieldings), 'assigned shift')}, a fitted slope needs 3"
     return "" if np.ptp(shieldings) > 0.01 else "its shieldings are all the same"
 
 

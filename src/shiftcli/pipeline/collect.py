@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from shiftcli import __version__
 from shiftcli.errors import Failure, ReadError, ShiftcliError, UsageError, counted
 from shiftcli.nmr.shifts import References
 from shiftcli.pipeline.kept import prediction_of
+from shiftcli.pipeline.spool import Spool
 from shiftcli.pipeline.store import Entry, key_of, lines_of
-from shiftcli.prediction.records import Prediction
 from shiftcli.results.predictions import Results
 from shiftcli.results.provenance import Origin
 from shiftcli.weights.manifest import WeightFile
@@ -41,8 +37,8 @@ def collect(
     Returns
     -------
     Results
-        Its predictions are read from the folder whenever they are asked for, not held in memory;
-        its failures are the input files with structures that could not be predicted.
+        Of many its predictions lie in a file of the system's temporary folder, see `Spool`; its
+        failures are the input files with structures that could not be predicted.
 
     Raises
     ------
@@ -74,44 +70,17 @@ def collect(
         Failure(file, ShiftcliError(text)) for file, one in files.items() for text in one.failures
     ]
     origin = _origin(heads.get(chosen[0], {}))
-    kept = _Kept(Path(folder), chosen[0])
-    return Results(origin, kept, failures, references or References(), precision)
-
-
-@dataclass(frozen=True)
-class _Kept(Sequence[Prediction]):
-    """The predictions of a run."""
-
-    folder: Path
-    run: str
-
-    def __iter__(self) -> Iterator[Prediction]:
-        seen: set[int] = set()
-        for line in lines_of(self.folder):
-            # Shards may have seen the same file; 8 bytes tell millions apart.
-            one = hash((key_of(line), str(line.get("structure"))))
-            if key_of(line) is None or line.get("run") != self.run or one in seen:
-                continue
-            if (prediction := prediction_of(line)) is not None:
-                seen.add(one)
-                yield prediction
-
-    @cached_property
-    def _count(self) -> int:
-        return sum(1 for _ in self)
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Prediction]: ...
-    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        place = range(len(self))[index]
-        return next(islice(self, place, None))
+    spool = Spool()
+    seen: set[int] = set()
+    for line in lines_of(Path(folder)):
+        # Shards may have seen the same file; 8 bytes tell millions apart.
+        one = hash((key_of(line), str(line.get("structure"))))
+        if key_of(line) is None or line.get("run") != chosen[0] or one in seen:
+            continue
+        if (prediction := prediction_of(line)) is not None:
+            seen.add(one)
+            spool.append(prediction)
+    return Results(origin, spool, failures, references or References(), precision)
 
 
 def _origin(head: dict[str, Any]) -> Origin:

@@ -91,13 +91,14 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path | int]) -
 def _identity(file: str | Path | int) -> object:
     """What is the same for all names of a file: links are followed, hard ones too.
 
-    One that is not there yet may be the same as another in any case of letters.
+    Folders on the way need not be there, for they will be made. One that is not there yet may be
+    the same as another in any case of letters.
     """
+    path = file if isinstance(file, int) else os.path.realpath(str(file).replace("\0", ""))
     try:
-        found = os.stat(file)
-    except (OSError, ValueError):
-        path = os.path.realpath(str(file).replace("\0", ""))
-        return unicodedata.normalize("NFC", path).casefold()
+        found = os.stat(path)
+    except OSError:
+        return unicodedata.normalize("NFC", str(path)).casefold()
     return found.st_dev, found.st_ino
 
 

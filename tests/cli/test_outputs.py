@@ -45,6 +45,8 @@ def here(tmp_path, monkeypatch):
     [
         ("predict", "m.xyz", "-o", "m.xyz"),
         ("predict", "m.xyz", "-o", "./m.xyz"),
+        ("predict", "m.xyz", "-o", "no/../m.xyz"),
+        ("predict", "m.xyz", "-o", "no/such/../../LINK.xyz/../link.xyz"),
         ("predict", "m.xyz", "-o", "link.xyz"),
         ("predict", "m.xyz", "-o", "hard.xyz"),
         ("predict", ".", "-o", "m.xyz"),
@@ -89,6 +91,15 @@ def test_no_output_is_an_input_or_another_output(main, here, arguments):
     assert done.stderr.count("\n") == 1
     assert "input" in done.stderr or "two results" in done.stderr
     assert {path: path.read_bytes() for path in here.rglob("*.*")} == before
+
+
+def test_the_list_of_another_run_is_kept(main, here):
+    (here / "sub").mkdir()
+    (here / "sub" / "manifest.jsonl").write_text("{}\n")
+    done = main("predict", "m.xyz", "-o", "sub/manifest.jsonl", "--format", "json")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is the list of another run" in done.stderr
+    assert (here / "sub" / "manifest.jsonl").read_text() == "{}\n"
 
 
 def test_what_a_shell_redirects_is_an_input_or_an_output_too(here):

@@ -35,7 +35,7 @@ def find_inputs(
     networks, or a list in ``--work``.
     """
     from shiftcli.files import check_outputs
-    from shiftcli.pipeline.store import MANIFEST, lists_of
+    from shiftcli.pipeline.store import MANIFEST, is_list, lists_of
     from shiftcli.readers import find_files
     from shiftcli.readers.tables import read_beside
 
@@ -45,6 +45,9 @@ def find_inputs(
     if (work := many.work) is not None:
         read += [work, work / MANIFEST, *(lists_of(work) if work.is_dir() else ())]
     check_outputs(outputs, read)
+    for output in outputs:
+        if output is not None and output.exists() and is_list(output.name):
+            raise UsageError(f"'{output}' is the list of another run", hint="name another file")
     return found
 
 

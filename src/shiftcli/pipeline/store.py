@@ -83,8 +83,13 @@ def is_plain(name: Any) -> bool:
         and 0 < len(name) <= 255
         and not set(name) & set("/\\\x00\n")
         and not name.startswith(".")
-        and not _LISTS.fullmatch(name)
+        and not is_list(name)
     )
+
+
+def is_list(name: str) -> bool:
+    """Whether a file of this name is the list of a run."""
+    return _LISTS.fullmatch(name) is not None
 
 
 def digest_of(path: str | Path) -> str:

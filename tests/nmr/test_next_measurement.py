@@ -72,3 +72,12 @@ def test_information_of_two_normal_distributions():
     # With a free offset, two sites that move together say nothing.
     together = np.array([[0.0, 0.0], [5.0, 5.0]])
     assert _information(weights, together, np.ones((2, 2)), True) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_differences_that_networks_do_not_see_promise_little():
+    """Carbons that differ by 0.5 ppm everywhere: GIPAW's own numbers would tell, networks do not."""
+    shifted = {"C1": 103.5, "C2": 104.5, "C3": 103.6}
+    items = [candidate("a", "CH", H1=27.0), candidate("b", "CH", H1=27.2, **shifted)]
+    peaks = (Peak(("H1",), "1H", 3.0), Peak(("H3",), "1H", 3.0))
+    found = rank(items, Experiment(peaks, "x.csv"), tolerance=0.0).next
+    assert not [one for one in found if one.species == "13C"]

@@ -248,7 +248,9 @@ def rank_all(published, predictions, draws, *, labelled=True):
     rankings = {}
     for k, candidates in predictions.items():
         for draw in range(draws):
-            experiment = experiment_of(published[k], (k, draw))
+            # Of the sites as the program finds them: within its tolerance some crystals have more
+            # symmetry than their file says, and half the peaks.
+            experiment = experiment_of(candidates[0].crystal, (k, draw))
             if not labelled:
                 experiment = unassigned(experiment)
             # Each a family of its own, so that the probabilities within a family show.

@@ -7,7 +7,8 @@ measurement in bits,
     I = Σ_k P_k ⟨log₂ p(x|k) / Σ_j P_j p(x|j)⟩,  x drawn from candidate k,
 
 with normal errors of prediction, GIPAW and measurement. The offset of a nucleus that was measured
-is that of the candidate's fit; one that was not has any. Peaks are taken for assigned.
+is that of the candidate's fit; one that was not has any. Peaks are taken for assigned, and
+differences between candidates for what is believed of them (`shiftcli.nmr.question.level`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from shiftcli.nmr.assignment import LEAST, mean_row
 from shiftcli.nmr.averaging import average, known_rows
 from shiftcli.nmr.kinds import describe, row_of_atom
 from shiftcli.nmr.labels import CarriedLabels, find_places
+from shiftcli.nmr.question import RESOLVED, drawn
 from shiftcli.nmr.shifts import References
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.structure.nuclei import ELEMENTS
@@ -83,6 +85,9 @@ def next_measurements(
         choices = [[k] for k in own] if is_measured else [own] if len(own) > 1 else []
         for sites in choices:
             shielding, widths = tables.values[:, sites, 0], tables.values[:, sites, 1]
+            if widths.any():
+                apart = shielding - shielding.mean(axis=0)
+                shielding = shielding - apart + drawn(apart, RESOLVED.get(element, 0.0))
             means = np.array([[a] for a, _, _ in lines]) + shielding * [[b] for _, b, _ in lines]
             errors = np.array([[e] for *_, e in lines])
             variances = widths**2 + extra + errors**2 + LEAST**2

@@ -142,10 +142,14 @@ def _levelled(nuclei: Sequence[Nucleus]) -> Sequence[Nucleus]:
     for own in nuclei:
         apart = own.predicted - [np.mean(values[place]) for place in own.equals.tolist()]
         apart -= apart.mean()
-        scale = apart**2 + own.resolved**2
-        lost = np.divide(apart * own.resolved**2, scale, out=np.zeros_like(apart), where=scale > 0)
-        found.append(replace(own, predicted=own.predicted - lost))
+        found.append(replace(own, predicted=own.predicted - apart + drawn(apart, own.resolved)))
     return found
+
+
+def drawn(apart: np.ndarray, resolved: float) -> np.ndarray:
+    """What is believed of differences between candidates, of which `resolved` ppm are half."""
+    scale = apart**2 + resolved**2
+    return np.divide(apart**3, scale, out=np.zeros_like(apart), where=scale > 0)
 
 
 def hold_against(posed: Posed, source: str) -> tuple[Comparison, Total]:

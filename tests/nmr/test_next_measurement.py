@@ -75,7 +75,7 @@ def test_information_of_two_normal_distributions():
 
 
 def test_differences_that_networks_do_not_see_promise_little():
-    """Carbons that differ by 0.5 ppm everywhere: GIPAW's own numbers would tell, networks do not."""
+    """Carbons that differ by 0.5 ppm: GIPAW's own numbers would tell, networks do not."""
     shifted = {"C1": 103.5, "C2": 104.5, "C3": 103.6}
     items = [candidate("a", "CH", H1=27.0), candidate("b", "CH", H1=27.2, **shifted)]
     peaks = (Peak(("H1",), "1H", 3.0), Peak(("H3",), "1H", 3.0))

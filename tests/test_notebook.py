@@ -1,9 +1,11 @@
 """Results in a notebook: short words, a table, a data frame."""
 
+from dataclasses import replace
+
 import pytest
 
 import shiftcli
-from shiftcli.notebook import Tabular
+from shiftcli.notebook import Result, Tabular
 from shiftcli.results.look import Look, parse_size
 from shiftcli.results.tables import Column, Table
 
@@ -53,7 +55,8 @@ def test_words_are_short(results):
 
 def test_tables_have_the_columns_of_the_files(results):
     tabular = {name: result for name, result in results.items() if isinstance(result, Tabular)}
-    assert set(tabular) == {"prediction", "comparison", "ranking", "spectrum", "correlation"}
+    assert set(tabular) == {"prediction", "results", "comparison", "ranking", "spectrum",
+                            "correlation"}  # fmt: skip
     pandas = pytest.importorskip("pandas")
     for name, result in tabular.items():
         assert result._repr_html_().count("<tr>") == 1 + len(result.to_dataframe())
@@ -61,13 +64,16 @@ def test_tables_have_the_columns_of_the_files(results):
     assert results["comparison"].to_dict()["measured"] == [7.1, 6.2]
     assert results["ranking"].to_dict()["family_probability"] == pytest.approx([1.0])
     assert len(results["results"].table(results["prediction"]).to_dataframe()) == 5
+    many = replace(results["results"], predictions=[results["prediction"]] * 50)
+    assert list(many.to_dict()["labels"]) == 50 * results["prediction"].to_dict()["labels"]
+    assert many._repr_html_().endswith("<p>50 rows more: to_dataframe()</p>")
 
 
 def test_every_table_of_a_result_is_a_picture(results):
     figure = pytest.importorskip("matplotlib.figure")
     look = Look(parse_size("85mm"))
     for name, result in results.items():
-        if isinstance(result, Tabular):
+        if isinstance(result, Result):
             drawn = result.plot(look)
             assert isinstance(drawn, figure.Figure), name
             assert drawn.get_size_inches()[0] == pytest.approx(85 / 25.4)

@@ -6,12 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from html import escape
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import needing, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+#: Rows that a notebook shows at most.
+_MOST_ROWS = 200
 
 
 class Tabular(ABC):
@@ -34,9 +39,11 @@ class Tabular(ABC):
         head = "".join(f"<th>{escape(visible(name))}</th>" for name in columns)
         rows = "".join(
             "<tr>" + "".join(f"<td>{escape(visible(_text(value)))}</td>" for value in row) + "</tr>"
-            for row in zip(*columns.values(), strict=True)
+            for row in islice(zip(*columns.values(), strict=True), _MOST_ROWS)
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        left = max((len(values) for values in columns.values()), default=0) - _MOST_ROWS
+        more = f"<p>{left} rows more: to_dataframe()</p>" if left > 0 else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
 class Result(Tabular):

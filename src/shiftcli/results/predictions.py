@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftcli.errors import UsageError, counted
 from shiftcli.nmr.shifts import References
+from shiftcli.notebook import Tabular
 from shiftcli.results.choice import NOTHING, Choice
 from shiftcli.results.provenance import Origin, conversion, provenance
 from shiftcli.results.tables import Column, Document, Entries, Entry, Table
@@ -42,7 +43,7 @@ COLUMNS = ("file", "name", *(column.label for column in site_columns(2)), "notes
 
 
 @dataclass(frozen=True, repr=False)
-class Results:
+class Results(Tabular):
     """What one run predicted.
 
     Attributes
@@ -107,6 +108,16 @@ class Results:
         atoms = [row.site.atoms.tolist() for row in prediction.sites]
         columns = site_columns(self.precision)
         return Table("sites", columns, rows, atoms=atoms)
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """The columns of CSV, all structures below each other."""
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        for entry in self.document().entries:
+            heads, rows = entry.flat()
+            for row in rows:
+                for head, value in zip(heads, row, strict=True):
+                    columns[head].append(value)
+        return {head: values for head, values in columns.items() if values}
 
     def document(self) -> Document:
         """All of it, as the views take it."""

@@ -93,7 +93,7 @@ def test_a_file_format(house, tmp_path):
 def test_a_density_kernel(house):
     house.edit("options.py", '"slater", "form-factor"', '"slater", "form-factor", "broad"')
     old = "    import gemmi\n\n    # f(s)"
-    new = '    if kernel == "broad":\n        return [(slice(0, 4 * grids), 1.0, 0.5)]\n'
+    new = '    if kernel == "broad":\n        return [(torch.ones(4), torch.full((4,), 0.5))]\n'
     house.edit("density/voxelizer.py", old, new + old)
     code = """if True:
         import torch

@@ -177,6 +177,7 @@ def view_statistics(
         if watcher is not None:
             watcher.advance(share * (part.stop - part.start))
 
+    @torch.inference_mode()
     def see(part: slice) -> None:
         row = rows[part]
         volume = densities(networks[0], held[row], turned.rotations[row, columns[part]], dtype)

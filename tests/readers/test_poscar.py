@@ -45,6 +45,8 @@ def test_broken_poscar(text):
     ("text", "match"),
     [
         (POSCAR.replace("O H\n", ""), "no element symbols, as in a file of VASP 4"),
+        (POSCAR.rstrip("\n") + "\n0.5 0.5 0.5\n", "more atoms than the 3 announced"),
+        (POSCAR + "Direct configuration=  2\n0 0 0\n", "'Direct configuration= 2' after the atoms"),
         (POSCAR + POSCAR, "'urea' after the atoms: several structures in one file?"),
         (POSCAR.replace("0.3 0.3", "0_3.3 0.3"), "'0_3.3' is no number"),
         (POSCAR.replace("6.0", "6,0"), "not a readable POSCAR"),

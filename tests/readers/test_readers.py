@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import shiftcli.readers as readers
 from shiftcli.errors import ReadError, UsageError
-from shiftcli.readers import find_files, iter_structures, read
+from shiftcli.readers import find_files, iter_structures, read, read_text
 from shiftcli.readers.registry import format_of_name, format_of_text
 from shiftcli.readers.sources import safe_text
 
@@ -236,3 +236,25 @@ def test_cif_and_xyz_of_a_crystal_hold_the_same_atoms(tmp_path_factory, sites):
         for sign in (1, -1):
             away = crystal.positions / 5 - sign * np.array([x, y, z])
             assert (np.linalg.norm((away - np.round(away)) * 5, axis=1) < 0.31).any()
+
+
+BOX = "%BLOCK LATTICE_CART\n5 0 0\n0 5 0\n0 0 5\n%ENDBLOCK LATTICE_CART\n"
+PLACES = "%BLOCK POSITIONS_FRAC\nH 0 0 0\nH 0.15 0 0\n%ENDBLOCK POSITIONS_FRAC\n"
+SHELX = "TITL a\nCELL 1.5 4 5 6 90 90 90\nLATT -1\nSFAC H\nH 1 0 0 0 1.0\nEND\n"
+RECORD = "HETATM    1  H1  UNK A   1       0.000   2.782   1.527  1.00  0.00           H\nEND\n"
+MOL = "H\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n    0.0 0.0 0.0 H   0\nM  END\n"
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("castep-cell", BOX + PLACES + PLACES), ("castep-cell", BOX + PLACES + BOX),
+        ("res", SHELX + SHELX), ("pdb", RECORD + RECORD), ("sdf", MOL + MOL),
+        ("pdb", 2 * f"CRYST1    5.565    5.565    4.684  90.00  90.00  90.00 P 1\n{RECORD[:-4]}"),
+    ],
+)  # fmt: skip
+def test_several_structures_where_one_is_read(format, text):
+    """As where files were joined: none of them is dropped unseen."""
+    (error,) = read_text(text, format, "f")
+    assert isinstance(error, ReadError)
+    assert "several" in str(error)

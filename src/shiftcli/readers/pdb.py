@@ -81,7 +81,9 @@ def _refuse_bad_numbers(lines: list[str], where: str) -> list[str]:
 def _refuse_cut_off(lines: list[str], atoms: list[str], where: str) -> str:
     """Refuse what lacks atoms that it counts or names; a note where only its end is missing."""
     serials = {line[6:11].strip() for line in atoms}
-    problem = ""
+    problem, ends = "", [count for count, line in enumerate(lines) if line.rstrip() == "END"]
+    if ends and any(line.startswith(("ATOM  ", "HETATM")) for line in lines[ends[0] :]):
+        raise ReadError("atoms after END: several structures in one file", where=where)
     for line in lines:
         if line.startswith("MASTER") and (said := line[50:55].strip()).isdigit():
             if 0 < len(atoms) < int(said):

@@ -77,7 +77,7 @@ def _check_counts(text: str, where: str) -> int:
             _refuse_bad_symbols(lines[5].split("!")[0].split(), len(counts), where)
         selective = lines[at + 1 : at + 2] and lines[at + 1].strip()[:1] in ("S", "s")
         end = at + 2 + bool(selective) + announced
-        _refuse_second(lines[end:], where)
+        _refuse_second(lines[end:], announced, where)
         return end
     return 0
 
@@ -94,11 +94,14 @@ def _refuse_bad_symbols(symbols: list[str], counts: int, where: str) -> None:
         )
 
 
-def _refuse_second(rest: list[str], where: str) -> None:
-    """Refuse what follows the atoms unless it is numbers: velocities, or a predictor."""
+def _refuse_second(rest: list[str], announced: int, where: str) -> None:
+    """Refuse what follows the atoms but velocities, after a line, or a predictor."""
+    if rest and re.match(r"\s*[-+.\d]", rest[0]):
+        raise ReadError(f"more atoms than the {announced} announced", where=where)
     for line in rest:
         word = (line.split() or ["0"])[0]
-        if re.match(r"[-+.\d]", word) is None and word[:1].upper() not in ("C", "D", "L", "K"):
+        is_word = re.match(r"[-+.\d]", word) is None and word[:1].upper() not in "CDLK"
+        if is_word or "configuration" in line:
             raise ReadError(
                 f"'{safe_text(line, 30)}' after the atoms: several structures in one file?",
                 where=where, hint="one structure a POSCAR; extended XYZ holds many",

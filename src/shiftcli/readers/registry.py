@@ -8,17 +8,17 @@ named and not imported, so that a CIF does not wait for ASE, nor ``--help`` for 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from shiftcli.errors import UsageError, visible
+from shiftcli.errors import ReadError, UsageError, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shiftcli.errors import ReadError
     from shiftcli.readers.atoms import AtomTable
 
 #: Characters of a text that are looked at to find out its format.
@@ -44,6 +44,8 @@ class Format:
     many : bool
         Whether a file holds many structures, read one after the other and labelled by a column
         that the user may name.
+    once : str
+        Regular expression (of lines) whose group has each of its words at most once in a file.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Format:
     sniff: str
     reader: str
     many: bool = False
+    once: str = ""
 
     def looks_like(self, text: str) -> bool:
         """Whether a text is in this format by its contents."""
@@ -61,6 +64,13 @@ class Format:
         self, text: str, source: str, shielding_column: str | None = None
     ) -> Iterator[AtomTable | ReadError]:
         """The structures of a text, as its reader finds them."""
+        words = re.findall(self.once, text, re.MULTILINE | re.IGNORECASE) if self.once else []
+        for word, count in Counter(map(str.upper, words)).items():
+            if count > 1:
+                raise ReadError(
+                    f"several structures in one file: {word} stands in it {count} times",
+                    where=visible(source),
+                )
         module, function, *more = self.reader.split(":")
         read = getattr(import_module(f"shiftcli.readers.{module}"), function)
         yield from read(text, source, *([shielding_column] if self.many else more))
@@ -84,10 +94,17 @@ FORMATS = (
     Format("magres", "magres", (".magres",), r"\A#\$magres-abinitio", "magres:read_magres"),
     Format("sdf", "SDF", (".sdf", ".mol"), r"\A(.*\n){3}.*\sV[23]000\s*$", "sdf:read_sdf", True),
     Format("cif", "CIF", (".cif", ".mcif", ".mmcif"), r"^[ \t]*data_\S", "cif:read_cif"),
-    Format("pdb", "PDB", (".pdb", ".ent"), _RECORD, "pdb:read_pdb"),
+    Format("pdb", "PDB", (".pdb", ".ent"), _RECORD, "pdb:read_pdb", once=r"^(CRYST1)"),
     Format("extxyz", "extended XYZ", (".xyz", ".extxyz"), _COUNT, "extxyz:read_extxyz", True),
-    Format("res", "SHELX", (".res", ".ins"), _SHELX, "res:read_res"),
-    Format("castep-cell", "CASTEP cell", (".cell",), _BLOCK, "through_ase:read_ase:castep-cell"),
+    Format("res", "SHELX", (".res", ".ins"), _SHELX, "res:read_res", once=r"^(CELL)\s"),
+    Format(
+        "castep-cell",
+        "CASTEP cell",
+        (".cell",),
+        _BLOCK,
+        "through_ase:read_ase:castep-cell",
+        once=r"^\s*%BLOCK\s+(LATTICE|POSITIONS)_",
+    ),
     Format("castep", "CASTEP output", (".castep",), _CASTEP, "castep:read_castep"),
     Format("gipaw", "QE-GIPAW output", (), r"^ +Program (PWSCF|GIPAW) v", "gipaw:read_gipaw"),
     Format("poscar", "POSCAR", _POSCAR, _LATTICE, "poscar:read_poscar"),

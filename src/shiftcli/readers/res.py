@@ -44,8 +44,6 @@ def read_res(text: str, source: str) -> Iterator[AtomTable]:
             is_open = False
             break
         try:
-            if word == "CELL" and word in said:
-                raise ReadError("two cells: several structures in one file", where=where)
             if word == "SYMM":
                 operations.append(gemmi.Op("".join(words[1:])).triplet())
             elif word == "SFAC":

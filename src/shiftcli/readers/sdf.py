@@ -72,6 +72,8 @@ def _unknown_molecules(table: LabelTable, names: Sequence[str]) -> str:
 def _read_record(lines: list[str], name: str, where: str) -> AtomTable:
     if len(lines) < 4:
         raise ReadError("cut off: a record has a counts line as its fourth", where=where)
+    if sum(re.search(r"\sV[23]000\s*$", line) is not None for line in lines) > 1:
+        raise ReadError("several molecules in one record: no $$$$ between them", where=where)
     rows = _atoms_v3000(lines, where) if "V3000" in lines[3] else _atoms_v2000(lines, where)
     refuse_too_many(len(rows), where)
     symbols, positions = [], []

@@ -59,7 +59,7 @@ def reproduce(
 
     written = [how.output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
     data = how.data or []
-    read = [*data_files(data), *network_files(how.weights)]
+    read: list[str | Path] = [*data_files(data), *network_files(how.weights)]
     check_outputs([*written, *_in_the_way(how.output, what, read)], read)
     view = TrainingView()
     setting = Setting(

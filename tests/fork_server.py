@@ -38,7 +38,7 @@ def serve(address):
     import spglib  # noqa: F401
     import torch  # noqa: F401
 
-    import shiftcli.cli
+    import shiftcli.cli.app
     import shiftcli.prediction.predictor
     import shiftcli.training
     import shiftcli.views

@@ -35,6 +35,21 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_an_interrupted_import_is_quiet():
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *more):
+        if name == "shiftcli.cli.command":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from shiftcli.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("command", ["env", "cite", "weights list", "benchmark"])
 def test_words_too_many_are_shown_escaped(main, command):
     done = main(*command.split(), "a\u202eb\x1b[31m")

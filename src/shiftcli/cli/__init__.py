@@ -1,5 +1,13 @@
 """The command line: parse, call one library function, render."""
 
-from shiftcli.cli.app import main
-
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the console script; Ctrl-C is quiet while it imports, too."""
+    try:
+        from shiftcli.cli.app import main
+
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

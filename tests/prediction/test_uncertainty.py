@@ -177,6 +177,17 @@ def test_kinds_that_say_nothing_are_not_fitted():
     assert factors == pytest.approx([1.0, 1.0], abs=0.25)
 
 
+def test_rare_environments_make_no_interval_narrower():
+    error, between, within, weights, number = atoms(60, 26)
+    precedents = np.random.default_rng(27).choice([0, 1, 400], len(error), p=[0.1, 0.3, 0.6])
+    error = error * np.where(precedents < 400, 0.3, 1.0)
+    kinds, bonds = np.full(len(error), "a", dtype=object), np.full(len(error), np.inf)
+    evidence = Evidence(kinds, precedents, bonds)
+    made = fit(error, between, within, weights, number, members=4, evidence=evidence)
+    assert made.terms["few"] == pytest.approx(0.0, abs=1e-6)
+    assert made.terms["unseen"] >= 0.0
+
+
 def test_a_spread_that_says_nothing_leaves_one_width_for_a_kind():
     rng = np.random.default_rng(24)
     n = 300

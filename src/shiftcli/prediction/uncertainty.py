@@ -219,8 +219,8 @@ def _likeliest_scale(
         return float(share @ value + 0.5 * shrink * off @ off), np.concatenate(gradient)
 
     # What is unseen or rare makes no interval narrower.
-    bounds = [(_LEAST_FLOOR**2, None), *[(0.0, None)] * (count - 1)]
-    bounds += ([(0.0, 4.0)] * 2 + [(-4.0, 4.0)] * factors)[:factors]
+    of_factors = ([(0.0, 4.0)] * 2 + [(-4.0, 4.0)] * factors)[:factors]
+    bounds = [(_LEAST_FLOOR**2, None), *[(0.0, None)] * (count - 1), *of_factors]
     starts = [np.full(count, 1 / count), *(0.1 + 0.8 * np.eye(count))]
     runs = [
         minimize(loss, np.concatenate([s, expected]), jac=True, method="L-BFGS-B", bounds=bounds)

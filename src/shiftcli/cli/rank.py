@@ -79,20 +79,19 @@ def rank(
     outcomes, reference = _predicted(batch, experiment, comparing, shifts.average)
     ranking = rank(
         outcomes, experiment,
-        labels_from=reference, references=fixed,
-        exchange=shifts.average, theory_errors=shifts.theory_errors,
-        factors=widening(batch.predictor), tolerance=comparing.family_tolerance,
-        beside=networks.beside,
+        labels_from=reference, references=fixed, exchange=shifts.average,
+        theory_errors=shifts.theory_errors, factors=widening(batch.predictor),
+        tolerance=comparing.family_tolerance, beside=networks.beside,
     )  # fmt: skip
     show_some([f"{c.title}: {text}" for c in ranking.candidates for text in c.warnings])
     show_notes("", ranking.notes)
     show_failures(ranking.failures, f"{counted(len(ranking.candidates), 'candidate')} ranked")
-    document = ranking_document(ranking, batch.predictor, to.precision)
     if ranking.candidates or to.output is None:  # where all failed, the earlier file stays
+        document = ranking_document(ranking, batch.predictor, to.precision)
         emit_document(seen.of_document(document), kind, to.output)
-    if plot is not None and ranking.candidates:
-        plot_ranking(ranking, plot, look)
     if ranking.candidates:
+        if plot is not None:
+            plot_ranking(ranking, plot, look)
         results = Results(batch.predictor, (), (), fixed, to.precision)
         shown = partial(ranking_page, ranking, results, exchange=shifts.average)
         page.write(shown, networks.weights)

@@ -279,7 +279,7 @@ def _layer(layer: Any, like: dict[str, Any]) -> _Layer:
 _SMALL = 4
 
 #: So many maps are worth the reading, and at first the making, of 216 matrices a convolution.
-_MANY = 8
+_MANY = 24
 
 #: Where the polynomials along an axis are taken, beside infinity. Shieldings round to two to three
 #: times what they do with convolutions; with 0, ±1 and ±2 it were five to six times.

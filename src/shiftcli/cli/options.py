@@ -155,8 +155,8 @@ class StructureOptions(FormatOptions):
     @property
     def reading(self) -> dict[str, Any]:
         """What the readers take of them."""
-        own = {} if self.format is None else {"format": self.format}
-        return {"disorder": self.disorder, **own}
+        named = self.format
+        return {"disorder": self.disorder} | ({} if named is None else {"format": named})
 
     @property
     def predicting(self) -> dict[str, Any]:

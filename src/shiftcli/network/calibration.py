@@ -189,12 +189,17 @@ def _check_widths(widths: Calibration | KindWidths) -> None:
         raise ValueError("a calibration with an impossible coverage")
 
 
+def is_number(value: object) -> bool:
+    """Whether it is a number, and none so large that nothing can be calculated with it."""
+    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[arg-type]
+
+
 def _check_numbers(
     positive: list[float], not_negative: list[float], any_sign: list[float] | None = None
 ) -> None:
     """Raise ValueError where one is no finite number, or has a sign that it must not have."""
     numbers = (*positive, *not_negative, *(any_sign or ()))
-    if not all(type(v) in (int, float) and abs(v) < LARGEST for v in numbers):
+    if not all(map(is_number, numbers)):
         raise ValueError("a calibration with values that are not finite numbers")
     if any(v <= 0 for v in positive) or any(v < 0 for v in not_negative):
         raise ValueError("a calibration with impossible values")

@@ -20,7 +20,7 @@ import torch
 
 from shiftcli.errors import WeightsError
 from shiftcli.files import replacing
-from shiftcli.network.calibration import LARGEST, Calibration
+from shiftcli.network.calibration import LARGEST, Calibration, is_number
 from shiftcli.network.densenet import Architecture, MR3DDenseNet
 from shiftcli.network.folding import FoldedNet
 from shiftcli.structure.crystal import ELEMENTS
@@ -184,13 +184,13 @@ def _metadata(text: str, tensors: dict[str, torch.Tensor]) -> Metadata:
     metadata = Metadata(**values)
     if metadata.nucleus not in ELEMENTS:
         raise ValueError(f"nucleus {metadata.nucleus!r:.20} is none of {', '.join(ELEMENTS)}")
-    if not (_is_number(metadata.mean) and _is_number(metadata.scale) and metadata.scale > 0):
+    if not (is_number(metadata.mean) and is_number(metadata.scale) and metadata.scale > 0):
         raise ValueError("a mean or scale that is no number, or a scale that is not positive")
     if metadata.orientation not in ("frames", "random"):
         raise ValueError(f"orientation {metadata.orientation!r:.20} is neither frames nor random")
     if not (isinstance(metadata.validation, dict) and isinstance(metadata.training, dict)):
         raise ValueError("validation and training are objects")
-    if not all(_is_number(v) for v in metadata.validation.values() if v is not None):
+    if not all(is_number(v) for v in metadata.validation.values() if v is not None):
         raise ValueError("validation figures that are no finite numbers")
     if metadata.calibration != {}:
         Calibration.from_dict(metadata.calibration)
@@ -208,14 +208,9 @@ def _fingerprint(values: Any) -> Fingerprint:
     lengths = tuple(values["lengths"])
     made = Fingerprint(values["name"], values["formula"], lengths)
     is_text = isinstance(made.name, str) and isinstance(made.formula, str)
-    if not is_text or not all(_is_number(length) for length in lengths):
+    if not is_text or not all(is_number(length) for length in lengths):
         raise ValueError("a fingerprint that is none")
     return made
-
-
-def _is_number(value: object) -> bool:
-    """Whether it is a number, and none so large that nothing can be calculated with it."""
-    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[arg-type]
 
 
 def _without_values(architecture: Architecture) -> MR3DDenseNet:

@@ -24,7 +24,7 @@ are equally likely before, so the likelihood is their mean: of a prior that is e
 give peaks to sites of their nucleus, so that sites without a peak are no advantage. No two peaks
 have one place in molecules of one kind, unless there are more peaks than places: a copy written in
 P1, with four molecules for one, has the likelihood of the crystal. Without
-common shares the sum were a permanent, for which there is Ryser's formula; with it there is none.
+common shares the sum were a permanent, for which there is Ryser's formula; with them there is none.
 Up to `EXACT` assignments are added up one by one. Of more, a sample drawn nearly as the terms are
 large stands for all (importance sampling, one peak after the other, from the matrix of single
 densities balanced to rows and columns of 1: Beichl and Sullivan, J. Comput. Phys. 149, 128 (1999)),

@@ -51,6 +51,9 @@ _TINY = 1e-6
 _EXPECTED = np.array([{"unseen": math.log(UNSEEN)}.get(name, 0.0) for name in TERMS])
 _OFF_BY = 0.5
 
+#: So many of `TERMS`, the first, are of unseen and rare environments, which count in any case.
+_RARE = 2
+
 #: Atoms of one family of crystals err alike: at most so many of them count as independent.
 _INDEPENDENT = 10
 
@@ -151,7 +154,7 @@ def _fit_once(atoms: _Errors, members: int, form: str) -> Calibration:
         columns = np.concatenate([columns, own.astype(float)], axis=1)
         expected = np.concatenate([expected, np.zeros(len(kinds))])
     else:
-        columns, expected = columns[:, :2], expected[:2]  # unseen and rare environments alone
+        columns, expected = columns[:, :_RARE], expected[:_RARE]
     (floor, between, within), logs = _likeliest_scale(
         atoms, columns, expected, with_spread=form != "constant" and enough
     )
@@ -219,7 +222,7 @@ def _likeliest_scale(
         return float(share @ value + 0.5 * shrink * off @ off), np.concatenate(gradient)
 
     # What is unseen or rare makes no interval narrower.
-    of_factors = ([(0.0, 4.0)] * 2 + [(-4.0, 4.0)] * factors)[:factors]
+    of_factors = ([(0.0, 4.0)] * _RARE + [(-4.0, 4.0)] * factors)[:factors]
     bounds = [(_LEAST_FLOOR**2, None), *[(0.0, None)] * (count - 1), *of_factors]
     starts = [np.full(count, 1 / count), *(0.1 + 0.8 * np.eye(count))]
     runs = [

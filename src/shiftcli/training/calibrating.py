@@ -6,14 +6,13 @@ import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from shiftcli.errors import TrainingError, WeightsError
 from shiftcli.files import read_rows
-from shiftcli.network.calibration import Calibration, Evidence, KindWidths
+from shiftcli.network.calibration import Calibration, KindWidths
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.committee import store_calibration
+from shiftcli.training.refits import predicted_columns
 from shiftcli.weights.manifest import networks_in
 
 
@@ -52,18 +51,10 @@ def recalibrate(
 
 def _fit(rows: Sequence[Mapping[str, str]], members: int) -> Calibration:
     """The calibration of a committee by the rows of its nucleus."""
-
-    def column(name: str) -> np.ndarray:
-        return np.array([float(row[name]) for row in rows])
-
-    evidence = Evidence(
-        np.array([row["kind"] for row in rows], dtype=object),
-        column("training_crystals").astype(int), column("hydrogen_bond"),
-    )  # fmt: skip
-    return fit(
-        column("shielding") - column("reference"), column("between"), column("within"),
-        column("multiplicity"), column("family").astype(int), members=members, evidence=evidence,
-    )  # fmt: skip
+    shielding, between, within, evidence = predicted_columns(rows)
+    error = shielding - [float(row["reference"]) for row in rows]
+    weights, families = ([int(row[name]) for row in rows] for name in ("multiplicity", "family"))
+    return fit(error, between, within, weights, families, members=members, evidence=evidence)
 
 
 def coverage_text(element: str, calibration: Calibration) -> str:

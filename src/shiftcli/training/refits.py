@@ -189,13 +189,23 @@ def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[
                 where=str(path),
                 hint="delete the file: it is made anew",
             )
-        names = ("shielding", "between", "within", "hydrogen_bond")
-        columns = (np.array([float(row[name]) for row in own]) for name in names)
-        shielding, between, within, bonds = columns
-        kinds = np.array([row["kind"] for row in own], dtype=object)
-        seen = np.array([int(row["training_crystals"]) for row in own])
-        found[element] = Judged(atoms, shielding, between, within, Evidence(kinds, seen, bonds))
+        found[element] = Judged(atoms, *predicted_columns(own))
     return found
+
+
+def predicted_columns(
+    rows: Sequence[Mapping[str, str]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Evidence]:
+    """Shieldings, variances between members and between orientations, and what structures say.
+
+    Of n rows of an out-of-fold table; in ppm and ppm², shape (n,) each. ValueError, KeyError.
+    """
+    names = ("shielding", "between", "within", "hydrogen_bond")
+    columns = (np.array([float(row[name]) for row in rows]) for name in names)
+    shielding, between, within, bonds = columns
+    kinds = np.array([row["kind"] for row in rows], dtype=object)
+    seen = np.array([int(row["training_crystals"]) for row in rows])
+    return shielding, between, within, Evidence(kinds, seen, bonds)
 
 
 def _join(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "results/citations.py": "cli/test_cite.py",
     "results/comparisons.py": "cli/test_compare.py",
     "results/installation.py": "cli/test_env.py",
+    "results/lanes.py": "views/test_report.py",
     "results/look.py": "views/plots/test_spectra.py",
     "results/machine.py": "cli/test_env.py",
     "results/networks.py": "cli/test_weights.py",

@@ -12,17 +12,24 @@ from shiftcli import __version__
 from shiftcli.errors import ShiftcliError
 from shiftcli.nmr.averaging import DEFAULT_EXCHANGE, average, known_rows
 from shiftcli.nmr.comparison import StructureComparison
-from shiftcli.nmr.shifts import References, from_line
+from shiftcli.nmr.shifts import References
 from shiftcli.nmr.spectrum import (
     Correlation,
     Settings,
     Spectrum,
     elements_of,
-    short_names,
     simulate_spectra,
 )
 from shiftcli.results.citations import PROGRAMS, Citations
 from shiftcli.results.comparisons import Comparisons, comparison_tables
+from shiftcli.results.lanes import (
+    MOST_LANES,
+    candidate_lanes,
+    fitted_settings,
+    over_measured,
+    structure_lanes,
+    wide_spectrum,
+)
 from shiftcli.results.predictions import Results, describe
 from shiftcli.results.provenance import Origin, provenance
 from shiftcli.results.rankings import deciding_table, next_table, ranking_table, short_title
@@ -41,8 +48,8 @@ if TYPE_CHECKING:
 #: Structures of a page at most: each takes some 100 kB of it.
 MOST_STRUCTURES = 500
 
-#: Candidates of a ranking that get a section of their own, and spectra above each other at most.
-MOST_CANDIDATES, MOST_LANES = 20, 8
+#: Candidates of a ranking that get a section of their own at most.
+MOST_CANDIDATES = 20
 
 
 def prediction_page(results: Results, citations: Citations) -> Page:
@@ -110,14 +117,16 @@ def spectrum_page(
     _check_number(results.predictions)
     overview = None
     if len(results.predictions) > 1:
-        together = tuple(_together([s for s in spectra if isinstance(s, Spectrum)]))
+        together = tuple(structure_lanes([s for s in spectra if isinstance(s, Spectrum)]))
         overview = Section("All structures", spectra=together) if together else None
 
     def sections() -> Iterator[Section]:
         for prediction in results.predictions:
             drawn = [s.axis.element for s in spectra if isinstance(s, Spectrum)]
             made = _structure(results, prediction, settings, drawn)
-            lanes = tuple(_behind(own, prediction, settings, measured) for own in made.spectra)
+            lanes = tuple(
+                over_measured(own, prediction, settings, measured) for own in made.spectra
+            )
             made = replace(made, spectra=lanes)
             for s in spectra:
                 if isinstance(s, Correlation) and s.crystal is prediction.crystal:
@@ -172,7 +181,7 @@ def ranking_page(
         + (f" (the best {len(compared)})" if left else ""),
         ranking.notes,
         tables=(replace(listed, title="Candidates, best first"), *further),
-        spectra=tuple(_candidates(compared[:MOST_LANES], names, results.references)),
+        spectra=tuple(candidate_lanes(compared[:MOST_LANES], names, results.references)),
         note="Dashed: measured shifts. Each candidate with the offset that fits it.",
     )
     sections = (
@@ -283,7 +292,7 @@ def _structure(
 def _compared(results: Results, structure: StructureComparison) -> Section:
     """A structure held against measured shifts."""
     found, prediction = structure.comparison, structure.prediction
-    settings = _settings(results.references, structure)
+    settings = fitted_settings(results.references, structure)
     bare = _structure(replace(results, references=settings.references), prediction, settings, ())
     rows, *others = comparison_tables(structure, results.precision, results.predictor.model)
     first = replace(rows, key="comparison", title="Comparison with experiment", detail="")
@@ -295,7 +304,9 @@ def _compared(results: Results, structure: StructureComparison) -> Section:
             for row in found.rows
             if row.species == SPECIES[element]
         )
-        spectra.append(Lanes((_wide([prediction], element, settings, measured),), (), measured))
+        spectra.append(
+            Lanes((wide_spectrum([prediction], element, settings, measured),), (), measured)
+        )
     return replace(
         bare,
         notes=(*bare.notes, *found.notes, *filter(None, [structure.why])),
@@ -345,86 +356,6 @@ def _cross_peaks(spectrum: Correlation, table: Table) -> Diagram:
     ]  # fmt: skip
     title = f"{first.species}–{second.species} correlation"
     return Diagram(title, (first.title, second.title), tuple(points), falls=first.falls)
-
-
-def _settings(given: References, structure: StructureComparison) -> Settings:
-    """Spectra of one structure by what was compared: for measured nuclei the fitted references."""
-    element, fits = {s: e for e, s in SPECIES.items()}, structure.comparison.fits
-    lines = {element[fit.species]: from_line(fit.offset, fit.slope) for fit in fits}
-    fitted = References(
-        {**given.references, **{e: line[0] for e, line in lines.items()}},
-        {**given.gradients, **{e: line[1] for e, line in lines.items()}},
-        given.sources,
-    )
-    exchange = sorted({group.kind for group in structure.groups if group.kind})
-    return Settings(fitted, exchange=tuple(exchange))
-
-
-def _wide(
-    predictions: Sequence[Prediction],
-    element: str,
-    settings: Settings,
-    measured: Sequence[Measured],
-    ends: tuple[float, float] | None = None,
-) -> Spectrum:
-    """The spectrum of one structure, on an axis that reaches over all that was measured."""
-    (spectrum,) = simulate_spectra(predictions, [element], settings)
-    if not measured and ends is None:
-        return spectrum
-    room = settings.lines.width(spectrum.axis)
-    places = [m.shift for m in measured]
-    low = min([float(spectrum.positions[0]), *(p - room for p in places)])
-    high = max([float(spectrum.positions[-1]), *(p + room for p in places)])
-    wider = replace(settings, ranges={element: ends or (low, high)})
-    (spectrum,) = simulate_spectra(predictions, [element], wider)
-    return spectrum
-
-
-def _behind(
-    lanes: Lanes,
-    prediction: Prediction,
-    settings: Settings,
-    measured: Sequence[MeasuredSpectrum],
-) -> Lanes:
-    """The spectrum of one structure over what was measured of its nucleus."""
-    (spectrum,) = lanes.spectra
-    axis = spectrum.axis
-    own = next((m for m in measured if m.element == axis.element), None)
-    if own is None or axis.quantity != "shift":
-        return lanes
-    if own.intensity is not None:
-        ends = float(spectrum.positions[0]), float(spectrum.positions[-1])
-        return Lanes((spectrum,), trace=own.on(axis, *ends))
-    marks = tuple(Measured(float(shift)) for shift in own.shifts)
-    if axis.element not in settings.ranges:
-        spectrum = _wide([prediction], axis.element, settings, marks)
-    low, high = float(spectrum.positions[0]), float(spectrum.positions[-1])
-    return Lanes((spectrum,), measured=tuple(m for m in marks if low <= m.shift <= high))
-
-
-def _candidates(
-    compared: Sequence[StructureComparison], names: Sequence[str], references: References
-) -> Iterator[Lanes]:
-    """Spectra of the best candidates above each other, for each nucleus that was measured."""
-    element = {species: e for e, species in SPECIES.items()}
-    for species in dict.fromkeys(fit.species for fit in compared[0].comparison.fits):
-        rows = [row for row in compared[0].comparison.rows if row.species == species]
-        measured = tuple(Measured(row.measured, f"{row.measured:.2f} ppm") for row in rows)
-        pairs = [([s.prediction], _settings(references, s)) for s in compared]
-        alone = [_wide(p, element[species], own, measured) for p, own in pairs]
-        ends = (
-            min(float(s.positions[0]) for s in alone),
-            max(float(s.positions[-1]) for s in alone),
-        )
-        spectra = [_wide(p, element[species], own, measured, ends) for p, own in pairs]
-        yield Lanes(tuple(spectra), tuple(names[: len(spectra)]), measured)
-
-
-def _together(spectra: Sequence[Spectrum]) -> Iterator[Lanes]:
-    """Spectra of several structures above each other, for each nucleus."""
-    for species in dict.fromkeys(s.axis.species for s in spectra):
-        own = [s for s in spectra if s.axis.species == species][:MOST_LANES]
-        yield Lanes(tuple(own), tuple(short_names([s.crystal for s in own])))
 
 
 def _sources(results: Results, citations: Citations) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from shiftcli.network.checkpoint import Metadata, load, read_tensors, save
 from shiftcli.network.densenet import PRESETS, MR3DDenseNet
 from shiftcli.network.precedents import annotate
 from shiftcli.training.calibrating import recalibrate
-from shiftcli.training.refits import _COLUMNS
+from shiftcli.training.out_of_fold import COLUMNS
 from shiftcli.weights import write_manifest
 
 
@@ -29,14 +29,14 @@ def write(path, species="17O", size=4.0, **changes):
     rows = []
     for k in range(240):
         error = rng.normal(0.0, size * (1 + k % 2))
-        row = dict.fromkeys(_COLUMNS, "x") | {
+        row = dict.fromkeys(COLUMNS, "x") | {
             "species": species, "family": k // 20, "multiplicity": 2,
             "kind": ("hydroxyl", "carbonyl/carboxyl")[k % 2], "training_crystals": 5,
             "hydrogen_bond": np.inf, "reference": 50.0, "shielding": 50.0 + error,
             "between": 0.0, "within": 1.0,
         }  # fmt: skip
-        rows.append([(row | changes)[name] for name in _COLUMNS])
-    write_rows(path, _COLUMNS, rows)
+        rows.append([(row | changes)[name] for name in COLUMNS])
+    write_rows(path, COLUMNS, rows)
     return path
 
 

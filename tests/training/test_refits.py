@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from shiftcli.benchmark.paper import Setting, reproduce
 from shiftcli.errors import TrainingError, UsageError
 from shiftcli.network.checkpoint import load
 from shiftcli.results.statistics import ALL
@@ -156,3 +157,39 @@ def test_what_makes_no_refit(data, tmp_path):
         Variation(folds=2, fold_members=2)
     with pytest.raises(UsageError, match="needs a cross-validation"):
         refit(task(data), tmp_path / "r", Variation(folds=2), device="cpu")
+
+
+class TestReproductionsOfTheTable:
+    def setting(self, finished, data, **values):
+        folder, made = finished
+        return Setting([str(data)], folder / "paper", predictions=made.predictions, **values)
+
+    def test_errors_are_those_of_the_table(self, finished, data):
+        result = reproduce("table2", self.setting(finished, data))
+        (row,) = result.rows
+        assert row[:2] == ("13C", pytest.approx(finished[1].errors[ALL]["13C"].rmse))
+        assert "16 crystals, each by networks that never saw its family" in str(result.differs)
+
+    def test_all_families_with_copies_count(self, finished, data):
+        result = reproduce("geometry", self.setting(finished, data, nuclei=("C",)))
+        assert result.differs[0] == "6 testing crystals with displaced copies"
+        assert result.rows[0][2] == 12  # two carbons each
+
+    def test_what_is_not_made_of_errors_takes_none(self, finished, data):
+        with pytest.raises(UsageError, match="figure5 is not made of errors"):
+            reproduce("figure5", self.setting(finished, data))
+
+    def test_other_data(self, finished, labelled_file, tmp_path):
+        lines = labelled_file.read_text().splitlines(keepends=True)
+        (other := tmp_path / "other.xyz").write_text("".join(lines[18:]))  # begins with the second
+        with pytest.raises(TrainingError, match="of other crystals than the data"):
+            reproduce("table2", self.setting(finished, other))
+        (table := tmp_path / "table.csv").write_text("species\n1H\n")
+        with pytest.raises(TrainingError, match="not a table of out-of-fold"):
+            reproduce("table2", Setting([str(other)], tmp_path, predictions=table))
+
+
+def test_reproductions_say_what_the_networks_have_seen(finished, data, tmp_path):
+    folder = finished[0] / "networks"
+    result = reproduce("table2", Setting([str(data)], tmp_path, weights=folder, device="cpu"))
+    assert "the networks have learned from " in str(result.differs)

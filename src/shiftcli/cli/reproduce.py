@@ -28,6 +28,12 @@ class ReproductionOptions(NetworkOptions):
     data: list[str] | None = option(
         None, "Structures with shieldings.", metavar="PATH", shown="none"
     )
+    predictions: Path | None = option(
+        None,
+        "Errors of this out-of-fold table of train --folds --refit in place of the networks' "
+        "(table2, figure4, geometry).",
+        metavar="FILE",
+    )
     quick: bool = option(False, "Minutes on two cores, not the paper's sizes.")
     output: Path = option(
         Path("reproduced"), "Directory for tables, pictures and runs.", short="o", metavar="DIR"
@@ -60,10 +66,11 @@ def reproduce(
     written = [how.output / f"{what}.{suffix}" for suffix in ("csv", "png", "svg")]
     data = how.data or []
     read: list[str | Path] = [*data_files(data), *network_files(how.weights)]
+    read += [how.predictions] if how.predictions else []
     check_outputs([*written, *_in_the_way(how.output, what, read)], read)
     view = TrainingView()
     setting = Setting(
-        data, how.output, fetched(how.weights), how.quick, how.device, how.nuclei,
+        data, how.output, fetched(how.weights), how.predictions, how.quick, how.device, how.nuclei,
         view.note, view.epoch,
     )  # fmt: skip
     try:

@@ -12,7 +12,7 @@ from shiftcli.network.calibration import Calibration, KindWidths
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.committee import store_calibration
-from shiftcli.training.refits import predicted_columns
+from shiftcli.training.out_of_fold import predicted_columns
 from shiftcli.weights.manifest import networks_in
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from shiftcli.errors import TrainingError, UsageError
-from shiftcli.files import read_rows, replacing, write_rows
-from shiftcli.network.calibration import Calibration, Evidence
+from shiftcli.files import replacing
+from shiftcli.network.calibration import Calibration
 from shiftcli.network.checkpoint import amend, load
 from shiftcli.results.statistics import ALL, Errors
 from shiftcli.structure.crystal import ELEMENTS, SPECIES
@@ -28,18 +28,11 @@ from shiftcli.training.committee import Judged, calibrate, judge
 from shiftcli.training.config import Configuration
 from shiftcli.training.folder import Task
 from shiftcli.training.loop import EpochReport
+from shiftcli.training.out_of_fold import read_fold, table_rows, write_table
 from shiftcli.training.run import watched_atoms
 from shiftcli.training.sources import Labelled
 from shiftcli.training.start import count_learned
 from shiftcli.training.studies import StudyAtWork, Variation, begin
-
-#: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm², H···A of
-#: hydrogen bonds in Å.
-_COLUMNS = (
-    "species", "fold", "source", "name", "crystal", "family", "label", "atom", "multiplicity",
-    "kind", "training_crystals", "hydrogen_bond", "reference", "baseline", "shielding", "between",
-    "within",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ def refit(
         runs = work.run_all()
         work.write(partial(_judge_folds, work, runs))
         judged = [
-            _read(folder / name / "predictions.csv", configuration, work.labelled)
+            read_fold(folder / name / "predictions.csv", configuration, work.labelled)
             for name, (configuration, _) in runs.items()
         ]
         together = _join(judged)
@@ -144,68 +137,8 @@ def _judge_folds(
             own, device = configuration.for_element(element), work.processes.device
             atoms = watched_atoms(work.labelled, element, own)
             if len(atoms):
-                rows += _rows(judge(files, atoms, device, dtype=own.dtype(device)), own.fold)
-        _write(table, rows)
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    write_rows(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
-
-
-def _rows(judged: Judged, fold: int) -> list[dict[str, Any]]:
-    """A row for each atom."""
-    atoms = judged.atoms
-    sites = [(crystal, site) for crystal, own in atoms.parts for site in own]
-    evidence = judged.evidence
-    assert evidence is not None  # where there are atoms
-    return [
-        {
-            "species": SPECIES[atoms.element], "fold": fold + 1, "source": crystal.source,
-            "name": crystal.name, "crystal": int(atoms.crystals[k]),
-            "family": int(atoms.families[k]), "label": site.label, "atom": int(site.atoms[0]),
-            "multiplicity": site.multiplicity, "kind": evidence.kinds[k],
-            "training_crystals": int(evidence.precedents[k]),
-            "hydrogen_bond": float(evidence.hydrogen_bonds[k]),
-            "reference": float(atoms.reference[k]), "baseline": float(atoms.baseline[k]),
-            "shielding": float(judged.shielding[k]), "between": float(judged.between[k]),
-            "within": float(judged.within[k]),
-        }
-        for k, (crystal, site) in enumerate(sites)
-    ]  # fmt: skip
-
-
-def _read(path: Path, configuration: Configuration, labelled: Labelled) -> dict[str, Judged]:
-    """Predictions that a fold wrote, by element, beside the atoms that they are of."""
-    rows = read_rows(path)
-    found = {}
-    for element in ELEMENTS:
-        own = [row for row in rows if row["species"] == SPECIES[element]]
-        if not own:
-            continue
-        atoms = watched_atoms(labelled, element, configuration.for_element(element))
-        if [int(row["crystal"]) for row in own] != atoms.crystals.tolist():
-            raise TrainingError(
-                "these predictions are not of the crystals that the fold watches",
-                where=str(path),
-                hint="delete the file: it is made anew",
-            )
-        found[element] = Judged(atoms, *predicted_columns(own))
-    return found
-
-
-def predicted_columns(
-    rows: Sequence[Mapping[str, str]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Evidence]:
-    """Shieldings, variances between members and between orientations, and what structures say.
-
-    Of n rows of an out-of-fold table; in ppm and ppm², shape (n,) each. ValueError, KeyError.
-    """
-    names = ("shielding", "between", "within", "hydrogen_bond")
-    columns = (np.array([float(row[name]) for row in rows]) for name in names)
-    shielding, between, within, bonds = columns
-    kinds = np.array([row["kind"] for row in rows], dtype=object)
-    seen = np.array([int(row["training_crystals"]) for row in rows])
-    return shielding, between, within, Evidence(kinds, seen, bonds)
+                rows += table_rows(judge(files, atoms, device, dtype=own.dtype(device)), own.fold)
+        write_table(table, rows)
 
 
 def _join(parts: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
@@ -259,8 +192,10 @@ def _write_all(
     folder: Path, judged: Sequence[Mapping[str, Judged]], errors: Mapping[str, Mapping[str, Errors]]
 ) -> None:
     """The table of all predictions, and the figures."""
-    rows = (row for k, own in enumerate(judged) for part in own.values() for row in _rows(part, k))
-    _write(folder / "out-of-fold.csv", rows)
+    rows = (
+        row for k, own in enumerate(judged) for part in own.values() for row in table_rows(part, k)
+    )
+    write_table(folder / "out-of-fold.csv", rows)
     figures = {
         file: {species: e.to_dict() for species, e in own.items()} for file, own in errors.items()
     }

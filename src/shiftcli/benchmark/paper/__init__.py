@@ -25,6 +25,10 @@ REPRODUCTIONS: dict[str, Callable[[Setting], Result]] = {
 }  # fmt: skip
 
 
+#: Those that are made of errors alone, which may be those of a cross-validation.
+_OF_ERRORS = ("table2", "figure4", "geometry")
+
+
 def reproduce(what: str, setting: Setting) -> Result:
     """Make a table or figure of the paper again, beside the paper's numbers.
 
@@ -38,10 +42,16 @@ def reproduce(what: str, setting: Setting) -> Result:
     Raises
     ------
     UsageError
-        If there is no such table or figure, or it needs data that were not given.
+        If there is no such table or figure, it needs data that were not given, or predictions
+        were given that it has no use for.
     """
     if what not in REPRODUCTIONS:
         raise UsageError(f"no reproduction '{what}'", hint=f"one of {', '.join(REPRODUCTIONS)}")
+    if setting.predictions is not None and what not in _OF_ERRORS:
+        raise UsageError(
+            f"{what} is not made of errors: it takes no predictions",
+            hint=f"those of {', '.join(_OF_ERRORS)} can come from a table",
+        )
     return REPRODUCTIONS[what](setting)
 
 

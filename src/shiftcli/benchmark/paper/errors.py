@@ -25,15 +25,15 @@ def figure4(setting: Setting) -> Result:
     rows: list[tuple[Value, ...]] = []
     histograms: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
     for element, tested, ours in setting.tested():
-        krr = tested.baseline - tested.targets
+        krr, weights = tested.atoms.baseline - tested.atoms.reference, tested.atoms.weights
         edges = np.linspace(-_RANGE[element], _RANGE[element], _BINS + 1)
-        first, second = (np.histogram(e, edges, weights=tested.weights)[0] for e in (ours, krr))
+        first, second = (np.histogram(e, edges, weights=weights)[0] for e in (ours, krr))
         histograms.append((element, edges, first, second))
         for name, error in (("shiftcli", ours), ("KRR 2018", krr)):
             if np.isfinite(error).all():
                 size = np.abs(error)
-                within = float(np.average(size <= _RANGE[element], weights=tested.weights))
-                median, high = (percentile(size, tested.weights, level) for level in (0.5, 0.9))
+                within = float(np.average(size <= _RANGE[element], weights=weights))
+                median, high = (percentile(size, weights, level) for level in (0.5, 0.9))
                 rows.append((SPECIES[element], name, median, high, within))
     series = [
         (SPECIES[element], float(low), float(high), float(a), float(b))

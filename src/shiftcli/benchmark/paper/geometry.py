@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shiftcli.benchmark.accuracy import predict_atoms
 from shiftcli.benchmark.paper.result import Result, Value
 from shiftcli.benchmark.paper.setting import Setting
 from shiftcli.errors import TrainingError
 from shiftcli.results.statistics import rmse
 from shiftcli.structure.crystal import ELEMENTS, SPECIES, Crystal
-from shiftcli.training.atoms import collect_atoms
-from shiftcli.training.data import is_validation
+from shiftcli.training.atoms import PredictedAtoms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,16 +43,14 @@ def geometry(setting: Setting) -> Result:
     """Errors on displaced copies of crystals, by how far each atom was moved.
 
     The data hold relaxed crystals, then displaced copies under the same names with their atoms in
-    the same order. Validation crystals only; moves are counted without the drift of the crystal as
-    a whole. `TrainingError` if no validation crystal has a displaced copy.
+    the same order. Testing crystals only; moves are counted without the drift of the crystal as
+    a whole. `TrainingError` if no testing crystal has a displaced copy.
     """
     pairs = _pairs(setting)
     rows: list[tuple[Value, ...]] = []
     stretches: list[tuple[Value, ...]] = []
     shown: list[tuple[str, list[float], list[float]]] = []
     for element in setting.nuclei or ELEMENTS:
-        if element not in setting.predictor.networks:
-            continue
         moved = _measure(setting, pairs, element)
         if moved is None:
             continue
@@ -67,7 +63,8 @@ def geometry(setting: Setting) -> Result:
     columns = ("nucleus", "moved by/Å", "atoms", "change of σ/ppm", "RMSE/ppm", "bias/ppm")
     return Result(
         "geometry", "Errors against displacement of the atom", columns, tuple(rows),
-        (f"{len(pairs)} validation crystals with displaced copies", "not in the paper"),
+        (f"{len(pairs)} testing crystals with displaced copies", setting.size_note(),
+         "not in the paper"),
         {"stretch": (("nucleus", "nearest atom farther by/Å", *columns[2:]), stretches)},
         draw=lambda figure: _draw(figure, shown), size=(9.0, 6.5),
     )  # fmt: skip
@@ -81,7 +78,7 @@ def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
         members[labelled.families[number]].append(number)
     found = {}
     for family, own in members.items():
-        if not is_validation(family) or len(own) < 2:
+        if own[0] not in setting.testing or len(own) < 2:
             continue
         first, *copies = (labelled.main[k] for k in own)
         alike = [
@@ -96,7 +93,7 @@ def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
             setting.note(f"{first.where}: its copies have other atoms, or in another order")
     if not found:
         raise TrainingError(
-            "no validation crystal of the data has a displaced copy of the same name",
+            "no testing crystal of the data has a displaced copy of the same name",
             hint="give --data relaxed.xyz --data rattled.xyz",
         )
     return found
@@ -104,30 +101,25 @@ def _pairs(setting: Setting) -> dict[int, tuple[int, int]]:
 
 def _measure(setting: Setting, pairs: dict[int, tuple[int, int]], element: str) -> _Moved | None:
     """Displaced atoms of one nucleus, beside the same atoms of the relaxed crystals."""
-    crystals = setting.labelled.main
-    relaxed, moved = (
-        _predict(setting, {pair[k]: crystals[pair[k]] for pair in pairs.values()}, element)
-        for k in (0, 1)
-    )
+    predicted = setting.predicted(element)
+    if predicted is None:
+        return None
+    crystals, known_of = setting.labelled.main, _by_atom(predicted)
     columns: list[tuple[float, ...]] = []
     for first, copy in pairs.values():
         displacement, stretch = _moves(crystals[first], crystals[copy])
-        before = relaxed.get(first, {})
-        for atom, (reference, error) in moved.get(copy, {}).items():
+        before = known_of.get(first, {})
+        for atom, (reference, error) in known_of.get(copy, {}).items():
             if atom in before:
                 known, own = before[atom]
                 columns.append((displacement[atom], stretch[atom], reference - known, error, own))
     return _Moved(*np.array(columns).T) if columns else None
 
 
-def _predict(
-    setting: Setting, crystals: dict[int, Crystal], element: str
-) -> dict[int, dict[int, tuple[float, float]]]:
+def _by_atom(predicted: PredictedAtoms) -> dict[int, dict[int, tuple[float, float]]]:
     """Known shielding and error in ppm of each labelled atom, by crystal and atom."""
-    atoms = collect_atoms(crystals, element)
-    if not len(atoms):
-        return {}
-    error = predict_atoms(setting.predictor, atoms).shielding - atoms.reference
+    atoms = predicted.atoms
+    error = predicted.shielding - atoms.reference
     sites = [site for _, own in atoms.parts for site in own]
     found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
     for number, site, *values in zip(atoms.crystals, sites, atoms.reference, error, strict=True):

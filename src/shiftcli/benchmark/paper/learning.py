@@ -56,7 +56,7 @@ def _curve(setting: Setting, element: str) -> tuple[list[StudyRow], dict[Path, i
 
 
 def _differs(setting: Setting) -> tuple[str, ...]:
-    differs = [setting.size_note()]
+    differs = [setting.size_note(trained=True)]
     if setting.quick:
         differs.append("the compact network, one epoch of eight rotations, one seed")
     return tuple(differs)

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from shiftcli.benchmark.accuracy import find_seen, predict_atoms
 from shiftcli.errors import UsageError
 from shiftcli.prediction.predictor import Predictor
 from shiftcli.structure.crystal import ELEMENTS
-from shiftcli.training.data import Samples
+from shiftcli.training.atoms import PredictedAtoms, collect_atoms
+from shiftcli.training.data import Samples, is_validation
 from shiftcli.training.loop import EpochReport
 from shiftcli.training.run import gather
 from shiftcli.training.sources import Labelled, load_levels
@@ -36,6 +38,9 @@ class Setting:
         Where the files go; trained networks into ``runs`` below it.
     weights : str or pathlib.Path or None
         Networks to measure; None for those in the package.
+    predictions : str or pathlib.Path or None
+        Out-of-fold predictions of the data (`shiftcli.training.out_of_fold`), measured in place of
+        the networks, on all crystals.
     quick : bool
         Minutes on two cores instead of the paper's sizes.
     device : str
@@ -49,12 +54,14 @@ class Setting:
     data: Sequence[str]
     folder: Path
     weights: str | Path | None = None
+    predictions: str | Path | None = None
     quick: bool = False
     device: str = "auto"
     nuclei: tuple[str, ...] | None = None
     note: Callable[[str], None] = lambda text: None
     epoch: Callable[[EpochReport], None] = lambda report: None
     _samples: dict[str, tuple[Samples, Samples]] = field(default_factory=dict)
+    _predicted: dict[str, PredictedAtoms | None] = field(default_factory=dict)
 
     @cached_property
     def labelled(self) -> Labelled:
@@ -77,17 +84,55 @@ class Setting:
             self._samples[element] = gather(self.labelled, element, configuration)
         return self._samples[element]
 
-    def tested(self) -> Iterator[tuple[str, Samples, np.ndarray]]:
-        """Nuclei with networks and testing samples, these, and the errors on them in ppm."""
-        for element in self.nuclei or ELEMENTS:
-            _, tested = self.samples(element)
-            if element in self.predictor.networks and len(tested):
-                predicted, *_ = self.predictor.predict_environments(element, tested.environments)
-                yield element, tested, np.array(predicted) - tested.targets
+    def predicted(self, element: str) -> PredictedAtoms | None:
+        """The testing atoms of a nucleus, predicted; None where there is nothing to test.
 
-    def size_note(self) -> str:
-        """How much data stand against the paper's."""
-        return (
-            f"{len(self.labelled.main)} crystals, every eighth of them for testing; "
-            "the paper has 2,000 and 500"
-        )
+        Those of the validation crystals by the networks, or all of a table of predictions.
+        """
+        if element not in self._predicted:
+            self._predicted[element] = self._predict(element)
+        return self._predicted[element]
+
+    def _predict(self, element: str) -> PredictedAtoms | None:
+        if self.predictions is not None:
+            return self._table.get(element)
+        if element not in self.predictor.networks:
+            return None
+        crystals = {k: self.labelled.main[k] for k in self.testing}
+        atoms = collect_atoms(crystals, element, families=self.labelled.families)
+        return predict_atoms(self.predictor, atoms) if len(atoms) else None
+
+    @cached_property
+    def _table(self) -> dict[str, PredictedAtoms]:
+        from shiftcli.training.out_of_fold import read_table
+
+        assert self.predictions is not None
+        return read_table(Path(self.predictions), self.labelled)
+
+    @cached_property
+    def testing(self) -> set[int]:
+        """Numbers of the crystals that errors are counted on."""
+        families = self.labelled.families
+        if self.predictions is not None:
+            return set(families)
+        return {k for k, family in families.items() if is_validation(family)}
+
+    def tested(self) -> Iterator[tuple[str, PredictedAtoms, np.ndarray]]:
+        """Nuclei that have testing atoms, these, and the errors on them in ppm."""
+        for element in self.nuclei or ELEMENTS:
+            if (own := self.predicted(element)) is not None:
+                yield element, own, own.shielding - own.atoms.reference
+
+    def size_note(self, *, trained: bool = False) -> str:
+        """How much data stand against the paper's, and whether they are new to the networks.
+
+        With `trained`, networks are made for this, without the testing crystals.
+        """
+        count, paper = len(self.labelled.main), "the paper has 2,000 and 500"
+        if self.predictions is not None and not trained:
+            return f"{count} crystals, each by networks that never saw its family; {paper}"
+        words = f"{count} crystals, every eighth of them for testing; {paper}"
+        if trained:
+            return words
+        seen = find_seen(self.predictor, {k: self.labelled.main[k] for k in self.testing})
+        return f"{words}; the networks have learned from {len(seen)} of those" if seen else words

@@ -58,7 +58,7 @@ def table1(setting: Setting) -> Result:
         "table1", "Samples for training and testing",
         ("nucleus", "training", "8-fold", "paper", "testing", "8-fold", "paper",
          "distinct, training"),
-        tuple(rows), (setting.size_note(),),
+        tuple(rows), (setting.size_note(trained=True),),
     )  # fmt: skip
 
 
@@ -68,9 +68,9 @@ def table2(setting: Setting) -> Result:
     """
     rows = []
     for element, tested, error in setting.tested():
-        weights = tested.weights
-        root, krr = rmse(error, weights), rmse(tested.baseline - tested.targets, weights)
-        spread = rmse(tested.targets - np.average(tested.targets, weights=weights), weights)
+        weights, reference = tested.atoms.weights, tested.atoms.reference
+        root, krr = rmse(error, weights), rmse(tested.atoms.baseline - reference, weights)
+        spread = rmse(reference - np.average(reference, weights=weights), weights)
         paper = PAPER_RMSE[element]
         rows.append((
             SPECIES[element], root, None if math.isnan(krr) else 1.0 - root / krr,
@@ -103,7 +103,7 @@ def table3(setting: Setting) -> Result:
             (SPECIES[element], grid, found["MR-Arch"], found["MR-Input"], found["full"],
              PAPER_KRR[element], arch_rmse, _PAPER_INPUT[element], PAPER_RMSE[element])
         )  # fmt: skip
-    differs = [setting.size_note()]
+    differs = [setting.size_note(trained=True)]
     if setting.quick:
         epochs = ", ".join(f"{_QUICK_TABLE3.get(e, 6)} for {SPECIES[e]}" for e in nuclei)
         differs.append(f"the compact network in local frames, few epochs ({epochs})")

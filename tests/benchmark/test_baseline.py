@@ -99,3 +99,10 @@ def test_too_many_crystals(ours, data, small):
 def test_other_parts_of_the_data(ours, data, small):
     with pytest.raises(UsageError, match="validation crystals"):
         measure_baseline(replace(ours, split="all"), [data])
+
+
+def test_says_when_the_networks_know_the_crystals(ours, data, small):
+    notes = []
+    only = replace(ours, predicted={"13C": ours.predicted["13C"]}, seen=2)
+    measure_baseline(only, [data], (4,), on_note=notes.append)
+    assert notes[0] == "the networks have learned from 2 of these crystals, SOAP-KRR from none"

@@ -119,6 +119,8 @@ def measure_baseline(
     check_extra()
     if ours.split != "validation":
         raise UsageError("the baseline is tested on the validation crystals: --split validation")
+    if ours.seen:
+        on_note(f"the networks have learned from {ours.seen} of these crystals, SOAP-KRR from none")
     labelled = load_levels(data, format=format)
     known = labelled.main
     training = {k: c for k, c in known.items() if not is_validation(labelled.families[k])}

@@ -76,3 +76,14 @@ def test_molecules_are_known_by_name_alone():
     assert not fingerprint(water).matches(fingerprint(water))
     named = replace(water, name="water")
     assert fingerprint(named).matches(fingerprint(named))
+
+
+def test_a_displaced_copy_whose_cell_is_no_longer_centred(urea):
+    """Twice the primitive cell, its halves no longer alike: known by its name alone."""
+    named = replace(urea, name="UREAXX")
+    double = rewritten(urea, [[2, 0, 0], [0, 1, 0], [0, 0, 1]], name="UREAXX")
+    moves = np.random.default_rng(0).normal(0, 0.04, double.positions.shape)
+    moved = replace(double, positions=double.positions + moves)
+    assert fingerprint(moved).formula != fingerprint(named).formula
+    assert fingerprint(moved).matches(fingerprint(named))
+    assert not fingerprint(replace(moved, name="OTHER")).matches(fingerprint(named))

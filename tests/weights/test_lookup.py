@@ -54,7 +54,8 @@ def test_packaged_set_is_complete_and_sound():
     for file in found:
         entry = by_name[file.path.name]
         assert file.sha256 == entry["sha256"]
-        assert 30 <= entry["validation"]["crystals"] <= 50  # those that have the nucleus
+        assert 500 <= entry["validation"]["crystals"] <= 796  # those that have the nucleus
+        assert entry["validation"]["folds"] == 4  # errors out of fold
         assert entry["validation"]["rmse"] > 0
         assert file.path.stat().st_mode & 0o444 == 0o444  # others may read an installed set
 

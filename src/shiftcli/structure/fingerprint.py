@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from dataclasses import dataclass
 from itertools import product
@@ -30,13 +32,23 @@ class Fingerprint:
     #: a reduced cell they change little when the cell does.
     lengths: tuple[float, ...]
 
+    @property
+    def composition(self) -> tuple[tuple[str, int], ...]:
+        """The formula by its smallest whole numbers."""
+        parts = [re.fullmatch(r"([A-Za-z]*)(\d{1,9})", part) for part in self.formula.split()]
+        counts = [(part[1], int(part[2])) for part in parts if part]
+        common = math.gcd(*(count for _, count in counts))
+        return tuple((element, count // max(common, 1)) for element, count in counts)
+
     def matches(self, other: Fingerprint) -> bool:
-        """Whether both are of one crystal: the same formula, and name or lattice to 1 %."""
-        if self.formula != other.formula:
-            return False
-        if self.name and self.name == other.name:
+        """Whether both are of one crystal.
+
+        The same name and composition (displaced atoms of a centred cell leave the cell primitive,
+        with twice the formula), or the same formula and lattice to 1 %.
+        """
+        if self.name and self.name == other.name and self.composition == other.composition:
             return True
-        if not (self.lengths and other.lengths):
+        if self.formula != other.formula or not (self.lengths and other.lengths):
             return False
         return bool(np.allclose(self.lengths, other.lengths, rtol=_TOLERANCE, atol=0.0))
 

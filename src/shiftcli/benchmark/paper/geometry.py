@@ -183,6 +183,6 @@ def _draw(figure: Figure, shown: list[tuple[str, list[float], list[float]]]) -> 
     for panel, (element, x, y) in zip(panels, shown, strict=False):
         panel.plot(x, y, "o-", color="tab:blue")
         panel.set(title=SPECIES[element], xlabel="displacement/Å", ylabel="RMSE/ppm")
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.1 * max(y))
     for panel in panels[len(shown) :]:
         panel.set_visible(False)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shiftcli.structure.crystal import SPECIES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -67,7 +69,7 @@ def test_the_networks_that_ship_carry_the_figures_out_of_fold():
     together, *_ = out_of_fold()
     manifest = json.loads((ROOT / "weights" / "manifest.json").read_text())
     for network in manifest["networks"]:
-        figures = together[{"H": "1H", "C": "13C", "N": "15N", "O": "17O"}[network["nucleus"]]]
+        figures = together[SPECIES[network["nucleus"]]]
         stated = network["validation"]
         assert stated["rmse"] == pytest.approx(figures["rmse"])
         assert (stated["n"], stated["crystals"]) == (figures["n"], figures["crystals"])

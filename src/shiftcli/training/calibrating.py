@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from shiftcli.errors import TrainingError, WeightsError
-from shiftcli.files import read_rows
+from shiftcli.errors import WeightsError
 from shiftcli.network.calibration import Calibration, KindWidths
 from shiftcli.prediction.uncertainty import fit
 from shiftcli.structure.crystal import SPECIES
 from shiftcli.training.committee import store_calibration
-from shiftcli.training.out_of_fold import predicted_columns
+from shiftcli.training.out_of_fold import parse_table, predicted_columns
 from shiftcli.weights.manifest import networks_in
 
 
@@ -35,14 +33,10 @@ def recalibrate(
         files.setdefault(file.nucleus, []).append(file.path)
     if not files:
         raise WeightsError("no networks", where=str(folder))
-    try:
-        rows = read_rows(Path(table))
-        made = {
-            element: _fit([row for row in rows if row["species"] == SPECIES[element]], len(paths))
-            for element, paths in files.items()
-        }
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise TrainingError("not a table of out-of-fold predictions", where=str(table)) from error
+    made = parse_table(Path(table), lambda rows: {
+        element: _fit([row for row in rows if row["species"] == SPECIES[element]], len(paths))
+        for element, paths in files.items()
+    })  # fmt: skip
     for element, paths in files.items():
         store_calibration(paths, made[element])
         on_note(coverage_text(element, made[element]))

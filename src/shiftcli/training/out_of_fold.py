@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from shiftcli.training.committee import Judged
 from shiftcli.training.config import Configuration
 from shiftcli.training.run import watched_atoms
 from shiftcli.training.sources import Labelled
+
+_Made = TypeVar("_Made")
 
 #: Columns of a table of out-of-fold predictions; shieldings in ppm, variances in ppm², H···A of
 #: hydrogen bonds in Å.
@@ -78,21 +80,25 @@ def read_fold(path: Path, configuration: Configuration, labelled: Labelled) -> d
     return found
 
 
+def parse_table(path: Path, parse: Callable[[list[dict[str, str]]], _Made]) -> _Made:
+    """What is made of the rows of a table; `TrainingError` where it is none."""
+    try:
+        return parse(read_rows(path))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise TrainingError("not a table of out-of-fold predictions", where=str(path)) from error
+
+
 def read_table(path: Path, labelled: Labelled) -> dict[str, PredictedAtoms]:
     """All out-of-fold predictions of the atoms of some data, by element; without intervals.
 
     `TrainingError` if the file is no such table, or of other data.
     """
-    try:
-        rows = read_rows(path)
-        known = {
-            (row["species"], int(row["crystal"]), int(row["atom"])): (
-                float(row["reference"]), float(row["shielding"])
-            )
-            for row in rows
-        }  # fmt: skip
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise TrainingError("not a table of out-of-fold predictions", where=str(path)) from error
+    known = parse_table(path, lambda rows: {
+        (row["species"], int(row["crystal"]), int(row["atom"])): (
+            float(row["reference"]), float(row["shielding"])
+        )
+        for row in rows
+    })  # fmt: skip
     found = {}
     for element in ELEMENTS:
         atoms = collect_atoms(labelled.main, element, families=labelled.families)
